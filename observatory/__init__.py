@@ -1,0 +1,110 @@
+# The house, from the ground up. Imports run up this list only.
+#   messages.py       the values that travel: frozen, without behaviour
+#   errors.py         every error, one tree
+#   backoff.py        how long to wait before trying again
+#   wire.py, clock.py JSON shapes; wall time
+#   settings.py       frozen settings from observatory.toml and OBSERVATORY_* variables
+#   subscriptions.py, pubsub.py   topics, and positions in their logs
+#   abc.py            the extension points and their laws
+#   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
+#   supervisor.py     runs children, and runs them again
+#   delivery/         from the table to the delivery channels
+#   modules/          the ephemeral modules: Mailbox, Notes
+#   plugins.py        finds plugins and asks them
+#   channels/, storage/           what is in the box for both extension points
+#   application.py    puts an Observatory together
+#   lifecycle.py      opens and closes one
+#   cli/              the command line
+#   testing/          conformance suites, fakes and fixtures for plugin authors; uses public names only
+
+from observatory.abc import (
+    Adopt as Adopt,
+    ChannelFactory as ChannelFactory,
+    Context as Context,
+    DeliveryChannel as DeliveryChannel,
+    Module as Module,
+    ModuleFactory as ModuleFactory,
+    Policy as Policy,
+    Service as Service,
+    ServiceFactory as ServiceFactory,
+    StorageBackend as StorageBackend,
+    StorageFactory as StorageFactory,
+)
+from observatory.application import Observatory as Observatory, Statistics as Statistics
+from observatory.channels.log import LogChannel as LogChannel
+from observatory.clock import Clock as Clock, TrioClock as TrioClock
+from observatory.delivery.lane import LaneStatistics as LaneStatistics
+from observatory.errors import (
+    CanonicalNameError as CanonicalNameError,
+    ClosedError as ClosedError,
+    DeliveryError as DeliveryError,
+    DuplicateNameError as DuplicateNameError,
+    EssentialChildError as EssentialChildError,
+    InvalidInputError as InvalidInputError,
+    MailboxFullError as MailboxFullError,
+    ObservatoryError as ObservatoryError,
+    OutcomeUnknownError as OutcomeUnknownError,
+    PluginError as PluginError,
+    PolicyRefusedError as PolicyRefusedError,
+    RootError as RootError,
+    SettingsError as SettingsError,
+    StorageError as StorageError,
+    SubscriptionOverflowError as SubscriptionOverflowError,
+    UnknownMessageError as UnknownMessageError,
+    UnknownNameError as UnknownNameError,
+)
+from observatory.hookspecs import hookimpl as hookimpl
+from observatory.lifecycle import open_observatory as open_observatory, serve as serve
+from observatory.messages import (
+    ChildHealth as ChildHealth,
+    Cleared as Cleared,
+    DeadLetter as DeadLetter,
+    Delivery as Delivery,
+    DeliveryState as DeliveryState,
+    Done as Done,
+    Draft as Draft,
+    Dropped as Dropped,
+    Durability as Durability,
+    Entry as Entry,
+    Event as Event,
+    Expired as Expired,
+    Failed as Failed,
+    Gap as Gap,
+    Health as Health,
+    Job as Job,
+    MailboxCleared as MailboxCleared,
+    MailboxStats as MailboxStats,
+    MailboxTotals as MailboxTotals,
+    Message as Message,
+    MessagesRead as MessagesRead,
+    Note as Note,
+    NoteDeleted as NoteDeleted,
+    Outcome as Outcome,
+    Post as Post,
+    Read as Read,
+    Receipt as Receipt,
+    Retraction as Retraction,
+    StoredMessage as StoredMessage,
+)
+from observatory.modules.mailbox import Mailbox as Mailbox
+from observatory.modules.notes import Notes as Notes
+from observatory.plugins import PluginInfo as PluginInfo
+from observatory.pubsub import PubSub as PubSub, PubSubStatistics as PubSubStatistics
+from observatory.registrar import Registrar as Registrar
+from observatory.settings import (
+    DeliverySettings as DeliverySettings,
+    MailboxSettings as MailboxSettings,
+    NotesSettings as NotesSettings,
+    PubSubSettings as PubSubSettings,
+    Settings as Settings,
+    StorageSettings as StorageSettings,
+    SupervisionSettings as SupervisionSettings,
+    load_settings as load_settings,
+)
+from observatory.storage.memory import MemoryStorage as MemoryStorage
+from observatory.subscriptions import (
+    Subscription as Subscription,
+    SubscriptionStatistics as SubscriptionStatistics,
+    WhenFull as WhenFull,
+)
+from observatory.wire import message_from_wire as message_from_wire, to_wire as to_wire

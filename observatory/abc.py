@@ -1,0 +1,208 @@
+"""The extension points: what a plugin may implement, and the laws that hold for it.
+
+`observatory.testing` holds a conformance suite for each; every law below is one of its tests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import attrs
+import trio
+
+from observatory.clock import Clock
+from observatory.errors import UnknownNameError
+from observatory.messages import Draft, Durability, Entry, Job, Message, Outcome, StoredMessage
+from observatory.pubsub import PubSub
+
+ModuleT = TypeVar("ModuleT", bound="Module")
+ServiceT = TypeVar("ServiceT", bound="Service")
+
+
+@attrs.frozen(eq=False)
+class Context:
+    """What Observatory hands to whatever a plugin registers."""
+
+    root: Path
+    """The root directory; it exists and can be written."""
+    clock: Clock
+    """Wall time. Use it instead of `datetime.now`, so that tests can move it."""
+    pubsub: PubSub
+    """Topics and subscriptions of this Observatory."""
+    settings: Any
+    """The plugin's own settings: an instance of its `settings_class`, or None."""
+    modules: Mapping[str, Module]
+    """Every module by name; complete once Observatory is open."""
+    services: Mapping[str, Service]
+    """Every service by name; complete once Observatory is open."""
+
+    def module(self, kind: type[ModuleT]) -> ModuleT:
+        """Return the running module of that class.
+
+        Raises:
+            UnknownNameError: when none is registered.
+        """
+        return _pick(self.modules, kind)
+
+    def service(self, kind: type[ServiceT]) -> ServiceT:
+        """Return the running service of that class.
+
+        Raises:
+            UnknownNameError: when none is registered.
+        """
+        return _pick(self.services, kind)
+
+
+PartT = TypeVar("PartT", bound="Module | Service")
+
+
+def _pick(parts: Mapping[str, Any], kind: type[PartT]) -> PartT:
+    for part in parts.values():
+        if isinstance(part, kind):
+            return part
+    raise UnknownNameError(kind.__mro__[-3].__name__.lower(), kind.__name__, parts)
+
+
+class StorageBackend(ABC):
+    """The log of entries behind the table.
+
+    Laws:
+        - `append` commits the whole batch or nothing, and raises `StorageError` when it could not.
+        - It returns one number for each `Message` of the batch, in order: per recipient counted from 1,
+          increasing, never used again, not even after everything was cleared.
+        - `replay` gives exactly the messages that are live (neither expired nor cleared), per recipient in the
+          order of their numbers, each with `read` as it was left, and may be called at any time.
+        - A cancelled `append` has committed everything or nothing.
+        - After `aclose` and `start`, a backend whose `durability` is not `memory` replays the same.
+    """
+
+    durability: ClassVar[Durability] = "memory"
+    """What a committed batch survives."""
+
+    async def start(self) -> None:
+        """Open what the backend needs. Called once before anything else, and again after `aclose`."""
+        await trio.lowlevel.checkpoint()
+
+    @abstractmethod
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Commit a batch and return the numbers of its messages.
+
+        Raises:
+            StorageError: when nothing was committed.
+        """
+
+    @abstractmethod
+    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
+        """Hand every live message to `apply`, in batches of the backend's choice."""
+
+    async def compact(self) -> None:
+        """Give back the room of what is no longer live. Called now and then by the Mailbox."""
+        await trio.lowlevel.checkpoint()
+
+    async def flush(self) -> None:
+        """Make everything that was committed as durable as promised. Called at shutdown."""
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        await trio.lowlevel.checkpoint()
+
+
+Adopt: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
+"""What `DeliveryChannel.recover` hands the messages it finds to."""
+
+
+class DeliveryChannel(ABC):
+    """A way out of Observatory: files, sockets, a log. Its lane calls it, one call at a time.
+
+    Laws:
+        - `deliver` returns one outcome for each job of the batch, in order, and raises nothing for what can go
+          wrong with a single job. An exception counts as a failure of the whole batch.
+        - Jobs of one recipient are carried out in the order given. After a failure that is not permanent, later
+          jobs of that recipient in the batch are not tried and fail with the same error.
+        - A post that is delivered again under the same id is there once.
+        - Retracting what is not there is `Done`.
+        - An outcome never claims more than was done.
+        - A cancelled `deliver` leaves nothing half delivered.
+    """
+
+    recovers: ClassVar[bool] = False
+    """Whether `recover` can find messages that an earlier process delivered and nobody acknowledged."""
+
+    async def start(self) -> None:
+        """Open what the delivery channel needs. Called before the first batch, and again after a failure."""
+        await trio.lowlevel.checkpoint()
+
+    @abstractmethod
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Carry out a batch of jobs."""
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Find delivered messages that nobody acknowledged, oldest first per recipient.
+
+        Args:
+            agents: whose; None for everybody's.
+            adopt: takes a batch; when it returns, the batch is in the table or counted as left behind.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not recover")
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Return the delivery channel's own figures, as JSON can hold them."""
+        return {}
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        await trio.lowlevel.checkpoint()
+
+
+class Module(ABC):
+    """An ephemeral module: a task that owns a table in memory, and a client API of plain methods.
+
+    Laws:
+        - The table is made in `__init__`, which starts and opens nothing.
+        - `run` calls `task_status.started()` once it is ready, and runs until it is cancelled.
+        - `run` may be called again after it failed; the table and waiting requests are still there.
+        - It follows the plain-module rule: no database, no writing of files, at most 300 lines.
+    """
+
+    essential: ClassVar[bool] = False
+    """Whether Observatory must end when this module has failed for good."""
+
+    @abstractmethod
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve the table until cancelled."""
+
+
+class Service(ABC):
+    """A long-running part, such as a server on a socket.
+
+    Laws:
+        - `run` calls `task_status.started()` once it serves, and runs until it is cancelled.
+        - `run` may be called again after it failed.
+        - Cancelling `run` gives back everything: sockets, files, tasks.
+    """
+
+    essential: ClassVar[bool] = False
+    """Whether Observatory must end when this service has failed for good."""
+
+    @abstractmethod
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled."""
+
+
+Policy: TypeAlias = Callable[[Draft], Draft]
+"""Asked on every send, in the order of registration: returns the draft, or a changed one.
+
+Laws:
+    - It refuses with `PolicyRefusedError`, and nothing has happened.
+    - It is a plain function: it does not wait, and the same draft gives the same answer.
+    - It accepts its own answer: asking again changes nothing more.
+"""
+
+StorageFactory: TypeAlias = Callable[[Context], StorageBackend]
+ChannelFactory: TypeAlias = Callable[[Context], DeliveryChannel]
+ModuleFactory: TypeAlias = Callable[[Context], Module]
+ServiceFactory: TypeAlias = Callable[[Context], Service]

@@ -1,0 +1,231 @@
+"""Where an Observatory is put together: the only place that knows all its parts, and the list of modules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import attrs
+import trio
+
+from observatory.abc import (
+    ChannelFactory,
+    Context,
+    DeliveryChannel,
+    Module,
+    ModuleT,
+    Service,
+    ServiceT,
+    StorageBackend,
+    StorageFactory,
+)
+from observatory.channels.log import LogChannel
+from observatory.clock import Clock
+from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.lane import Lane, LaneStatistics
+from observatory.errors import ClosedError, UnknownNameError
+from observatory.hookspecs import hookimpl
+from observatory.messages import DeadLetter, Health, MailboxTotals
+from observatory.modules.mailbox import Mailbox
+from observatory.modules.notes import Notes
+from observatory.plugins import PluginInfo, Plugins, Registered
+from observatory.pubsub import PubSub, PubSubStatistics
+from observatory.registrar import Registrar
+from observatory.settings import Settings
+from observatory.storage.memory import MemoryStorage
+from observatory.supervisor import Supervisor
+
+class InTheBox:
+    """What ships with the core, registered through the same hooks as everybody's."""
+
+    @hookimpl
+    def observatory_register_storage(self, registrar: Registrar[StorageFactory]) -> None:
+        """Register `memory`."""
+        registrar.register("memory", lambda context: MemoryStorage())
+
+    @hookimpl
+    def observatory_register_channels(self, registrar: Registrar[ChannelFactory]) -> None:
+        """Register `log`."""
+        registrar.register("log", lambda context: LogChannel())
+
+
+@attrs.frozen
+class Statistics:
+    """Figures of a whole Observatory."""
+
+    mailbox: MailboxTotals
+    """All mailboxes together."""
+    pubsub: PubSubStatistics
+    """All topics together."""
+    lanes: Mapping[str, LaneStatistics]
+    """Each lane, by delivery channel."""
+    channels: Mapping[str, Mapping[str, Any]]
+    """What each delivery channel tells of itself."""
+
+
+class Observatory:
+    """A running Observatory; made by `open_observatory`."""
+
+    def __init__(
+        self, settings: Settings, *, plugins: Iterable[object], clock: Clock, recover: Collection[str] | None
+    ) -> None:
+        self.settings = settings
+        """What it was opened with."""
+        self.clock = clock
+        """Wall time."""
+        self.pubsub = PubSub(settings.pubsub)
+        """Topics and subscriptions."""
+        self.undelivered = 0
+        """After it is closed: jobs that the lanes could not finish."""
+        self._plugins = Plugins(settings, built_in=InTheBox(), extra=plugins)
+        self._modules: dict[str, Module] = {}
+        self._services: dict[str, Service] = {}
+        self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
+        self._storage = self._make_storage()
+        self._dispatcher = self._make_dispatcher()
+        context = self._context(None)
+        self.mailbox = Mailbox(
+            context,
+            settings=settings.mailbox,
+            storage=self._storage,
+            dispatcher=self._dispatcher,
+            policies=self._plugins.policies(),
+            recover=recover,
+        )
+        """Messages."""
+        self.notes = Notes(context, settings=settings.notes)
+        """Notes."""
+        # The canonical modules: always present, and no plugin may register under their names.
+        self._modules.update({"Mailbox": self.mailbox, "Notes": self.notes})
+        for name, registered in self._plugins.modules().items():
+            self._modules[name] = registered.item(self._context(registered.settings))
+        for name, registered in self._plugins.services().items():
+            self._services[name] = registered.item(self._context(registered.settings))
+
+    def module(self, kind: type[ModuleT]) -> ModuleT:
+        """Return the module of that class.
+
+        Raises:
+            UnknownNameError: when none is registered.
+        """
+        return self._context(None).module(kind)
+
+    def service(self, kind: type[ServiceT]) -> ServiceT:
+        """Return the service of that class.
+
+        Raises:
+            UnknownNameError: when none is registered.
+        """
+        return self._context(None).service(kind)
+
+    def health(self) -> Health:
+        """Return the state of every module, lane and service."""
+        return self._supervisor.health()
+
+    def statistics(self) -> Statistics:
+        """Return the figures of everything."""
+        lanes = self._dispatcher.lanes
+        return Statistics(
+            mailbox=self.mailbox.statistics(),
+            pubsub=self.pubsub.statistics(),
+            lanes={name: lane.statistics() for name, lane in lanes.items()},
+            channels={name: lane.channel.statistics() for name, lane in lanes.items()},
+        )
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every plugin."""
+        return self._plugins.infos()
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Return the deliveries that were given up, oldest first."""
+        return self._dispatcher.dead_letters.list()
+
+    async def redeliver(self, ids: Collection[str] | None = None) -> int:
+        """Try dead letters again: those of these messages, or all. They arrive out of order.
+
+        Returns:
+            How many were handed to their lanes; what has no room there stays a dead letter.
+
+        Raises:
+            ClosedError: when Observatory is closed.
+        """
+        await trio.lowlevel.checkpoint()
+        if self.pubsub.closed:
+            raise ClosedError("this Observatory is closed; nothing is delivered any more")
+        return self._dispatcher.redeliver(ids)
+
+    def _context(self, plugin_settings: Any) -> Context:
+        return Context(
+            root=self.settings.root,
+            clock=self.clock,
+            pubsub=self.pubsub,
+            settings=plugin_settings,
+            modules=self._modules,
+            services=self._services,
+        )
+
+    def _make_storage(self) -> StorageBackend:
+        backends = self._plugins.storage()
+        name = self.settings.storage.backend
+        if name not in backends:
+            raise UnknownNameError("storage backend", name, backends)
+        backend: StorageBackend = backends[name].item(self._context(backends[name].settings))
+        return backend
+
+    def _make_dispatcher(self) -> Dispatcher:
+        settings = self.settings.delivery
+        channels = {name: item for name, item in self._plugins.channels().items() if name not in settings.disabled}
+        required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
+        for name in required:
+            if name not in channels:
+                raise UnknownNameError("delivery channel", name, channels)
+        dead_letters = DeadLetters(settings.dead_letters)
+        lanes = [
+            Lane(
+                name,
+                self._make_channel(registered),
+                required=name in required,
+                settings=settings,
+                clock=self.clock,
+                dead_letters=dead_letters,
+                chance=random.Random(),
+            )
+            for name, registered in channels.items()
+        ]
+        return Dispatcher(lanes, dead_letters)
+
+    def _make_channel(self, registered: Registered) -> DeliveryChannel:
+        channel: DeliveryChannel = registered.item(self._context(registered.settings))
+        return channel
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start everything as children of `nursery`, and return when all of it is ready."""
+        await self._storage.start()
+        start = self._supervisor.start
+        for name, lane in self._dispatcher.lanes.items():
+            await start(nursery, f"lane:{name}", lane.run, essential=lane.required)
+        for name, module in self._modules.items():
+            await start(nursery, f"module:{name}", module.run, essential=module.essential)
+        for name, service in self._services.items():
+            await start(nursery, f"service:{name}", service.run, essential=service.essential)
+
+    async def drain(self) -> None:
+        """Refuse new sends, serve the accepted ones, drain the lanes."""
+        with trio.move_on_after(self.settings.supervision.drain):
+            await self.mailbox.close()
+            await self._dispatcher.drain()
+
+    async def flush(self) -> None:
+        """Also when cancelled: make what was committed as durable as promised."""
+        self.undelivered = self._dispatcher.in_use
+        self.pubsub.close()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
+            await self._storage.flush()
+
+    async def aclose(self) -> None:
+        """Give everything back, once no child runs any more."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
+            await self._dispatcher.aclose()
+            await self._storage.aclose()

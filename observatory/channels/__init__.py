@@ -1,0 +1,1 @@
+# Delivery channels in the box: log.py

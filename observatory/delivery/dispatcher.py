@@ -1,0 +1,84 @@
+"""Hands what was committed to every lane."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import trio
+
+from observatory.abc import Adopt
+from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.lane import Lane
+from observatory.delivery.parcel import Parcel
+from observatory.messages import Delivery, Retraction
+
+
+class Dispatcher:
+    """All lanes of an Observatory.
+
+    Args:
+        lanes: one per delivery channel.
+        dead_letters: where the lanes put what they give up.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], dead_letters: DeadLetters) -> None:
+        self.lanes = {lane.name: lane for lane in lanes}
+        self.dead_letters = dead_letters
+        self.required = frozenset(lane.name for lane in lanes if lane.required)
+        """Names of the delivery channels that a send waits for."""
+        self._queued = {lane.name: Delivery(lane.name, "queued") for lane in lanes}
+
+    @property
+    def in_use(self) -> int:
+        """How many jobs all lanes hold together."""
+        return sum(lane.in_use for lane in self.lanes.values())
+
+    def new_deliveries(self) -> dict[str, Delivery]:
+        """Return what a receipt says before any lane has reported."""
+        return dict(self._queued)
+
+    async def wait_for_room(self, count: int) -> None:
+        """Wait until every required lane takes `count` more jobs."""
+        for name in self.required:
+            await self.lanes[name].wait_for_room(count)
+
+    def offer(self, parcels: Sequence[Parcel]) -> None:
+        """Give parcels to every lane; never waits."""
+        for parcel in parcels:
+            if isinstance(parcel.job, Retraction):
+                for name in self.lanes:
+                    self.dead_letters.discard(name, parcel.job.id)
+        for lane in self.lanes.values():
+            lane.offer(parcels)
+
+    def redeliver(self, ids: Collection[str] | None) -> int:
+        """Give dead letters to their lanes again, as far as there is room; return how many."""
+        count = 0
+        for name, lane in self.lanes.items():
+            parcels = self.dead_letters.take(name, ids, max(lane.room, 0))
+            lane.offer(parcels)
+            count += len(parcels)
+        return count
+
+    def restore(self, parcels: Sequence[Parcel]) -> None:
+        """Give parcels to the delivery channels that recover: they must come to agree with the table."""
+        for lane in self.lanes.values():
+            if lane.channel.recovers:
+                lane.offer(parcels)
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Let every delivery channel that can find earlier messages do so."""
+        for lane in self.lanes.values():
+            if lane.channel.recovers:
+                await lane.recover(agents, adopt)
+
+    async def drain(self) -> None:
+        """Wait until every lane holds nothing."""
+        for lane in self.lanes.values():
+            await lane.drain()
+
+    async def aclose(self) -> None:
+        """Close every delivery channel, all at once."""
+        async with trio.open_nursery() as nursery:
+            for lane in self.lanes.values():
+                nursery.start_soon(lane.aclose)

@@ -1,0 +1,264 @@
+"""One delivery channel's bounded buffer, its task and its statistics."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import deque
+from collections.abc import Collection, Sequence
+
+import attrs
+import trio
+
+from observatory.abc import Adopt, DeliveryChannel
+from observatory.clock import Clock
+from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.parcel import Parcel
+from observatory.delivery.recipients import Recipients
+from observatory.errors import PluginError, one_line
+from observatory.messages import DeadLetter, Delivery, Done, Dropped, Failed, Job, Outcome, Post
+from observatory.settings import DeliverySettings
+
+_log = logging.getLogger("observatory.delivery")
+
+_RETRACTED = "acknowledged before it was delivered"
+_OVERFLOWN = "the lane was full"
+
+
+@attrs.frozen
+class LaneStatistics:
+    """Figures of one lane."""
+
+    required: bool
+    """Whether sends wait for it."""
+    capacity: int
+    """Jobs it holds."""
+    queued: int
+    """Jobs that wait for their first attempt, the batch in hand included."""
+    backing_off: int
+    """Jobs that wait for another attempt, or behind one."""
+    delivered: int
+    """Jobs carried out."""
+    failures: int
+    """Jobs that failed at an attempt, each attempt counted."""
+    dropped: int
+    """Posts that were dropped because the lane was full, or the message was acknowledged first."""
+    dead: int
+    """Deliveries given up."""
+    error: str | None
+    """The last failure, one line, or None."""
+
+
+class Lane:
+    """Brings parcels to one delivery channel, in batches, in order, again where it fails.
+
+    A lane that is required makes the Mailbox wait for room; one that is not drops its oldest.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channel: DeliveryChannel,
+        *,
+        required: bool,
+        settings: DeliverySettings,
+        clock: Clock,
+        dead_letters: DeadLetters,
+        chance: random.Random,
+    ) -> None:
+        self.name = name
+        self.channel = channel
+        self.required = required
+        self._settings = settings
+        self._clock = clock
+        self._dead_letters = dead_letters
+        self._queue: deque[Parcel] = deque()
+        self._in_hand: list[Parcel] = []
+        self._due: dict[str, int] = {}  # recipients tried again with the batch in hand, and their attempts so far
+        self._recipients = Recipients(settings, chance)
+        self._unmarked = 0  # dropped posts that the delivery channel has not been told of
+        self._opened = False
+        self._work = trio.Event()
+        self._progress = trio.lowlevel.ParkingLot()
+        self._delivered = self._failures = self._dropped = self._dead = 0
+        self._error: str | None = None
+        self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
+
+    @property
+    def in_use(self) -> int:
+        """How many jobs it holds."""
+        return len(self._queue) + len(self._in_hand) + len(self._recipients)
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it takes."""
+        return self._settings.lane_capacity - self.in_use
+
+    def statistics(self) -> LaneStatistics:
+        """Return the lane's figures."""
+        return LaneStatistics(
+            required=self.required,
+            capacity=self._settings.lane_capacity,
+            queued=len(self._queue) + len(self._in_hand),
+            backing_off=len(self._recipients),
+            delivered=self._delivered,
+            failures=self._failures,
+            dropped=self._dropped,
+            dead=self._dead,
+            error=self._error,
+        )
+
+    def offer(self, parcels: Sequence[Parcel]) -> None:
+        """Take parcels; never waits. One that is not required drops its oldest when full."""
+        self._queue.extend(parcels)
+        if not self.required:
+            self._drop_overflow()
+        self._work.set()
+
+    async def wait_for_room(self, count: int) -> None:
+        """Wait until it takes `count` more jobs; what is more than it could ever hold waits until it is empty."""
+        while self.room < count and self.in_use:
+            await self._progress.park()
+
+    async def drain(self) -> None:
+        """Wait until it holds nothing."""
+        while self.in_use:
+            await self._progress.park()
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Let the delivery channel find what was delivered earlier and not acknowledged."""
+        await self._open()
+        await self.channel.recover(agents, adopt)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver until cancelled."""
+        self._queue.extendleft(reversed(self._in_hand))  # left over when an earlier run failed
+        self._in_hand = []
+        task_status.started()
+        while True:
+            await self._wait_for_work()
+            self._take_batch()
+            outcomes = await self._attempt([parcel.job for parcel in self._in_hand]) if self._in_hand else ()
+            self._settle(outcomes)
+            self._progress.unpark_all()
+
+    async def aclose(self) -> None:
+        """Close the delivery channel."""
+        if self._opened:
+            self._opened = False
+            await self.channel.aclose()
+
+    async def _open(self) -> None:
+        if not self._opened:
+            await self.channel.start()
+            self._opened = True
+
+    async def _wait_for_work(self) -> None:
+        if not self._queue:
+            self._work = trio.Event()
+            with trio.move_on_at(self._recipients.next_deadline()):
+                await self._work.wait()
+
+    def _take_batch(self) -> None:
+        size = self._settings.batch_size
+        batch = self._in_hand
+        for parcel in self._recipients.take_due(trio.current_time(), size):
+            self._due.setdefault(parcel.to, self._recipients[parcel.to].attempts)
+            self._take(parcel)
+        queue = self._queue
+        while queue and len(batch) < size:
+            parcel = queue.popleft()
+            if parcel.to in self._recipients:
+                self._wait_behind(parcel)
+            else:
+                self._take(parcel)
+
+    def _take(self, parcel: Parcel) -> None:
+        if parcel.wanted is None or parcel.wanted.live:
+            self._in_hand.append(parcel)
+        else:
+            self._drop(parcel, _RETRACTED)
+
+    def _wait_behind(self, parcel: Parcel) -> None:
+        recipient = self._recipients[parcel.to]
+        if self._recipients.wait(recipient, parcel):
+            parcel.report(Delivery(self.name, "queued", error=recipient.error))
+        else:
+            waiting = len(recipient.parcels)
+            self._give_up(parcel, f"{waiting} deliveries wait for this recipient already: {recipient.error}", 0)
+
+    def _drop_overflow(self) -> None:
+        for _ in range(-self.room if self.room < 0 else 0):
+            if not self._queue:
+                return
+            parcel = self._queue.popleft()
+            self._drop(parcel, _OVERFLOWN)
+            self._unmarked += isinstance(parcel.job, Post)
+
+    def _drop(self, parcel: Parcel, reason: str) -> None:
+        self._dropped += 1
+        parcel.report(Delivery(self.name, "dropped", error=reason))
+
+    async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
+        marker = [Dropped(self._unmarked)] if self._unmarked else []
+        self._unmarked = 0
+        try:
+            await self._open()
+            outcomes = await self.channel.deliver(marker + jobs)
+            if len(outcomes) != len(marker) + len(jobs):
+                raise PluginError(self.name, f"gave {len(outcomes)} outcomes for {len(marker) + len(jobs)} jobs")
+            return outcomes[len(marker) :]
+        except Exception as error:  # one of the four edges: a delivery channel's failure is an outcome
+            _log.warning("delivery channel %s failed", self.name, exc_info=error)
+            return [Failed(one_line(error))] * len(jobs)
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        batch, self._in_hand = self._in_hand, []
+        due, self._due = self._due, {}
+        failed: dict[str, list[Parcel]] = {}
+        errors: dict[str, str] = {}
+        for parcel, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Done):
+                self._delivered += 1
+                parcel.report(self._report_of(outcome, due.get(parcel.to, 0) + 1))
+                continue
+            self._failures += 1
+            self._error = outcome.error
+            if outcome.permanent:
+                self._give_up(parcel, outcome.error, due.get(parcel.to, 0) + 1)
+            else:
+                failed.setdefault(parcel.to, []).append(parcel)
+                errors.setdefault(parcel.to, outcome.error)
+        for name, parcels in failed.items():
+            self._retry_later(name, parcels, errors[name])
+        for name in due.keys() - failed.keys():
+            self._recipients.settle(name, trio.current_time())
+
+    def _report_of(self, outcome: Done, attempts: int) -> Delivery:
+        known, delivery = self._done
+        if outcome is not known or attempts != delivery.attempts:
+            delivery = Delivery(self.name, outcome.state, attempts, outcome.durability)
+            self._done = outcome, delivery
+        return delivery
+
+    def _retry_later(self, name: str, parcels: list[Parcel], error: str) -> None:
+        now = trio.current_time()
+        recipient = self._recipients.fail(name, error, now)
+        excess = self._recipients.put_back(recipient, parcels)
+        for parcel in parcels[: len(parcels) - len(excess)]:
+            parcel.report(Delivery(self.name, "retrying", recipient.attempts, error=error))
+        for parcel in excess:
+            self._give_up(parcel, f"too many deliveries wait for this recipient: {error}", recipient.attempts)
+        if self._recipients.exhausted(recipient, now):
+            for parcel in self._recipients.forget(recipient):
+                self._give_up(parcel, error, recipient.attempts)
+
+    def _give_up(self, parcel: Parcel, error: str, attempts: int) -> None:
+        self._dead += 1
+        job = parcel.job
+        if isinstance(job, Post):
+            letter = DeadLetter(job.message, job.sequence, self.name, attempts, error, self._clock.now())
+            self._dead_letters.add(letter, parcel)
+        else:
+            _log.warning("%s could not take back message %s of %r: %s", self.name, job.id, job.to, error)
+        parcel.report(Delivery(self.name, "dead", attempts, error=error))

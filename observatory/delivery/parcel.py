@@ -1,0 +1,64 @@
+"""One job on its way through the lanes, and who waits for its first outcomes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from observatory.messages import Delivery, Post, Retraction
+
+
+class Wanted(Protocol):
+    """Tells whether a message is still unread in its mailbox; what is not is no longer delivered."""
+
+    live: bool
+
+
+class Waiter(Protocol):
+    """Whoever waits for a parcel's first outcomes."""
+
+    def settled(self, parcel: Parcel) -> None:
+        """Called once, when every awaited lane has reported."""
+
+
+class Parcel:
+    """A post or a retraction, shared by all lanes.
+
+    Args:
+        job: what the delivery channels are asked to do.
+        deliveries: state per delivery channel, to begin with; becomes the receipt's.
+        awaited: the delivery channels whose first outcome the waiter waits for.
+        wanted: whether the message is still unread; None for a retraction, which is always wanted.
+        waiter: who waits, or None.
+        position: for the waiter to tell its parcels apart.
+    """
+
+    __slots__ = ("_awaited", "_waiter", "deliveries", "job", "position", "to", "wanted")
+
+    def __init__(
+        self,
+        job: Post | Retraction,
+        deliveries: dict[str, Delivery],
+        awaited: frozenset[str] = frozenset(),
+        wanted: Wanted | None = None,
+        waiter: Waiter | None = None,
+        position: int = 0,
+    ) -> None:
+        self.job = job
+        self.to = job.message.to if isinstance(job, Post) else job.to
+        self.deliveries = deliveries
+        self.wanted = wanted
+        self.position = position
+        self._awaited = awaited
+        self._waiter = waiter
+
+    def report(self, delivery: Delivery) -> None:
+        """Take a lane's report; once the waiter is gone, what it was given changes no more."""
+        waiter = self._waiter
+        if waiter is None:
+            return
+        self.deliveries[delivery.channel] = delivery
+        if delivery.channel in self._awaited:
+            self._awaited = self._awaited - {delivery.channel}
+            if not self._awaited:
+                self._waiter = None
+                waiter.settled(self)

@@ -1,0 +1,41 @@
+"""Every hook of Observatory. A plugin implements the ones it needs and marks them with `hookimpl`.
+
+All hooks are synchronous and are called once, while `open_observatory` puts an Observatory together; none is
+called per message. Entry-point group: `observatory`. A plugin may define `settings_class`, an attrs class that
+is filled from `[plugins.NAME]`.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
+from observatory.registrar import Registrar
+
+hookspec = pluggy.HookspecMarker("observatory")
+hookimpl = pluggy.HookimplMarker("observatory")
+
+
+@hookspec
+def observatory_register_storage(registrar: Registrar[StorageFactory]) -> None:
+    """Register storage backends. Called first; `[storage] backend` picks one by name, and only that is made."""
+
+
+@hookspec
+def observatory_register_channels(registrar: Registrar[ChannelFactory]) -> None:
+    """Register delivery channels. Called after storage; each one that is not disabled gets a lane of its own."""
+
+
+@hookspec
+def observatory_register_modules(registrar: Registrar[ModuleFactory]) -> None:
+    """Register ephemeral modules. Called after channels; they start after the canonical ones."""
+
+
+@hookspec
+def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
+    """Register long-running services. Called after modules; they start last and stop first."""
+
+
+@hookspec
+def observatory_register_policies(registrar: Registrar[Policy]) -> None:
+    """Register functions that are asked on every send. Called last; asked in the order of registration."""

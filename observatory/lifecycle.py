@@ -1,0 +1,137 @@
+"""Opening an Observatory, and closing it in order."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from types import TracebackType
+
+import trio
+
+from observatory.application import Observatory
+from observatory.clock import Clock
+from observatory.errors import RootError, StorageError
+from observatory.settings import Settings
+
+
+def open_observatory(
+    settings: Settings | None = None,
+    *,
+    plugins: Iterable[object] = (),
+    clock: Clock | None = None,
+    recover: Collection[str] | None = None,
+) -> _Opening:
+    """Open an Observatory for the time of an `async with` block.
+
+    Left normally, or by an exception, it refuses new sends, drains the lanes (10 s by default) and flushes storage;
+    what could not be drained is counted in `undelivered`. When cancelled it only flushes, for at most 1 s. An
+    exception of the block comes out as itself.
+
+    Args:
+        settings: by default `Settings()`.
+        plugins: plugin objects beside the installed ones.
+        clock: wall time; by default the system's.
+        recover: whose inboxes are recovered at the start; by default everybody's.
+
+    Raises:
+        RootError: the root is no directory, or cannot be made or written.
+        SettingsError: the settings name what there is not.
+        PluginError: a plugin cannot be used.
+        StorageError: the storage backend cannot be opened.
+        EssentialChildError: something it cannot do without has failed for good.
+    """
+    return _Opening(settings or Settings(), plugins=plugins, clock=clock or Clock(), recover=recover)
+
+
+async def serve(
+    settings: Settings | None = None, *, task_status: trio.TaskStatus[Observatory] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Run an Observatory until cancelled, as `observatory = await nursery.start(serve, settings)`.
+
+    Raises:
+        What `open_observatory` raises.
+    """
+    async with open_observatory(settings) as observatory:
+        task_status.started(observatory)
+        await trio.sleep_forever()
+
+
+class _Opening:
+    """The asynchronous context manager that `open_observatory` returns."""
+
+    def __init__(
+        self, settings: Settings, *, plugins: Iterable[object], clock: Clock, recover: Collection[str] | None
+    ) -> None:
+        self._settings = settings
+        self._plugins = plugins
+        self._clock = clock
+        self._recover = recover
+
+    async def __aenter__(self) -> Observatory:
+        await trio.to_thread.run_sync(_prepare_root, self._settings.root)
+        self._observatory = Observatory(
+            self._settings, plugins=self._plugins, clock=self._clock, recover=self._recover
+        )
+        self._nursery_manager = trio.open_nursery()
+        self._nursery = await self._nursery_manager.__aenter__()
+        try:
+            await self._observatory.start(self._nursery)
+        except BaseException as error:
+            raise await self._close(error) or error from None
+        return self._observatory
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        outcome = error
+        if error is None or isinstance(error, Exception):
+            try:
+                await self._observatory.drain()
+            except BaseException as interruption:
+                outcome = interruption
+        outcome = await self._close(outcome)
+        if outcome is not None and outcome is not error:
+            raise outcome
+
+    async def _close(self, error: BaseException | None) -> BaseException | None:
+        """Flush, end every child, give everything back; return what is to be raised, out of the nursery's group."""
+        try:
+            await self._observatory.flush()
+        except StorageError as failure:
+            error = error or failure
+        self._nursery.cancel_scope.cancel()
+        try:
+            await self._nursery_manager.__aexit__(type(error) if error else None, error, None)
+        except BaseExceptionGroup as group:
+            error = _unwrap(group, error)
+        await self._observatory.aclose()
+        return error
+
+
+def _unwrap(group: BaseExceptionGroup[BaseException], error: BaseException | None) -> BaseException:
+    """Find what the block, or the one failed child, has raised; a group only where there is more than that."""
+    cancelled = [raised for raised in group.exceptions if isinstance(raised, trio.Cancelled) and raised is not error]
+    others = [raised for raised in group.exceptions if raised is not error and raised not in cancelled]
+    if error is not None and not others:
+        return error
+    return others[0] if len(others) == 1 and len(group.exceptions) == 1 else group
+
+
+def _prepare_root(root: Path) -> None:
+    """Make the root where it is missing, and see that one can write there.
+
+    Raises:
+        RootError: says why not.
+    """
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except FileExistsError as error:
+        raise RootError(str(root), "is no directory") from error
+    except NotADirectoryError as error:
+        raise RootError(str(root), "lies below something that is no directory") from error
+    except OSError as error:
+        raise RootError(str(root), f"cannot be made or written: {error.strerror}") from error

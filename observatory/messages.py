@@ -1,0 +1,324 @@
+"""The values that travel through Observatory: frozen, comparable, without behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+Durability: TypeAlias = Literal["memory", "flushed", "fsynced"]
+"""What survives: `memory` nothing, `flushed` the end of this process, `fsynced` a power cut."""
+
+DeliveryState: TypeAlias = Literal["queued", "written", "sent", "retrying", "dropped", "dead"]
+"""How far one delivery channel has come with one message. A state never claims more than was done."""
+
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
+
+
+@attrs.frozen(weakref_slot=False)
+class Message:
+    """One message: exactly the eight fields of UC-0051, here and on the wire."""
+
+    id: str
+    """16 lowercase hexadecimal digits (64 random bits)."""
+    from_: str
+    """Who sent it; `from` on the wire."""
+    to: str
+    """The recipient: 1 to 128 characters of `A-Z a-z 0-9 . _ @ + -`, not starting with a dot."""
+    content: str
+    """The text, at most 1 MiB in UTF-8."""
+    timestamp: datetime
+    """When it was accepted: aware, UTC, strictly increasing within one Observatory."""
+    type: str = "text"
+    """What kind of message it is; free for applications to choose."""
+    read: bool = False
+    """Whether the recipient has acknowledged it."""
+    metadata: Mapping[str, Any] = NO_METADATA
+    """A JSON object; read-only at the top level."""
+
+
+@attrs.frozen
+class Draft:
+    """A message that a policy may still change, before it has an id and a timestamp."""
+
+    to: str
+    """The recipient."""
+    from_: str
+    """The sender."""
+    content: str
+    """The text."""
+    type: str = "text"
+    """The kind of message."""
+    metadata: Mapping[str, Any] = NO_METADATA
+    """A JSON object."""
+
+
+@attrs.frozen
+class Delivery:
+    """What one delivery channel has done with one message so far."""
+
+    channel: str
+    """The delivery channel's name."""
+    state: DeliveryState
+    """How far it has come."""
+    attempts: int = 0
+    """Attempts made so far."""
+    durability: Durability | None = None
+    """The level that was reached, for a channel that keeps things."""
+    error: str | None = None
+    """What went wrong at the last attempt, or None."""
+
+
+@attrs.frozen(weakref_slot=False)
+class Receipt:
+    """What `send_message` returns: the message stands, and this is how far it has come."""
+
+    message: Message
+    """The message as committed."""
+    sequence: int
+    """Its number in the recipient's mailbox, counted from 1 by the storage backend."""
+    durability: Durability
+    """What the storage backend promises for it; `memory` does not survive a restart by itself."""
+    deliveries: Mapping[str, Delivery]
+    """The state per delivery channel, by the channel's name."""
+
+
+@attrs.frozen(weakref_slot=False)
+class Event:
+    """The envelope in which pub/sub hands a payload to subscribers."""
+
+    topic: str
+    """Such as `agent:agent-42`."""
+    epoch: str
+    """Changes at every start; sequence numbers compare within one epoch only."""
+    sequence: int
+    """The number within the topic, counted from 1 without a hole."""
+    payload: Any
+    """A value of this module, or what a plugin publishes."""
+
+
+@attrs.frozen
+class Gap:
+    """Payload of an event that stands for events the subscriber can no longer have."""
+
+    missed: int | None
+    """How many events are missing before the next one; None when nobody knows, as after a restart."""
+
+
+@attrs.frozen
+class MessagesRead:
+    """Payload on `agent:{to}`: the recipient has acknowledged messages."""
+
+    to: str
+    """The recipient."""
+    ids: tuple[str, ...]
+    """The ids of the messages."""
+
+
+@attrs.frozen
+class MailboxCleared:
+    """Payload on `agent:{to}`: the owner has removed every message."""
+
+    to: str
+    """The recipient."""
+    count: int
+    """How many messages were removed."""
+
+
+@attrs.frozen
+class MailboxStats:
+    """Figures of one mailbox."""
+
+    total: int
+    """Messages held, read ones included."""
+    unread: int
+    """Messages not yet acknowledged."""
+    oldest_unread_age_sec: float | None
+    """Seconds since the oldest unread message was accepted, or None."""
+
+
+@attrs.frozen
+class MailboxTotals:
+    """Figures of all mailboxes together."""
+
+    mailboxes: int
+    """Mailboxes that are not empty."""
+    messages: int
+    """Messages held."""
+    unread: int
+    """Messages not yet acknowledged."""
+    bytes: int
+    """Bytes of content and metadata held."""
+    left_behind: int
+    """Messages found at recovery that had no room or were not allowed; they stay where they are."""
+
+
+@attrs.frozen
+class Note:
+    """A note under a key."""
+
+    key: str
+    """What the note is about, such as an event's id; 1 to 256 characters."""
+    text: str
+    """At most 64 KiB in UTF-8."""
+    timestamp: datetime
+    """When it was written: aware, UTC."""
+
+
+@attrs.frozen
+class NoteDeleted:
+    """Payload on `notes:update`: a note is gone."""
+
+    key: str
+    """The key of the note."""
+
+
+@attrs.frozen
+class DeadLetter:
+    """A delivery that was given up; the message itself is still in its mailbox."""
+
+    message: Message
+    """The message."""
+    sequence: int
+    """Its number in the recipient's mailbox."""
+    channel: str
+    """The delivery channel that gave up."""
+    attempts: int
+    """Attempts made."""
+    error: str
+    """Why the last one failed."""
+    timestamp: datetime
+    """When it was given up: aware, UTC."""
+
+
+@attrs.frozen
+class ChildHealth:
+    """The state of one supervised child."""
+
+    name: str
+    """Such as `module:Mailbox` or `lane:inbox`."""
+    state: Literal["starting", "running", "backing-off", "failed", "finished"]
+    """`failed` means: given up after too many failures."""
+    restarts: int
+    """How often it was started again."""
+    error: str | None
+    """The last failure, one line, or None."""
+
+
+@attrs.frozen
+class Health:
+    """The state of a whole Observatory; also the payload on `health:update`."""
+
+    healthy: bool
+    """True when no child has failed for good and no plugin is broken."""
+    children: tuple[ChildHealth, ...]
+    """Every supervised child, in the order of their start."""
+    broken_plugins: Mapping[str, str]
+    """Plugins that were left out: name and reason."""
+
+
+# The entries of a storage backend's log. A `Message` is itself the entry that says it was sent.
+
+
+@attrs.frozen
+class Read:
+    """Log entry: messages were acknowledged."""
+
+    to: str
+    """The recipient."""
+    sequences: tuple[int, ...]
+    """The numbers of the messages."""
+
+
+@attrs.frozen
+class Expired:
+    """Log entry: messages left the mailbox by cleanup or at a cap."""
+
+    to: str
+    """The recipient."""
+    sequences: tuple[int, ...]
+    """The numbers of the messages."""
+
+
+@attrs.frozen
+class Cleared:
+    """Log entry: the owner removed every message so far."""
+
+    to: str
+    """The recipient."""
+
+
+Entry: TypeAlias = Message | Read | Expired | Cleared
+"""One entry of the log behind the table."""
+
+
+@attrs.frozen(weakref_slot=False)
+class StoredMessage:
+    """A live message as a storage backend replays it."""
+
+    message: Message
+    """The message, with `read` as it was left."""
+    sequence: int
+    """The number that was assigned to it."""
+
+
+# What a lane hands to a delivery channel, and what it hears back.
+
+
+@attrs.frozen(weakref_slot=False)
+class Post:
+    """Job for a delivery channel: deliver this message."""
+
+    message: Message
+    """The message."""
+    sequence: int
+    """Its number in the recipient's mailbox."""
+
+
+@attrs.frozen
+class Retraction:
+    """Job for a delivery channel: this message was acknowledged or removed; take it back where one can."""
+
+    to: str
+    """The recipient."""
+    id: str
+    """The message's id."""
+
+
+@attrs.frozen
+class Dropped:
+    """Job for a delivery channel that is not required: its lane was full, and this many posts are missing here."""
+
+    count: int
+    """How many posts were dropped."""
+
+
+Job: TypeAlias = Post | Retraction | Dropped
+"""One item of a batch that a delivery channel is given."""
+
+
+@attrs.frozen
+class Done:
+    """Outcome of a job: it was carried out."""
+
+    state: Literal["written", "sent"]
+    """`written` when it is kept somewhere, `sent` when it went out to whoever listens."""
+    durability: Durability | None = None
+    """The level reached, for what is kept."""
+
+
+@attrs.frozen
+class Failed:
+    """Outcome of a job: it was not carried out."""
+
+    error: str
+    """One line: what went wrong and where."""
+    permanent: bool = False
+    """True when trying again cannot help, as with a name that is not allowed."""
+
+
+Outcome: TypeAlias = Done | Failed
+"""What became of one job."""

@@ -1,0 +1,156 @@
+"""What a message may be. Everything that enters the table has passed here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from observatory.errors import InvalidInputError
+from observatory.messages import NO_METADATA, Message
+
+MAX_CONTENT = 1024 * 1024
+"""Bytes of a message's content in UTF-8."""
+
+MAX_METADATA = 256 * 1024
+"""Bytes that a message's metadata is counted for."""
+
+_MAX_TYPE = 128
+_MAX_DEPTH = 64
+_MAX_INTEGER = 2**63
+_NAME = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}")
+
+
+def check_name(field: str, name: object) -> None:
+    """Check a recipient's or sender's name; it names a directory.
+
+    Raises:
+        InvalidInputError: says what a name may be.
+    """
+    if not isinstance(name, str):
+        raise InvalidInputError(field, f"expected a name, got {type(name).__name__}")
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            field,
+            f"{_shorten(name)} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ @ + - are allowed, no dot at the start",
+        )
+
+
+def check_text(field: str, text: object, limit: int) -> int:
+    """Check a text and return its length in bytes of UTF-8.
+
+    Raises:
+        InvalidInputError: when it is no string, too long, or cannot be written in UTF-8.
+    """
+    if not isinstance(text, str):
+        raise InvalidInputError(field, f"expected text, got {type(text).__name__}")
+    size = len(text)
+    if size <= limit and not text.isascii():
+        size = _utf8_size(field, text)
+    if size > limit:
+        raise InvalidInputError(field, f"has {size:,} bytes or more; at most {limit:,} are allowed")
+    return size
+
+
+def check_type(kind: object) -> None:
+    """Check a message's type.
+
+    Raises:
+        InvalidInputError: when it is not 1 to 128 printable characters.
+    """
+    if not isinstance(kind, str):
+        raise InvalidInputError("type", f"expected a string, got {type(kind).__name__}")
+    if not (0 < len(kind) <= _MAX_TYPE and kind.isprintable()):
+        raise InvalidInputError("type", f"{_shorten(kind)} is no type: 1 to {_MAX_TYPE} printable characters are allowed")
+
+
+def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:
+    """Copy a JSON object so that later changes by the caller do not reach the message; return it with its size.
+
+    Raises:
+        InvalidInputError: names the path of what JSON cannot hold: NaN, keys that are no strings, lone surrogates,
+            integers beyond 64 bits, other types, cycles, more than 64 levels, or more than 256 KiB.
+    """
+    if not metadata and (metadata is None or isinstance(metadata, Mapping)):
+        return NO_METADATA, 0
+    if not isinstance(metadata, Mapping):
+        raise InvalidInputError("metadata", f"expected a JSON object, got {type(metadata).__name__}")
+    budget = _Budget()
+    copy = _copy(metadata, "metadata", 0, budget)
+    return MappingProxyType(copy), budget.spent
+
+
+def size_of(message: Message) -> int:
+    """Return the bytes that a message's content and metadata are counted for.
+
+    Raises:
+        InvalidInputError: when the message is not one that `send_message` would take.
+    """
+    check_name("to", message.to)
+    check_name("from", message.from_)
+    check_type(message.type)
+    return check_text("content", message.content, MAX_CONTENT) + copy_metadata(message.metadata)[1]
+
+
+class _Budget:
+    """Counts bytes, so that a small object with many references cannot grow without bounds when copied."""
+
+    def __init__(self) -> None:
+        self.spent = 0
+
+    def spend(self, size: int) -> None:
+        self.spent += size
+        if self.spent > MAX_METADATA:
+            raise InvalidInputError("metadata", f"has more than the {MAX_METADATA:,} bytes that are allowed")
+
+
+def _copy(value: Any, path: str, depth: int, budget: _Budget) -> Any:
+    if depth > _MAX_DEPTH:
+        raise InvalidInputError("metadata", f"is nested deeper than {_MAX_DEPTH} levels, or contains itself")
+    if isinstance(value, str):
+        budget.spend(_utf8_size(path, value))
+        return str(value)
+    budget.spend(8)
+    if isinstance(value, Mapping):
+        return {
+            _copy_key(key, path, budget): _copy(item, f"{path}.{key}", depth + 1, budget) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_copy(item, f"{path}[{index}]", depth + 1, budget) for index, item in enumerate(value)]
+    return _check_scalar(value, path)
+
+
+def _copy_key(key: object, path: str, budget: _Budget) -> str:
+    if not isinstance(key, str):
+        raise InvalidInputError(path, f"the key {key!r} is no string")
+    budget.spend(_utf8_size(path, key))
+    return str(key)
+
+
+def _check_scalar(value: Any, path: str) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if not -_MAX_INTEGER <= value < _MAX_INTEGER:
+            raise InvalidInputError(path, "is an integer beyond 64 bits; write it as a string")
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidInputError(path, f"is {value}, which JSON cannot hold")
+        return float(value)
+    raise InvalidInputError(path, f"is a {type(value).__name__}, which JSON cannot hold")
+
+
+def _utf8_size(field: str, text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            field, f"has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
+        ) from error
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:79] + "…")

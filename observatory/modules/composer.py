@@ -1,0 +1,54 @@
+"""From what a caller gives to a message: checked, put to the policies, checked again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from observatory.abc import Policy
+from observatory.clock import Clock
+from observatory.messages import Draft, Message
+from observatory.modules.checks import MAX_CONTENT, check_name, check_text, check_type, copy_metadata
+
+
+class Composer:
+    """Builds messages.
+
+    Args:
+        policies: by name, asked in this order.
+        clock: gives the timestamps.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy], clock: Clock) -> None:
+        self._policies = tuple(policies.values())
+        self._clock = clock
+
+    def compose(
+        self, to: str, from_: str, content: str, type: str, metadata: Mapping[str, Any] | None
+    ) -> tuple[Message, int]:
+        """Build a message; return it with the bytes it is counted for.
+
+        Raises:
+            InvalidInputError: an argument is not allowed.
+            PolicyRefusedError: a policy does not admit it.
+        """
+        copied, size = _check(to, from_, content, type, metadata)
+        if self._policies:
+            draft = Draft(to, from_, content, type, copied)
+            for policy in self._policies:
+                draft = policy(draft)
+            to, from_, content, type = draft.to, draft.from_, draft.content, draft.type
+            copied, size = _check(to, from_, content, type, draft.metadata)
+        return Message(secrets.token_hex(8), from_, to, content, self._clock.now(), type, False, copied), size
+
+
+def _check(
+    to: object, from_: object, content: object, type: object, metadata: object
+) -> tuple[Mapping[str, Any], int]:
+    check_name("to", to)
+    check_name("from", from_)
+    check_type(type)
+    size = check_text("content", content, MAX_CONTENT)
+    copied, extra = copy_metadata(metadata)
+    return copied, size + extra

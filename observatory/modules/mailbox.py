@@ -1,0 +1,278 @@
+"""Mailboxes: every message lands in the table, with every live subscriber, and with the delivery channels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+from typing import Any, ClassVar
+
+import trio
+
+from observatory.abc import Context, Module, Policy, StorageBackend
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError, UnknownNameError
+from observatory.messages import MailboxStats, MailboxTotals, Message, Receipt
+from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
+from observatory.modules.checks import check_name
+from observatory.modules.composer import Composer
+from observatory.modules.requests import Acknowledge, Clear, Send
+from observatory.modules.table import Table
+from observatory.modules.writer import Writer
+from observatory.settings import MailboxSettings
+
+_MAX_RECIPIENTS = 10_000
+
+
+class Mailbox(Module):
+    """The client API of the mailboxes, and the task that is the table's only writer.
+
+    Args:
+        context: what every module is handed.
+        settings: the caps.
+        storage: the log behind the table; started.
+        dispatcher: the lanes.
+        policies: by name, asked on every send.
+        recover: whose messages the delivery channels are asked for at the start; None for everybody's.
+    """
+
+    essential: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        settings: MailboxSettings,
+        storage: StorageBackend,
+        dispatcher: Dispatcher,
+        policies: Mapping[str, Policy],
+        recover: Collection[str] | None,
+    ) -> None:
+        self._clock = context.clock
+        self._dispatcher = dispatcher
+        self._composer = Composer(policies, context.clock)
+        self._table = Table(settings)
+        self._arrivals = Arrivals()
+        self._writer = Writer(
+            self._table,
+            settings=settings,
+            storage=storage,
+            dispatcher=dispatcher,
+            recover=recover,
+            announce=self._announce,
+            clock=context.clock,
+        )
+        self._pubsub = context.pubsub
+
+    async def send_message(
+        self,
+        to: str,
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        require: Collection[str] = (),
+    ) -> Receipt:
+        """Send one message.
+
+        It returns after the first outcome of the required delivery channels. Cancelled before the commit, nothing
+        has happened; after it, the message stands.
+
+        Args:
+            to: the recipient, 1 to 128 characters of `A-Z a-z 0-9 . _ @ + -`, no dot at the start.
+            from_: the sender, of the same form.
+            content: the text, at most 1 MiB in UTF-8.
+            type: what kind of message it is, 1 to 128 printable characters.
+            metadata: a JSON object, at most 256 KiB.
+            require: delivery channels that must have delivered.
+
+        Raises:
+            InvalidInputError: an argument is not allowed.
+            PolicyRefusedError: a policy does not admit it.
+            MailboxFullError: there is no room, and nothing that may go.
+            StorageError: it could not be committed. In all these cases nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+            DeliveryError: it is committed, but a channel in `require` did not deliver; it carries the receipt.
+            UnknownNameError: `require` names a delivery channel that there is not.
+            ClosedError: Observatory is closing.
+        """
+        for name in require:
+            if name not in self._dispatcher.lanes:
+                raise UnknownNameError("delivery channel", name, self._dispatcher.lanes)
+        return await self._send(self._composer.compose(to, from_, content, type, metadata), require)
+
+    async def broadcast_to_many(
+        self,
+        names: Iterable[str],
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[Receipt | ObservatoryError]:
+        """Send independent copies to many recipients, in one commit.
+
+        Returns:
+            In the order given, a receipt or an error for each: one full mailbox does not keep the others from theirs.
+
+        Raises:
+            InvalidInputError: a name stands twice, there are more than 10,000, or content or metadata are not allowed.
+            StorageError: it could not be committed; nothing has happened.
+        """
+        recipients = list(names)
+        if len(recipients) > _MAX_RECIPIENTS:
+            raise InvalidInputError("names", f"has {len(recipients):,} names; at most {_MAX_RECIPIENTS:,} are allowed")
+        seen: set[str] = set()
+        for name in recipients:
+            if name in seen:
+                raise InvalidInputError("names", f"{name!r} stands there twice")
+            seen.add(name)
+        outcomes: list[Any] = []
+        for name in recipients:
+            try:
+                outcomes.append(self._composer.compose(name, from_, content, type, metadata))
+            except ObservatoryError as error:
+                outcomes.append(error)
+        drafts = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+        results = iter(await self._writer.submit(Send(drafts, self._dispatcher.required)) if drafts else ())
+        return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
+
+    async def receive(self, agent: str, *, after: str | None = None) -> Message:
+        """Wait for an agent's oldest unread message. It stays unread until it is acknowledged.
+
+        Args:
+            agent: whose mailbox.
+            after: the id of a message in it: only what is newer counts.
+
+        Raises:
+            UnknownMessageError: the mailbox does not hold `after`.
+            ClosedError: Observatory is closing and nothing is there.
+        """
+        check_name("agent", agent)
+        await trio.lowlevel.checkpoint()
+        while (message := self._table.next_unread(agent, after)) is None:
+            await self._arrivals.wait(agent)
+        return message
+
+    async def request(
+        self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Message:
+        """Send a message, wait for the reply to it, and acknowledge that.
+
+        Cancelled while waiting, the question stands, and a reply that comes later is an ordinary unread message.
+
+        Raises:
+            ClosedError: Observatory is closing, and the reply has not come; and what `send_message` raises.
+        """
+        draft = self._composer.compose(to, from_, content, type, metadata)
+        asker = draft[0].from_
+        with self._arrivals.reply_to(draft[0].id, asker) as reply:
+            await self._send(draft)
+            answer = await reply.wait()
+        return (await self.mark_read(asker, answer.id))[0]
+
+    async def reply(
+        self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        """Answer a message: from its recipient to its sender, with its id as `in_reply_to` in the metadata.
+
+        Raises:
+            What `send_message` raises.
+        """
+        answer = {**(metadata or {}), IN_REPLY_TO: message.id}
+        return await self.send_message(message.from_, message.to, content, type=type, metadata=answer)
+
+    async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
+        """Acknowledge messages: they are read from now on, and delivery channels take them back.
+
+        Acknowledging twice is no error.
+
+        Returns:
+            The messages, in the order given.
+
+        Raises:
+            UnknownMessageError: the mailbox does not hold one of them; then none is acknowledged.
+            StorageError: it could not be committed; nothing has happened.
+        """
+        check_name("agent", agent)
+        return await self._writer.submit(Acknowledge(agent, ids))
+
+    async def clear_messages(self, agent: str) -> int:
+        """Remove every message of a mailbox, unread ones included, and take them back from delivery channels.
+
+        Returns:
+            How many messages were removed.
+
+        Raises:
+            StorageError: it could not be committed; nothing has happened.
+        """
+        check_name("agent", agent)
+        return await self._writer.submit(Clear(agent))
+
+    def get_messages(
+        self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
+    ) -> list[Message]:
+        """Return an agent's messages, newest first.
+
+        Args:
+            agent: whose mailbox.
+            limit: at most so many.
+            before: the id of a message in it: only older ones.
+            unread_only: leave out what was acknowledged.
+
+        Raises:
+            UnknownMessageError: the mailbox does not hold `before`.
+        """
+        return list(islice(self._table.walk(agent, before, unread_only), max(limit, 0)))
+
+    def unread_count(self, agent: str) -> int:
+        """Return how many of an agent's messages are not acknowledged."""
+        mailbox = self._table.mailboxes.get(agent)
+        return mailbox.unread if mailbox else 0
+
+    def agent_stats(self, agent: str) -> MailboxStats:
+        """Return the figures of one mailbox."""
+        mailbox = self._table.mailboxes.get(agent)
+        if mailbox is None:
+            return MailboxStats(0, 0, None)
+        oldest = mailbox.oldest_unread
+        age = (self._clock.now() - oldest.message.timestamp).total_seconds() if oldest else None
+        return MailboxStats(len(mailbox.by_id), mailbox.unread, age)
+
+    def get_stats(self) -> dict[str, MailboxStats]:
+        """Return the figures of every mailbox that is not empty, by agent."""
+        return {agent: self.agent_stats(agent) for agent in self._table.mailboxes}
+
+    def statistics(self) -> MailboxTotals:
+        """Return the figures of all mailboxes together."""
+        mailboxes = self._table.mailboxes.values()
+        return MailboxTotals(
+            mailboxes=len(mailboxes),
+            messages=sum(len(mailbox.by_id) for mailbox in mailboxes),
+            unread=sum(mailbox.unread for mailbox in mailboxes),
+            bytes=self._table.bytes,
+            left_behind=self._writer.left_behind,
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Fill the table, then serve requests until cancelled."""
+        await self._writer.run(task_status=task_status)
+
+    async def close(self) -> None:
+        """Refuse new requests, and wait until those that were accepted are served."""
+        self._arrivals.close()
+        await self._writer.close()
+
+    def _announce(self, to: str, payload: Any, size: int) -> None:
+        self._pubsub.publish(f"agent:{to}", payload, size=size)
+        if isinstance(payload, Message):
+            self._arrivals.announce(payload)
+
+    async def _send(self, draft: tuple[Message, int], require: Collection[str] = ()) -> Receipt:
+        (result,) = await self._writer.submit(Send((draft,), self._dispatcher.required.union(require)))
+        if not isinstance(result, Receipt):
+            raise result
+        missed = tuple(name for name in require if result.deliveries[name].state not in ("written", "sent"))
+        if missed:
+            raise DeliveryError(result, missed)
+        return result

@@ -1,0 +1,105 @@
+"""What the Mailbox does before it serves: the table as storage and delivery channels remember it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+
+from observatory.abc import StorageBackend
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.parcel import Parcel
+from observatory.errors import InvalidInputError, MailboxFullError
+from observatory.messages import Message, Post, Retraction, StoredMessage
+from observatory.messages import Entry as LogEntry
+from observatory.modules.checks import size_of
+from observatory.modules.table import Entry, Table
+
+_log = logging.getLogger("observatory.mailbox")
+
+
+class Recovery:
+    """Fills an empty table. Storage wins where it and a delivery channel disagree.
+
+    Args:
+        table: the table.
+        storage: gives what was committed, and takes what only a delivery channel remembered.
+        dispatcher: the lanes.
+    """
+
+    def __init__(self, table: Table, storage: StorageBackend, dispatcher: Dispatcher) -> None:
+        self._table = table
+        self._storage = storage
+        self._dispatcher = dispatcher
+        self._undelivered: dict[str, Entry] = {}
+        self.left_behind = 0
+        """Messages that had no room, or were not allowed; they stay where they were found."""
+
+    async def from_storage(self) -> None:
+        """Add what storage remembers."""
+        await self._storage.replay(self._load)
+
+    async def from_channels(self, agents: Collection[str] | None) -> None:
+        """Add what delivery channels hold beyond that, and bring them to the state of the table.
+
+        Args:
+            agents: whose messages; None for everybody's.
+        """
+        await self._dispatcher.recover(agents, self._adopt)
+        missing = [
+            Parcel(Post(entry.message, entry.sequence), {}, wanted=entry)
+            for entry in self._undelivered.values()
+            if agents is None or entry.message.to in agents
+        ]
+        self._dispatcher.restore(missing)
+        self._undelivered.clear()
+        if self.left_behind:
+            _log.warning("%d messages found at recovery were left where they are", self.left_behind)
+
+    def _load(self, batch: Sequence[StoredMessage]) -> None:
+        for stored in batch:
+            size = size_of(stored.message)
+            if self._has_room(stored.message, size):
+                entry = self._table.add(stored.message, stored.sequence, size)
+                if entry.live:
+                    self._undelivered[stored.message.id] = entry
+
+    async def _adopt(self, batch: Sequence[Message]) -> None:
+        found: dict[tuple[str, str], tuple[Message, int]] = {}
+        retracted: list[Parcel] = []
+        for message in batch:
+            self._undelivered.pop(message.id, None)
+            mailbox = self._table.mailboxes.get(message.to)
+            known = mailbox.by_id.get(message.id) if mailbox else None
+            if known is None:
+                self._consider(message, found)
+            elif not known.live:
+                retracted.append(Parcel(Retraction(message.to, message.id), {}))
+        await self._commit(found)
+        self._dispatcher.restore(retracted)
+
+    def _consider(self, message: Message, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
+        try:
+            size = size_of(message)
+        except InvalidInputError as error:
+            self.left_behind += 1
+            _log.warning("recovered message %r of %r is left where it is: %s", message.id, message.to, error)
+            return
+        key = message.to, message.id
+        if key not in found and self._has_room(message, size):
+            found[key] = message, size
+
+    async def _commit(self, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
+        log: list[LogEntry] = [message for message, _ in found.values()]
+        numbers = await self._storage.append(log) if log else ()
+        for (message, size), number in zip(found.values(), numbers, strict=True):
+            self._table.add(message, number, size)
+
+    def _has_room(self, message: Message, size: int) -> bool:
+        try:
+            evicted = self._table.make_room(message.to, size)
+        except MailboxFullError:
+            self.left_behind += 1
+            return False
+        if evicted:
+            self._table.remove(message.to, evicted)
+        return True

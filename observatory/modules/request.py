@@ -1,0 +1,96 @@
+"""One request to the Mailbox's task: decided without I/O, applied after the commit, and waited for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.parcel import Parcel
+from observatory.errors import ObservatoryError
+from observatory.messages import Durability, Entry
+from observatory.modules.table import Table
+
+T = TypeVar("T")
+
+
+class Office:
+    """What a request is applied to.
+
+    Args:
+        table: the mailboxes.
+        dispatcher: the lanes.
+        durability: what the storage backend promises.
+        publish: tells subscribers, and whoever waits for a message.
+    """
+
+    def __init__(
+        self, table: Table, dispatcher: Dispatcher, durability: Durability, publish: Callable[[str, Any, int], None]
+    ) -> None:
+        self.table = table
+        self.dispatcher = dispatcher
+        self.durability = durability
+        self.publish = publish
+
+
+class Request(ABC, Generic[T]):
+    """One request, and the task that waits for its answer."""
+
+    __slots__ = ("_answer", "_error", "_task", "answered", "settling", "withdrawn")
+
+    def __init__(self) -> None:
+        self.withdrawn = False  # its sender was cancelled: before the commit that means nothing happens
+        self.answered = False
+        self.settling = False  # it was applied or answered: from here on its answer is certain to come
+        self._task: trio.lowlevel.Task | None = None
+        self._answer: T | None = None
+        self._error: ObservatoryError | None = None
+
+    @abstractmethod
+    def weight(self, table: Table) -> int:
+        """Return how many jobs it has for each lane, at most."""
+
+    @abstractmethod
+    def plan(self, table: Table) -> Sequence[Entry]:
+        """Decide, and return what must be committed; with nothing to commit it has answered itself."""
+
+    @abstractmethod
+    def undo(self, table: Table) -> None:
+        """Take back what `plan` counted in: the commit failed."""
+
+    @abstractmethod
+    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
+        """Do what was committed, and return the jobs for the lanes."""
+
+    def answer(self, value: T) -> None:
+        """Give the waiting task its answer."""
+        self._answer = value
+        self._wake()
+
+    def fail(self, error: ObservatoryError) -> None:
+        """Give the waiting task an error."""
+        self._error = error
+        self._wake()
+
+    async def wait(self) -> T:
+        """Wait for the answer; being cancelled withdraws the request."""
+        if not self.answered:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+        if self._error is not None:
+            raise self._error
+        return self._answer  # type: ignore[return-value]  # T may itself be None
+
+    def _wake(self) -> None:
+        self.answered = self.settling = True
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def _abort(self, _: Any) -> trio.lowlevel.Abort:
+        self.withdrawn = True
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED

@@ -1,0 +1,183 @@
+"""The Mailbox's task: the table's only writer. It takes all waiting requests as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import trio
+
+from observatory.abc import StorageBackend
+from observatory.clock import Clock
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.errors import ClosedError, OutcomeUnknownError, StorageError
+from observatory.modules.recovery import Recovery
+from observatory.modules.request import Office, Request
+from observatory.modules.requests import Acknowledge, CleanUp, Clear, Send
+from observatory.modules.table import Table
+from observatory.settings import MailboxSettings
+
+T = TypeVar("T")
+
+_CLEANUP_BATCH = 1_000
+
+_KINDS: tuple[type[Request[Any]], ...] = (CleanUp, Acknowledge, Clear, Send)
+"""Requests that wait together are concurrent, so those that make room go first; each kind is one commit."""
+
+
+class Writer:
+    """Serves requests, each kind in a batch of its own.
+
+    Args:
+        table: what is written.
+        settings: how many requests may wait, and when to clean up.
+        storage: where a batch is committed.
+        dispatcher: the lanes that get what was committed.
+        recover: whose messages the delivery channels are asked for; None for everybody's.
+        announce: tells subscribers, and whoever waits for a message: recipient, payload, size in bytes.
+        clock: tells what is old.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        settings: MailboxSettings,
+        storage: StorageBackend,
+        dispatcher: Dispatcher,
+        recover: Collection[str] | None,
+        announce: Callable[[str, Any, int], None],
+        clock: Clock,
+    ) -> None:
+        self._table = table
+        self._settings = settings
+        self._storage = storage
+        self._dispatcher = dispatcher
+        self._recover = recover
+        self._clock = clock
+        self._office = Office(table, dispatcher, storage.durability, announce)
+        self._loaded = False
+        self._closing = False
+        self._waiting = 0  # requests that were taken and are not served yet
+        self._served = trio.lowlevel.ParkingLot()
+        self._requests_in, self._requests = trio.open_memory_channel[Request[Any]](settings.max_requests)
+        self.left_behind = 0
+        """Messages found at recovery that had no room or were not allowed."""
+
+    async def submit(self, request: Request[T]) -> T:
+        """Hand a request to the task and wait for its answer; senders are held back while too many wait.
+
+        Raises:
+            ClosedError: when no request is taken any more.
+        """
+        if self._closing:
+            raise ClosedError("this Observatory is closing; nothing is accepted any more")
+        try:
+            self._requests_in.send_nowait(request)
+        except trio.WouldBlock:
+            await self._requests_in.send(request)
+        self._waiting += 1
+        return await request.wait()
+
+    async def close(self) -> None:
+        """Take no more requests, and wait until those that were taken are served."""
+        self._closing = True
+        while self._waiting > 0:
+            await self._served.park()
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Fill the table, then serve until cancelled."""
+        await self._fill_table()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._clean_up_regularly)
+            task_status.started()
+            while True:
+                batch = await self._next_batch()
+                try:
+                    await self._serve(batch)
+                finally:
+                    self._waiting -= len(batch)
+                    self._served.unpark_all()
+
+    async def _fill_table(self) -> None:
+        """Start with what is remembered; after a failure go on with the table where it is sound."""
+        if self._loaded and self._table.audit():
+            return
+        self._table.reset()
+        recovery = Recovery(self._table, self._storage, self._dispatcher)
+        await recovery.from_storage()
+        if not self._loaded:
+            await recovery.from_channels(self._recover)
+            self.left_behind = recovery.left_behind
+        self._loaded = True
+
+    async def _next_batch(self) -> list[Request[Any]]:
+        batch = [await self._requests.receive()]
+        receive_nowait = self._requests.receive_nowait
+        try:
+            while True:
+                batch.append(receive_nowait())
+        except trio.WouldBlock:
+            return batch
+
+    async def _serve(self, batch: list[Request[Any]]) -> None:
+        try:
+            for kind in _KINDS:
+                requests = [request for request in batch if type(request) is kind]
+                if requests:
+                    await self._commit(requests)
+        except BaseException:
+            for request in batch:
+                if not request.settling:
+                    request.fail(OutcomeUnknownError("the Mailbox's task ended with this request in hand"))
+            raise
+
+    async def _commit(self, requests: list[Request[Any]]) -> None:
+        await self._dispatcher.wait_for_room(sum(request.weight(self._table) for request in requests))
+        planned = []
+        log = []
+        for request in requests:
+            if request.withdrawn:
+                request.settling = True
+            elif entries := request.plan(self._table):
+                planned.append(request)
+                log.extend(entries)
+        if not planned:
+            return
+        try:
+            numbers = iter(await self._storage.append(log))
+        except StorageError as error:
+            self._refuse(planned, error)
+            return
+        parcels = []
+        for request in planned:
+            parcels += request.apply(self._office, numbers)
+            request.settling = True
+        if parcels:
+            self._dispatcher.offer(parcels)
+
+    def _refuse(self, requests: list[Request[Any]], cause: StorageError) -> None:
+        """Nothing was committed, so nothing has happened; each waiting task gets an error of its own."""
+        for request in reversed(requests):
+            request.undo(self._table)
+            error = StorageError(str(cause))
+            error.__cause__ = cause
+            request.fail(error)
+
+    async def _clean_up_regularly(self) -> None:
+        while True:
+            await trio.sleep(self._settings.cleanup_interval)
+            removed = total = await self._clean_up()
+            while removed == _CLEANUP_BATCH:
+                removed = await self._clean_up()
+                total += removed
+            if total:
+                await self._storage.compact()
+
+    async def _clean_up(self) -> int:
+        horizon = self._clock.now() - timedelta(seconds=self._settings.cleanup_age)
+        try:
+            return await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
+        except (ClosedError, StorageError):
+            return 0  # the next one will do

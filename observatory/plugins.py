@@ -1,0 +1,224 @@
+"""Finding plugins, and asking them for what they register: one pluggy manager per Observatory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+import attrs
+import pluggy
+
+from observatory import hookspecs
+from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
+from observatory.errors import DuplicateNameError, ObservatoryError, PluginError, SettingsError, did_you_mean, one_line
+from observatory.registrar import CANONICAL_MODULES, Registrar
+from observatory.settings import Settings
+from observatory.wire import structure_settings
+
+_log = logging.getLogger("observatory.plugins")
+
+ENTRY_POINT_GROUP = "observatory"
+_IN_THE_BOX = "observatory"
+
+_HOOKS = {
+    "observatory_register_storage": "storage backend",
+    "observatory_register_channels": "delivery channel",
+    "observatory_register_modules": "module",
+    "observatory_register_services": "service",
+    "observatory_register_policies": "policy",
+}
+
+
+@attrs.frozen
+class PluginInfo:
+    """What is known of one plugin."""
+
+    name: str
+    """Its name: that of the entry point."""
+    distribution: str | None
+    """The distribution it comes from; None for one that was handed to `open_observatory`."""
+    version: str | None
+    """The version of the distribution."""
+    state: Literal["loaded", "broken", "disabled"]
+    """Whether it takes part."""
+    reason: str | None
+    """Why it does not, in one line."""
+    registered: tuple[str, ...]
+    """What it registered, such as `delivery channel inbox`."""
+
+
+@attrs.frozen
+class Registered:
+    """One thing that a plugin has registered."""
+
+    plugin: str
+    """The plugin's name."""
+    settings: Any
+    """The plugin's own settings, or None."""
+    item: Any
+    """The factory, or the policy."""
+
+
+class Plugins:
+    """The plugins of one Observatory, behind typed methods.
+
+    Args:
+        settings: names plugins to leave out, and holds `[plugins.NAME]`.
+        built_in: the plugin that is in the box.
+        extra: plugin objects beside the installed ones; named by their `name` or `__name__`.
+
+    Raises:
+        PluginError: a hook is misspelled, two have the same name, or one that the settings name cannot be loaded.
+        SettingsError: `[plugins.NAME]` names no plugin, or holds what its settings class does not allow.
+    """
+
+    def __init__(self, settings: Settings, *, built_in: object, extra: Iterable[object] = ()) -> None:
+        self._settings = settings
+        self._manager = pluggy.PluginManager("observatory")
+        self._manager.add_hookspecs(hookspecs)
+        self._infos: dict[str, PluginInfo] = {}
+        self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in _HOOKS.values()}
+        self._add(_IN_THE_BOX, built_in, None)
+        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+            self._load(entry_point)
+        for plugin in extra:
+            self._add(_name_of(plugin), plugin, None)
+        self._check_names_in_settings()
+        for name in list(self._infos):
+            if self._infos[name].state == "loaded":
+                self._register_all(name)
+
+    def infos(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every plugin, the one in the box first."""
+        return tuple(self._infos.values())
+
+    def broken(self) -> dict[str, str]:
+        """Return the plugins that were left out against anybody's wish, with the reason."""
+        return {info.name: info.reason or "" for info in self._infos.values() if info.state == "broken"}
+
+    def storage(self) -> Mapping[str, Registered]:
+        """Return the storage factories (`StorageFactory`) by name."""
+        return self._registered["storage backend"]
+
+    def channels(self) -> Mapping[str, Registered]:
+        """Return the delivery channel factories by name."""
+        return self._registered["delivery channel"]
+
+    def modules(self) -> Mapping[str, Registered]:
+        """Return the module factories by name."""
+        return self._registered["module"]
+
+    def services(self) -> Mapping[str, Registered]:
+        """Return the service factories by name."""
+        return self._registered["service"]
+
+    def policies(self) -> dict[str, Policy]:
+        """Return the policies by name, in the order of registration."""
+        return {name: registered.item for name, registered in self._registered["policy"].items()}
+
+    def _load(self, entry_point: EntryPoint) -> None:
+        name = entry_point.name
+        if name in self._settings.disabled_plugins:
+            self._note(name, entry_point, "disabled", "disabled in the settings")
+            return
+        try:
+            plugin = entry_point.load()
+        except Exception as error:  # one of the four edges: one broken plugin must not keep the others from loading
+            reason = f"cannot be imported: {one_line(error)}"
+            if name in self._settings.plugins:
+                raise PluginError(name, f"{reason}; the settings name it, so it is needed") from error
+            _log.warning("plugin %s is left out: it %s", name, reason)
+            self._note(name, entry_point, "broken", reason)
+        else:
+            self._add(name, plugin, entry_point)
+
+    def _add(self, name: str, plugin: object, entry_point: EntryPoint | None) -> None:
+        self._note(name, entry_point, "loaded", None)
+        try:
+            self._manager.register(plugin, name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(name, f"cannot be registered: {one_line(error)}") from error
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            if not caller.has_spec():
+                raise PluginError(name, f"there is no hook {caller.name!r}; {did_you_mean(caller.name, _HOOKS)}")
+
+    def _note(
+        self,
+        name: str,
+        entry_point: EntryPoint | None,
+        state: Literal["loaded", "broken", "disabled"],
+        reason: str | None,
+    ) -> None:
+        distribution = entry_point.dist if entry_point else None
+        if name in self._infos:
+            first = self._infos[name].distribution or "this program"
+            second = distribution.name if distribution else "this program"
+            raise DuplicateNameError(name, f"two plugins have this name, from {first} and {second}; disable one")
+        self._infos[name] = PluginInfo(
+            name=name,
+            distribution=distribution.name if distribution else None,
+            version=distribution.version if distribution else None,
+            state=state,
+            reason=reason,
+            registered=(),
+        )
+
+    def _check_names_in_settings(self) -> None:
+        for name in self._settings.plugins:
+            if name not in self._infos:
+                hint = did_you_mean(name, [known for known in self._infos if known != _IN_THE_BOX])
+                raise SettingsError(f"$.plugins.{name}", f"no plugin of this name is installed; {hint}")
+
+    def _register_all(self, name: str) -> None:
+        """Call every hook of one plugin; what it registers counts only when all of them succeed."""
+        settings = self._settings_of(name)
+        collected: list[tuple[str, Registrar[Any]]] = []
+        try:
+            for hook, kind in _HOOKS.items():
+                collected.append((kind, self._call(name, hook, kind, settings)))
+        except ObservatoryError:
+            raise
+        except Exception as error:  # the same edge: a hook of the plugin failed while it was loaded
+            reason = f"failed while registering: {one_line(error)}"
+            if name in self._settings.plugins:
+                raise PluginError(name, f"{reason}; the settings name it, so it is needed") from error
+            _log.warning("plugin %s is left out: it %s", name, reason, exc_info=error)
+            self._infos[name] = attrs.evolve(self._infos[name], state="broken", reason=reason)
+            return
+        for kind, registrar in collected:
+            self._merge(kind, registrar)
+        names = tuple(f"{kind} {item}" for kind, registrar in collected for item in registrar.items)
+        self._infos[name] = attrs.evolve(self._infos[name], registered=names)
+
+    def _call(self, name: str, hook: str, kind: str, settings: Any) -> Registrar[Any]:
+        reserved = CANONICAL_MODULES if kind == "module" else frozenset()
+        registrar: Registrar[Any] = Registrar(kind, name, settings, reserved=reserved)
+        others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
+        self._manager.subset_hook_caller(hook, others)(registrar=registrar)
+        return registrar
+
+    def _merge(self, kind: str, registrar: Registrar[Any]) -> None:
+        for item_name, item in registrar.items.items():
+            earlier = self._registered[kind].get(item_name)
+            if earlier is not None:
+                raise DuplicateNameError(
+                    registrar.plugin, f"the {kind} {item_name!r} is registered by plugin {earlier.plugin!r} already"
+                )
+            self._registered[kind][item_name] = Registered(registrar.plugin, registrar.settings, item)
+
+    def _settings_of(self, name: str) -> Any:
+        data = self._settings.plugins.get(name, {})
+        kind = getattr(self._manager.get_plugin(name), "settings_class", None)
+        path = f"$.plugins.{name}"
+        if kind is None:
+            if data:
+                raise SettingsError(f"{path}.{min(data)}", "unknown key; this plugin has no settings")
+            return None
+        return structure_settings(data, kind, path=path)
+
+
+def _name_of(plugin: object) -> str:
+    name = getattr(plugin, "name", None) or getattr(plugin, "__name__", None) or type(plugin).__name__
+    return str(name)

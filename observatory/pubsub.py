@@ -1,0 +1,211 @@
+"""Topics: numbered, replayed, bounded, and never waiting for a reader.
+
+Every topic has one log of events that all its readers share. Publishing therefore costs the same for one reader
+and for a thousand, apart from waking those that wait, and a slow reader costs the others nothing: it only falls
+behind. A pattern such as `agent:*` has a log of its own, which exists while somebody reads it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from typing import Any
+
+import attrs
+import trio
+
+from observatory.errors import ClosedError, InvalidInputError
+from observatory.messages import Event
+from observatory.settings import PubSubSettings
+from observatory.subscriptions import EventLog, Subscription, SubscriptionStatistics, WhenFull
+
+_OVERHEAD = 300
+"""Bytes that an event is counted for beside its payload: envelope, numbers, list slots (measured: tracemalloc)."""
+
+_MAX_TOPICS = 200_000
+"""Topics whose last sequence number is remembered; beyond, those that nobody reads are forgotten."""
+
+
+@attrs.frozen
+class PubSubStatistics:
+    """Figures of all topics together."""
+
+    topics: int
+    """Topics that are known."""
+    published: int
+    """Events published since the start."""
+    replay_bytes: int
+    """Bytes that the replay buffers are counted for."""
+    subscriptions: tuple[SubscriptionStatistics, ...]
+    """Every live subscription."""
+
+
+class PubSub:
+    """Topics and subscriptions of one Observatory.
+
+    Args:
+        settings: the bounds.
+    """
+
+    def __init__(self, settings: PubSubSettings | None = None) -> None:
+        self._settings = settings or PubSubSettings()
+        self.epoch = secrets.token_hex(4)
+        """Changes at every start; sequence numbers of different epochs do not compare."""
+        self._topics: dict[str, EventLog] = {}
+        self._recent: OrderedDict[EventLog, None] = OrderedDict()  # logs that hold events, least recent first
+        self._patterns: dict[str, EventLog] = {}  # by prefix, colon included
+        self._generation = 0  # changes with the set of patterns
+        self._log_bytes = max(self._settings.replay_bytes // 8, 1)
+        self._bytes = 0
+        self._published = 0
+        self._forgotten = 0  # no forgotten topic had a sequence number above this
+        self._closed = False
+
+    def publish(self, topic: str, payload: Any, *, size: int = 0) -> Event:
+        """Publish to a topic. Never waits, and never fails for a reader's sake.
+
+        Args:
+            topic: such as `agent:agent-42`.
+            payload: what subscribers get; a value that nobody changes any more.
+            size: bytes that the payload keeps alive, for the bound on replay.
+        """
+        log = self._topics.get(topic) or self._add_topic(topic)
+        event = Event(topic, self.epoch, log.next, payload)
+        size += _OVERHEAD
+        now = trio.current_time()
+        log.add(event, size, now)
+        self._recent[log] = None
+        self._recent.move_to_end(log)
+        if log.generation != self._generation:
+            self._find_followers(log)
+        for follower in log.followers:
+            follower.add(event, size, now)
+            follower.trim(self._log_bytes)
+        self._published += 1
+        self._bytes += size - log.trim(self._log_bytes)
+        if self._bytes > self._settings.replay_bytes:
+            self._evict()
+        return event
+
+    def subscribe(
+        self,
+        topic: str,
+        *,
+        since: int | None = None,
+        epoch: str | None = None,
+        capacity: int | None = None,
+        when_full: WhenFull = "drop_oldest",
+    ) -> Subscription:
+        """Subscribe to a topic, or with `prefix:*` to every topic that begins so.
+
+        The subscription begins when this call returns. Use it as an asynchronous context manager.
+
+        Args:
+            topic: the topic, or a pattern such as `agent:*`.
+            since: for one topic, the last sequence number seen: first comes what was missed.
+            epoch: the epoch that `since` belongs to; from another one everything held is replayed, after a gap.
+            capacity: events it may fall behind; by default `[pubsub] subscription_capacity`.
+            when_full: `drop_oldest` forgets, and puts an event with a `Gap` in their place; `close` raises
+                `SubscriptionOverflowError` at the reader.
+
+        Raises:
+            ClosedError: when Observatory is closed.
+            InvalidInputError: when an argument is not allowed.
+        """
+        if self._closed:
+            raise ClosedError("this Observatory is closed; nothing is published any more")
+        if when_full not in ("drop_oldest", "close"):
+            raise InvalidInputError("when_full", f"{when_full!r} is not allowed; use 'drop_oldest' or 'close'")
+        room = self._settings.subscription_capacity if capacity is None else capacity
+        if room < 1:
+            raise InvalidInputError("capacity", f"{room} is not allowed; use at least 1")
+        if since is not None and topic.endswith(":*"):
+            raise InvalidInputError("since", "counts within one topic, and a pattern has no sequence of its own")
+        log = self._log_for(topic)
+        log.keep = max(log.keep, room)
+        subscription = Subscription(log, epoch=self.epoch, capacity=room, when_full=when_full, leave=self._leave)
+        if since is not None:
+            self._rewind(subscription, log, since if epoch in (None, self.epoch) else None)
+        log.readers[subscription] = None
+        return subscription
+
+    def statistics(self) -> PubSubStatistics:
+        """Return the figures of all topics and subscriptions."""
+        return PubSubStatistics(
+            topics=len(self._topics),
+            published=self._published,
+            replay_bytes=self._bytes,
+            subscriptions=tuple(reader.statistics() for log in self._logs() for reader in log.readers),
+        )
+
+    def close(self) -> None:
+        """Let every reader have what is there, and no more."""
+        self._closed = True
+        for log in self._logs():
+            for reader in log.readers:
+                reader.end()
+
+    def _logs(self) -> list[EventLog]:
+        return [*self._topics.values(), *self._patterns.values()]
+
+    def _log_for(self, topic: str) -> EventLog:
+        if not topic.endswith(":*"):
+            return self._topics.get(topic) or self._add_topic(topic)
+        prefix = topic[:-1]
+        if prefix not in self._patterns:
+            self._patterns[prefix] = EventLog(topic)
+            self._generation += 1
+        return self._patterns[prefix]
+
+    def _leave(self, subscription: Subscription) -> None:
+        log = self._log_for(subscription.topic)
+        log.readers.pop(subscription, None)
+        capacities = [reader.capacity for reader in log.readers]
+        if not subscription.topic.endswith(":*"):
+            log.keep = max([self._settings.replay_events, *capacities])
+        elif capacities:
+            log.keep = max(capacities)
+        else:
+            del self._patterns[subscription.topic[:-1]]
+            self._generation += 1
+
+    def _rewind(self, subscription: Subscription, log: EventLog, since: int | None) -> None:
+        """Go back to what followed `since`; None stands for another epoch, of which nothing is known."""
+        horizon = trio.current_time() - self._settings.replay_seconds
+        start = max(log.first, log.next - self._settings.replay_events)
+        while start < log.next and log.times[start - log.first] < horizon:
+            start += 1
+        if since is None or since >= log.next:
+            subscription.rewind(start, None)
+        elif since + 1 < start:
+            subscription.rewind(start, start - since - 1)
+        else:
+            subscription.rewind(since + 1, 0)
+
+    def _find_followers(self, log: EventLog) -> None:
+        log.followers = tuple(
+            pattern for prefix, pattern in self._patterns.items() if log.topic.startswith(prefix)
+        )
+        log.generation = self._generation
+
+    def _add_topic(self, topic: str) -> EventLog:
+        if len(self._topics) >= _MAX_TOPICS:
+            self._forget_topics()
+        log = self._topics[topic] = EventLog(topic, start=self._forgotten + 1, keep=self._settings.replay_events)
+        return log
+
+    def _evict(self) -> None:
+        """Forget the events of the topics that were silent longest, until the bound holds."""
+        while self._bytes > self._settings.replay_bytes:
+            log, _ = self._recent.popitem(last=False)
+            self._bytes -= log.forget(len(log.events))
+
+    def _forget_topics(self) -> None:
+        """Forget half of the topics, the silent ones first, but none that somebody reads."""
+        silent = [log for log in self._topics.values() if log not in self._recent]
+        candidates = [log for log in (*silent, *self._recent) if not log.readers]
+        for log in candidates[: _MAX_TOPICS // 2]:
+            del self._topics[log.topic]
+            self._recent.pop(log, None)
+            self._bytes -= log.bytes
+            self._forgotten = max(self._forgotten, log.next - 1)

@@ -1,0 +1,57 @@
+"""What a hook is handed: a place to register things of one kind, under names that are refused twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Generic, TypeVar
+
+from observatory.errors import CanonicalNameError, DuplicateNameError, PluginError
+
+T = TypeVar("T")
+
+CANONICAL_MODULES = frozenset({"Mailbox", "Notes", "SwarmMonitor"})
+"""Names of modules that are always ours (UC-0126): a plugin that registers one is refused."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+class Registrar(Generic[T]):
+    """Collects what one plugin registers of one kind.
+
+    Attributes:
+        plugin: the plugin's name.
+        settings: an instance of the plugin's `settings_class`, filled from `[plugins.NAME]`, or None.
+        items: what has been registered so far, by name.
+    """
+
+    def __init__(self, kind: str, plugin: str, settings: Any = None, *, reserved: frozenset[str] = frozenset()) -> None:
+        self.plugin = plugin
+        self.settings = settings
+        self.items: dict[str, T] = {}
+        self._kind = kind
+        self._reserved = reserved
+
+    def register(self, name: str, item: T) -> None:
+        """Register `item` under `name`.
+
+        Args:
+            name: a letter, then up to 63 letters, digits, `_` or `-`; unique among all plugins.
+            item: a factory that takes a `Context`, or a policy.
+
+        Raises:
+            CanonicalNameError: when the name belongs to a canonical module.
+            DuplicateNameError: when this plugin has registered the name before.
+            PluginError: when the name has another form, or the item cannot be called.
+        """
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise PluginError(
+                self.plugin,
+                f"{name!r} cannot name a {self._kind}: a letter, then up to 63 letters, digits, '_' or '-'",
+            )
+        if name in self._reserved:
+            raise CanonicalNameError(self.plugin, f"{name!r} is a canonical module and cannot be replaced")
+        if name in self.items:
+            raise DuplicateNameError(self.plugin, f"registers the {self._kind} {name!r} twice")
+        if not callable(item):
+            raise PluginError(self.plugin, f"the {self._kind} {name!r} is a {type(item).__name__} and cannot be called")
+        self.items[name] = item

@@ -1,0 +1,274 @@
+"""Settings: frozen values, read from `observatory.toml` and `OBSERVATORY_*` variables, checked strictly."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from observatory.errors import SettingsError
+from observatory.wire import kind_of, path_of, structure_settings, to_path
+
+MIB = 1024 * 1024
+_PREFIX = "OBSERVATORY_"
+_NOT_SETTINGS = {"OBSERVATORY_TOKEN"}
+"""Variables of our name that are no settings: a secret for clients of a running service."""
+
+
+class _Bound:
+    """An attrs validator: an integer or a number that is at least, or more than, a limit."""
+
+    def __init__(self, words: str, kinds: tuple[type, ...], allows: Callable[[float], bool]) -> None:
+        self._words = words
+        self._kinds = kinds
+        self._allows = allows
+
+    def __call__(self, _: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        right_kind = isinstance(value, self._kinds) and not isinstance(value, bool)
+        if not right_kind or not self._allows(value):
+            got = repr(value) if right_kind else kind_of(value)
+            raise SettingsError(f"$.{attribute.name}", f"expected {self._words}, got {got}")
+
+
+def _count(at_least: int) -> _Bound:
+    return _Bound(f"an integer of at least {at_least}", (int,), lambda value: value >= at_least)
+
+
+def _seconds_from(limit: float) -> _Bound:
+    return _Bound(f"a number of at least {limit}", (int, float), lambda value: value >= limit)
+
+
+def _seconds_above(limit: float) -> _Bound:
+    return _Bound(f"a number above {limit}", (int, float), lambda value: value > limit)
+
+
+def _part(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Validate, as attrs calls it, that a part of `Settings` is of its own class."""
+    if not isinstance(value, type(attribute.default)):
+        raise SettingsError(f"$.{attribute.name}", f"expected {type(attribute.default).__name__}, got {kind_of(value)}")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _names(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Validate, as attrs calls it, that a value is a tuple of strings."""
+    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+        raise SettingsError(f"$.{attribute.name}", f"expected a list of strings, got {kind_of(value)}")
+
+
+def _to_root(value: Any) -> Path:
+    try:
+        return to_path(value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError("$.root", str(error)) from error
+
+
+def _name(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Validate, as attrs calls it, that a value is a string."""
+    if not isinstance(value, str):
+        raise SettingsError(f"$.{attribute.name}", f"expected a string, got {kind_of(value)}")
+
+
+def _tables(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Validate, as attrs calls it, that a value is a table of tables."""
+    if not isinstance(value, Mapping) or not all(isinstance(table, Mapping) for table in value.values()):
+        raise SettingsError(f"$.{attribute.name}", "expected a table of tables, one for each plugin")
+
+
+@attrs.frozen(kw_only=True)
+class MailboxSettings:
+    """`[mailbox]`: bounds of the table."""
+
+    max_messages: int = attrs.field(default=10_000, validator=_count(1))
+    """Messages one mailbox holds; then the oldest read ones go, and a mailbox of unread ones refuses."""
+    max_bytes: int = attrs.field(default=64 * MIB, validator=_count(1))
+    """Bytes of content and metadata one mailbox holds."""
+    max_total_bytes: int = attrs.field(default=1024 * MIB, validator=_count(1))
+    """Bytes of content and metadata all mailboxes hold together."""
+    max_mailboxes: int = attrs.field(default=100_000, validator=_count(1))
+    """Mailboxes that are not empty."""
+    cleanup_interval: float = attrs.field(default=60.0, validator=_seconds_above(0))
+    """Seconds between two cleanups."""
+    cleanup_age: float = attrs.field(default=24 * 3600.0, validator=_seconds_from(0))
+    """Seconds after which a read message is removed; an unread one never is."""
+    max_requests: int = attrs.field(default=1_000, validator=_count(1))
+    """Requests that wait for the Mailbox's task before senders are held back."""
+
+
+@attrs.frozen(kw_only=True)
+class NotesSettings:
+    """`[notes]`: bounds of the notes."""
+
+    max_notes: int = attrs.field(default=1_000, validator=_count(1))
+    """Notes held; then the oldest goes."""
+    max_bytes: int = attrs.field(default=64 * 1024, validator=_count(1))
+    """Bytes of one note's text in UTF-8."""
+
+
+@attrs.frozen(kw_only=True)
+class PubSubSettings:
+    """`[pubsub]`: bounds of replay and of subscriptions."""
+
+    replay_events: int = attrs.field(default=1_000, validator=_count(0))
+    """Events a topic keeps for subscribers that come back."""
+    replay_seconds: float = attrs.field(default=300.0, validator=_seconds_from(0))
+    """Seconds for which an event is replayed."""
+    replay_bytes: int = attrs.field(default=64 * MIB, validator=_count(1))
+    """Bytes all topics keep together; a single topic keeps at most an eighth of it."""
+    subscription_capacity: int = attrs.field(default=1_000, validator=_count(1))
+    """Events a subscription may fall behind, unless it says otherwise."""
+
+
+@attrs.frozen(kw_only=True)
+class DeliverySettings:
+    """`[delivery]`: lanes and their retry schedule."""
+
+    required: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_frozen, validator=attrs.validators.optional(_names)
+    )
+    """Delivery channels a send waits for; without it `inbox`, if that is installed and not disabled."""
+    disabled: tuple[str, ...] = attrs.field(default=("log",), converter=_frozen, validator=_names)
+    """Delivery channels that are left out although a plugin registers them."""
+    lane_capacity: int = attrs.field(default=10_000, validator=_count(1))
+    """Posts one lane holds; what backs off for one recipient holds at most a tenth of it."""
+    batch_size: int = attrs.field(default=256, validator=_count(1))
+    """Jobs a delivery channel is given at a time."""
+    retry_first: float = attrs.field(default=0.1, validator=_seconds_above(0))
+    """Seconds before the second attempt; doubled for each further one, with jitter."""
+    retry_longest: float = attrs.field(default=5.0, validator=_seconds_above(0))
+    """Seconds between two attempts at the most."""
+    retry_attempts: int = attrs.field(default=10, validator=_count(1))
+    """Attempts before a delivery is a dead letter."""
+    retry_total: float = attrs.field(default=45.0, validator=_seconds_above(0))
+    """Seconds after the first failure at which a delivery is a dead letter at the latest."""
+    dead_letters: int = attrs.field(default=10_000, validator=_count(1))
+    """Dead letters that are kept; then the oldest goes."""
+
+
+@attrs.frozen(kw_only=True)
+class StorageSettings:
+    """`[storage]`: which backend keeps the log behind the table."""
+
+    backend: str = attrs.field(default="memory", validator=_name)
+    """Name of a registered storage backend."""
+
+
+@attrs.frozen(kw_only=True)
+class SupervisionSettings:
+    """`[supervision]`: restarts and shutdown."""
+
+    max_failures: int = attrs.field(default=5, validator=_count(0))
+    """Failures within the window that a child is restarted after; one more and it has failed for good."""
+    window: float = attrs.field(default=30.0, validator=_seconds_above(0))
+    """Seconds over which failures are counted."""
+    drain: float = attrs.field(default=10.0, validator=_seconds_from(0))
+    """Seconds lanes are given to finish at a clean shutdown."""
+    flush: float = attrs.field(default=1.0, validator=_seconds_from(0))
+    """Seconds the storage backend is given when Observatory is cancelled."""
+
+
+def default_root() -> Path:
+    """Return `$CLAUDE_CONFIG_DIR`, or else `~/.claude`.
+
+    Raises:
+        SettingsError: when there is no home directory.
+    """
+    return _to_root(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything that can be set; each part is a table of `observatory.toml`."""
+
+    root: Path = attrs.field(factory=default_root, converter=_to_root)
+    """Where inboxes and everything else on disk lives."""
+    mailbox: MailboxSettings = attrs.field(default=MailboxSettings(), validator=_part)
+    """Bounds of the table."""
+    notes: NotesSettings = attrs.field(default=NotesSettings(), validator=_part)
+    """Bounds of the notes."""
+    pubsub: PubSubSettings = attrs.field(default=PubSubSettings(), validator=_part)
+    """Bounds of replay and of subscriptions."""
+    delivery: DeliverySettings = attrs.field(default=DeliverySettings(), validator=_part)
+    """Lanes and their retry schedule."""
+    storage: StorageSettings = attrs.field(default=StorageSettings(), validator=_part)
+    """Which storage backend."""
+    supervision: SupervisionSettings = attrs.field(default=SupervisionSettings(), validator=_part)
+    """Restarts and shutdown."""
+    disabled_plugins: tuple[str, ...] = attrs.field(default=(), converter=_frozen, validator=_names)
+    """Installed plugins that are not loaded."""
+    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=_tables)
+    """`[plugins.NAME]`: what each plugin reads into its own settings class. Naming a plugin here makes it needed."""
+
+
+def load_settings(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from a file, then from `OBSERVATORY_*` variables, which win.
+
+    `OBSERVATORY_ROOT=/srv/swarm` sets `root`, `OBSERVATORY_MAILBOX__MAX_MESSAGES=50` sets `max_messages` in
+    `[mailbox]`. A variable's value is read as TOML where it is TOML, else as a string.
+
+    Args:
+        path: the file; by default `observatory.toml` in the current directory, if there is one.
+        environ: the variables; by default the process's.
+
+    Raises:
+        SettingsError: when the file cannot be read, or a key is unknown or of a wrong kind.
+    """
+    data, file = _read_file(Path(path)) if path is not None else _read_default()
+    variables = os.environ if environ is None else environ
+    origins: dict[str, str] = {}
+    for name in sorted(variables):
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+            keys = name.removeprefix(_PREFIX).lower().split("__")
+            _put(data, keys, _read_value(variables[name]), source=name)
+            origins[path_of(keys)] = name if name.isprintable() else repr(name)
+    try:
+        return structure_settings(data, Settings)
+    except SettingsError as error:
+        raise SettingsError(error.path, error.reason, source=_origin(error.path, origins) or file) from error
+
+
+def _read_default() -> tuple[dict[str, Any], str | None]:
+    path = Path("observatory.toml")
+    return _read_file(path) if os.path.exists(path) else ({}, None)  # False too where it may not look
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], str]:
+    source = str(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), source
+    except OSError as error:
+        raise SettingsError("$", f"cannot be read: {error.strerror}", source=source) from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError("$", f"is not TOML in UTF-8: {error}", source=source) from error
+
+
+def _read_value(text: str) -> Any:
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return document["value"] if len(document) == 1 else text
+
+
+def _put(data: dict[str, Any], keys: list[str], value: Any, *, source: str) -> None:
+    table = data
+    for depth, key in enumerate(keys[:-1], start=1):
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise SettingsError(path_of(keys[:depth]), f"expected a table, got {kind_of(table)}", source=source)
+    table[keys[-1]] = value
+
+
+def _origin(path: str, origins: Mapping[str, str]) -> str | None:
+    """Find the variable that set the value at `path`, a table around it, or something in it."""
+    return next((name for start, name in origins.items() if _within(path, start) or _within(start, path)), None)
+
+
+def _within(path: str, around: str) -> bool:
+    return path == around or path.startswith((f"{around}.", f"{around}["))

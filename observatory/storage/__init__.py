@@ -1,0 +1,1 @@
+# Storage backends in the box: memory.py

@@ -1,0 +1,245 @@
+"""A subscription is a position in a log of events that all readers of a topic share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeAlias
+
+import attrs
+import trio
+
+from observatory.errors import ClosedError, SubscriptionOverflowError
+from observatory.messages import Event, Gap
+
+WhenFull: TypeAlias = Literal["drop_oldest", "close"]
+
+
+@attrs.frozen
+class SubscriptionStatistics:
+    """Figures of one subscription."""
+
+    topic: str
+    """The topic or pattern."""
+    delivered: int
+    """Events handed to the reader."""
+    missed: int
+    """Events that were gone before the reader came for them."""
+    pending: int
+    """Events that wait for the reader."""
+    capacity: int
+    """Events that may wait."""
+
+
+class EventLog:
+    """Events of one topic or pattern in the order of publishing, and who reads them."""
+
+    __slots__ = ("bytes", "events", "followers", "generation", "keep", "next", "readers", "sizes", "times", "topic", "waiting")
+
+    def __init__(self, topic: str, *, start: int = 1, keep: int = 0) -> None:
+        self.topic = topic
+        self.next = start  # number of the next event; the first one held is next - len(events)
+        self.keep = keep  # events to hold on to
+        self.bytes = 0
+        self.events: list[Event] = []
+        self.sizes: list[int] = []
+        self.times: list[float] = []
+        self.readers: dict[Subscription, None] = {}
+        self.waiting: dict[trio.lowlevel.Task, None] = {}
+        self.followers: tuple[EventLog, ...] = ()  # logs of the patterns that match this topic ...
+        self.generation = -1  # ... as of this generation of patterns
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest event held."""
+        return self.next - len(self.events)
+
+    def add(self, event: Event, size: int, time: float) -> None:
+        """Append an event and wake who waits for it."""
+        self.events.append(event)
+        self.sizes.append(size)
+        self.times.append(time)
+        self.bytes += size
+        self.next += 1
+        if self.waiting:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake every waiting reader."""
+        for task in self.waiting:
+            trio.lowlevel.reschedule(task)
+        self.waiting.clear()
+
+    def trim(self, max_bytes: int) -> int:
+        """Forget what is beyond the bounds, in large steps; return the bytes given back."""
+        count = len(self.events) - self.keep
+        if count <= self.keep // 4 and self.bytes <= max_bytes:
+            return 0
+        count = max(count, 0)
+        left = self.bytes - sum(self.sizes[:count])
+        while left > max_bytes:
+            left -= self.sizes[count]
+            count += 1
+        return self.forget(count)
+
+    def forget(self, count: int) -> int:
+        """Forget the oldest `count` events; return the bytes given back."""
+        freed = sum(self.sizes[:count])
+        del self.events[:count], self.sizes[:count], self.times[:count]
+        self.bytes -= freed
+        return freed
+
+
+class Subscription:
+    """What `PubSub.subscribe` returns: an asynchronous iterator over events, and a context manager.
+
+    One task at a time may read. Cancelling a read loses nothing.
+    """
+
+    def __init__(
+        self, log: EventLog, *, epoch: str, capacity: int, when_full: WhenFull, leave: Callable[[Subscription], None]
+    ) -> None:
+        self.topic = log.topic
+        """The topic or pattern."""
+        self.capacity = capacity
+        """How many events it may fall behind."""
+        self._log = log
+        self._epoch = epoch
+        self._when_full = when_full
+        self._leave = leave
+        self._position = log.next
+        self._gap: Gap | None = None
+        self._delivered = 0
+        self._missed = 0
+        self._busy = False
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """Return the next event.
+
+        Raises:
+            StopAsyncIteration: when Observatory is closed and everything was read.
+            SubscriptionOverflowError: when it fell behind its capacity and was to be closed then.
+        """
+        try:
+            return (await self.receive_batch(1))[0]
+        except ClosedError:
+            raise StopAsyncIteration from None
+
+    async def receive_batch(self, max_events: int | None = None) -> list[Event]:
+        """Return every event that waits, at least one; wait for one if there is none.
+
+        Args:
+            max_events: return at most so many.
+
+        Raises:
+            ClosedError: when it is closed and everything was read.
+            SubscriptionOverflowError: when it fell behind its capacity and was to be closed then.
+            trio.BusyResourceError: when another task is reading.
+        """
+        if self._busy:
+            raise trio.BusyResourceError("another task is already reading this subscription")
+        self._busy = True
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            batch = self._take(max_events)
+            if batch:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            while not batch:
+                if self._closed:
+                    raise ClosedError(f"the subscription to {self.topic!r} is closed")
+                await self._wait()
+                batch = self._take(max_events)
+            return batch
+        finally:
+            self._busy = False
+
+    async def aclose(self) -> None:
+        """Unsubscribe."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Unsubscribe at once; a task that is reading gets `ClosedError`."""
+        if not self._closed:
+            self._position = self._log.next
+            self.end()
+            self._leave(self)
+
+    def end(self) -> None:
+        """Let the reader have what is there, and no more."""
+        self._closed = True
+        self._log.wake()
+
+    def rewind(self, position: int, missed: int | None) -> None:
+        """Start at an earlier position, after a gap when `missed` is not 0."""
+        self._position = position
+        if missed != 0:
+            self._note_gap(missed)
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return this subscription's figures."""
+        pending = self._log.next - self._position
+        return SubscriptionStatistics(
+            topic=self.topic,
+            delivered=self._delivered,
+            missed=self._missed,
+            pending=min(pending, self.capacity),
+            capacity=self.capacity,
+        )
+
+    async def _wait(self) -> None:
+        task = trio.lowlevel.current_task()
+        waiting = self._log.waiting
+        waiting[task] = None
+
+        def abort(_: Any) -> trio.lowlevel.Abort:
+            del waiting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _take(self, limit: int | None) -> list[Event]:
+        log = self._log
+        start = self._position
+        if start == log.next and self._gap is None:
+            return []
+        oldest = max(log.next - self.capacity, log.next - len(log.events))
+        if start < oldest:
+            self._overflow(oldest - start)
+            start = oldest
+        batch: list[Event] = []
+        if self._gap is not None:
+            batch.append(self._gap_event(start))
+            limit = None if limit is None else limit - 1
+        offset = start - log.first
+        events = log.events[offset:] if limit is None else log.events[offset : offset + limit]
+        self._position = start + len(events)
+        self._delivered += len(events)
+        return batch + events if batch else events
+
+    def _overflow(self, missed: int) -> None:
+        if self._when_full == "close":
+            self._missed += missed
+            self.close()
+            raise SubscriptionOverflowError(self.topic, missed)
+        self._note_gap(missed)
+
+    def _note_gap(self, missed: int | None) -> None:
+        earlier = self._gap.missed if self._gap else 0
+        total = None if missed is None or earlier is None else earlier + missed
+        self._gap = Gap(total)
+        self._missed += missed or 0
+
+    def _gap_event(self, start: int) -> Event:
+        gap, self._gap = self._gap, None
+        sequence = 0 if self.topic.endswith(":*") else start - 1
+        return Event(self.topic, self._epoch, sequence, gap)

@@ -1,0 +1,66 @@
+"""Directories and files of the inbox, each under one descriptor, never through a symbolic link."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY_MODE = 0o700
+
+
+def open_directory(name: str, parent: int | None = None) -> int:
+    """Open a directory that is no symbolic link.
+
+    Args:
+        name: its path, or its name below `parent`.
+        parent: a directory's descriptor, or None.
+
+    Raises:
+        OSError: when it is missing, a symbolic link or no directory, or may not be opened.
+    """
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def make_directory(name: str, parent: int | None = None) -> int:
+    """Make a directory that was found missing, with mode 0700 whatever the umask, and open it.
+
+    Raises:
+        OSError: when it cannot be made or opened.
+    """
+    try:
+        os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
+        # By name: under a umask such as 777 nobody but root could open it to change it by descriptor.
+        os.chmod(name, _DIRECTORY_MODE, dir_fd=parent)
+    except FileExistsError:
+        pass  # another process was faster
+    return open_directory(name, parent)
+
+
+def read_file(name: str, directory: int, limit: int) -> bytes | None:
+    """Read a regular file; never wait, whatever lies there.
+
+    Returns:
+        The bytes, or None when it is no regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: when it is missing or may not be read.
+    """
+    descriptor = os.open(name, _READ, dir_fd=directory)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            return None
+        return os.read(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def explain(error: OSError, path: str) -> str:
+    """Say in one line what is wrong with a path, and what to do about what stands in the way of a directory."""
+    if os.path.islink(path):
+        return f"{path!r} is a symbolic link, and the inbox follows none: remove it"
+    if isinstance(error, NotADirectoryError):
+        return f"{path!r} is not a directory: move it away"
+    return f"{path!r}: {error.strerror}"

@@ -1,0 +1,116 @@
+"""The JSON of an inbox file, and which names are allowed. The only place that knows the format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from observatory import Message
+
+SUFFIX = ".json"
+
+is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
+"""Match a recipient's name: it becomes the name of a directory."""
+
+is_id = re.compile(r"[0-9a-f]{16}").fullmatch
+"""Match a message's id: it becomes the name of a file."""
+
+_NO_METADATA: dict[str, Any] = {}
+
+
+class DamagedError(ValueError):
+    """Raised when a file is not JSON."""
+
+
+class ForeignError(ValueError):
+    """Raised when a file is JSON, but not a message of this inbox."""
+
+
+def encode(message: Message) -> bytes:
+    """Return the bytes of a message's file.
+
+    Raises:
+        TypeError: when JSON cannot hold the message.
+    """
+    return orjson.dumps(
+        {
+            "type": "message",
+            "from": message.from_,
+            "content": message.content,
+            "message_type": message.type,
+            "metadata": message.metadata or _NO_METADATA,
+            "id": message.id,
+            "session_id": message.to,
+            "timestamp": message.timestamp,
+        },
+        default=dict,  # for read-only mappings
+    )
+
+
+def decode(raw: bytes, *, to: str, id: str) -> Message:
+    """Read a message back from its file's bytes; fields that a message does not have are passed over.
+
+    Args:
+        raw: the bytes.
+        to: the recipient whose directory holds the file.
+        id: the file's name without its suffix.
+
+    Raises:
+        DamagedError: when the bytes are not JSON.
+        ForeignError: when a field is missing or of a wrong kind, or does not fit the file's place.
+    """
+    data = _load(raw)
+    if data.get("type") != "message":
+        raise ForeignError("field 'type' is not 'message'")
+    if _text(data, "id") != id:
+        raise ForeignError("field 'id' is not the name of the file")
+    if _text(data, "session_id") != to:
+        raise ForeignError("field 'session_id' is not the name of the directory")
+    return Message(
+        id=id,
+        from_=_text(data, "from"),
+        to=to,
+        content=_text(data, "content"),
+        timestamp=_time(_text(data, "timestamp")),
+        type=_text(data, "message_type"),
+        metadata=_metadata(data),
+    )
+
+
+def _load(raw: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise DamagedError(f"not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ForeignError("no JSON object")
+    return data
+
+
+def _text(data: Mapping[str, Any], field: str) -> str:
+    value = data.get(field)
+    if not isinstance(value, str):
+        raise ForeignError(f"field {field!r} is missing or no string")
+    return value
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ForeignError("field 'timestamp' is no ISO 8601 time with an offset")
+
+
+def _metadata(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = data.get("metadata")
+    if not isinstance(value, dict):
+        raise ForeignError("field 'metadata' is missing or no object")
+    return MappingProxyType(value)

@@ -1,0 +1,15 @@
+"""What Observatory loads through the entry point `inbox`."""
+
+from __future__ import annotations
+
+from observatory import ChannelFactory, Registrar, hookimpl
+from observatory_inbox.channel import InboxChannel
+from observatory_inbox.settings import InboxSettings
+
+settings_class = InboxSettings
+
+
+@hookimpl
+def observatory_register_channels(registrar: Registrar[ChannelFactory]) -> None:
+    """Register the delivery channel `inbox`."""
+    registrar.register("inbox", InboxChannel)

@@ -1,0 +1,86 @@
+"""Errors: texts for people, attributes for programs, one tree."""
+
+import inspect
+from datetime import UTC, datetime
+
+import pytest
+
+from observatory import errors
+from observatory.errors import ObservatoryError
+from observatory.messages import Delivery, Message, Receipt
+
+RECEIPT = Receipt(
+    Message("0123456789abcdef", "a", "b", "text", datetime(2026, 1, 1, tzinfo=UTC)),
+    sequence=1,
+    durability="memory",
+    deliveries={
+        "inbox": Delivery("inbox", "retrying", attempts=1, error="disk full"),
+        "log": Delivery("log", "queued"),
+    },
+)
+CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
+    (errors.InvalidInputError("to", "is empty"), "to: is empty", {"field": "to", "reason": "is empty"}),
+    (
+        errors.SettingsError("$.notes", "expected a table", source="observatory.toml"),
+        "expected a table @ $.notes in observatory.toml",
+        {"path": "$.notes", "reason": "expected a table", "source": "observatory.toml"},
+    ),
+    (errors.SettingsError("$", "is wrong"), "is wrong @ $", {"source": None}),
+    (errors.RootError("/srv", "is no directory"), "the root /srv is no directory", {"root": "/srv"}),
+    (
+        errors.MailboxFullError("b", "mailbox.max_messages", 5),
+        "the mailbox of 'b' is full: mailbox.max_messages is 5 and no message is read; "
+        "acknowledge or clear messages, or raise the setting",
+        {"to": "b", "limit": "mailbox.max_messages"},
+    ),
+    (errors.UnknownMessageError("b", "0"), "the mailbox of 'b' holds no message '0'", {"agent": "b", "id": "0"}),
+    (
+        errors.UnknownNameError("storage backend", "sqlit", ["sqlite", "memory"]),
+        "there is no storage backend 'sqlit'; did you mean 'sqlite'?",
+        {"kind": "storage backend", "name": "sqlit", "known": ("memory", "sqlite")},
+    ),
+    (
+        errors.PolicyRefusedError("quiet", "too loud"),
+        "refused by policy 'quiet': too loud",
+        {"policy": "quiet", "reason": "too loud"},
+    ),
+    (
+        errors.DeliveryError(RECEIPT, ("inbox", "log")),
+        "message 0123456789abcdef is committed but not delivered: "
+        "inbox is retrying: disk full; log is queued: not tried yet",
+        {"receipt": RECEIPT, "channels": ("inbox", "log")},
+    ),
+    (
+        errors.SubscriptionOverflowError("agent:b", 3),
+        "the subscription to 'agent:b' fell 3 events behind its capacity and was closed; "
+        "subscribe again with since= to resume",
+        {"topic": "agent:b", "missed": 3},
+    ),
+    (errors.DuplicateNameError("x", "twice"), "plugin 'x': twice", {"plugin": "x", "reason": "twice"}),
+    (errors.CanonicalNameError("x", "ours"), "plugin 'x': ours", {"plugin": "x", "reason": "ours"}),
+    (
+        errors.EssentialChildError("module:Mailbox", "boom"),
+        "module:Mailbox has failed for good and Observatory cannot go on: boom",
+        {"child": "module:Mailbox"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "text", "attributes"), CASES, ids=[f"{n}-{type(c[0]).__name__}" for n, c in enumerate(CASES)])
+def test_text_and_attributes(error: ObservatoryError, text: str, attributes: dict[str, object]) -> None:
+    """An error says what is wrong, and carries it for programs."""
+    assert str(error) == text
+    assert {name: getattr(error, name) for name in attributes} == attributes
+
+
+def test_one_tree() -> None:
+    """Every error is an ObservatoryError."""
+    classes = [item for item in vars(errors).values() if inspect.isclass(item) and issubclass(item, BaseException)]
+    assert all(issubclass(item, ObservatoryError) for item in classes)
+
+
+def test_nearest_name() -> None:
+    """The nearest known name is suggested, else all are listed, else it is said that there is none."""
+    assert errors.did_you_mean("mailbx", ["notes", "mailbox"]) == "did you mean 'mailbox'?"
+    assert errors.did_you_mean("xyz", ["notes", "mailbox"]) == "known: mailbox, notes"
+    assert errors.did_you_mean("xyz", []) == "there is none"
