@@ -11,4 +11,4 @@ def backoff(attempt: int, *, first: float, longest: float, chance: random.Random
     The doubled delay is an upper bound; what is returned lies between its half and itself.
     """
     ceiling = min(first * 2 ** min(attempt - 1, 62), longest)
-    return ceiling * chance.uniform(0.5, 1.0)
+    return float(ceiling * chance.uniform(0.5, 1.0))

@@ -25,8 +25,11 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the time: aware, UTC, in microseconds, later than every time returned before."""
-        last = self._last = max(self._read(), self._last + 1)
-        return _EPOCH + timedelta(microseconds=last)
+        now = self._read()
+        if now <= self._last:
+            now = self._last + 1
+        self._last = now
+        return _EPOCH + timedelta(microseconds=now)
 
 
 class TrioClock(Clock):

@@ -72,6 +72,9 @@ class Delivery:
     """What went wrong at the last attempt, or None."""
 
 
+NO_DELIVERIES: Mapping[str, Delivery] = MappingProxyType({})
+
+
 @attrs.frozen(weakref_slot=False)
 class Receipt:
     """What `send_message` returns: the message stands, and this is how far it has come."""

@@ -55,7 +55,8 @@ class PubSub:
         self._recent: OrderedDict[EventLog, None] = OrderedDict()  # logs that hold events, least recent first
         self._patterns: dict[str, EventLog] = {}  # by prefix, colon included
         self._generation = 0  # changes with the set of patterns
-        self._log_bytes = max(self._settings.replay_bytes // 8, 1)
+        self._max_bytes = self._settings.replay_bytes
+        self._log_bytes = max(self._max_bytes // 8, 1)  # so that one busy topic leaves room for the others
         self._bytes = 0
         self._published = 0
         self._forgotten = 0  # no forgotten topic had a sequence number above this
@@ -72,18 +73,22 @@ class PubSub:
         log = self._topics.get(topic) or self._add_topic(topic)
         event = Event(topic, self.epoch, log.next, payload)
         size += _OVERHEAD
-        now = trio.current_time()
-        log.add(event, size, now)
-        self._recent[log] = None
-        self._recent.move_to_end(log)
+        if log.events:
+            self._recent.move_to_end(log)
+        else:
+            self._recent[log] = None
+        log.add(event, size)
         if log.generation != self._generation:
             self._find_followers(log)
         for follower in log.followers:
-            follower.add(event, size, now)
-            follower.trim(self._log_bytes)
+            follower.add(event, size)
+            if follower.excessive(self._log_bytes):
+                follower.trim(self._log_bytes)
         self._published += 1
-        self._bytes += size - log.trim(self._log_bytes)
-        if self._bytes > self._settings.replay_bytes:
+        self._bytes += size
+        if log.excessive(self._log_bytes):
+            self._bytes -= log.trim(self._log_bytes)
+        if self._bytes > self._max_bytes:
             self._evict()
         return event
 
@@ -138,6 +143,11 @@ class PubSub:
             subscriptions=tuple(reader.statistics() for log in self._logs() for reader in log.readers),
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is published any more."""
+        return self._closed
+
     def close(self) -> None:
         """Let every reader have what is there, and no more."""
         self._closed = True
@@ -172,9 +182,7 @@ class PubSub:
     def _rewind(self, subscription: Subscription, log: EventLog, since: int | None) -> None:
         """Go back to what followed `since`; None stands for another epoch, of which nothing is known."""
         horizon = trio.current_time() - self._settings.replay_seconds
-        start = max(log.first, log.next - self._settings.replay_events)
-        while start < log.next and log.times[start - log.first] < horizon:
-            start += 1
+        start = max(log.first, log.next - self._settings.replay_events, log.next_after(horizon))
         if since is None or since >= log.next:
             subscription.rewind(start, None)
         elif since + 1 < start:
@@ -196,7 +204,7 @@ class PubSub:
 
     def _evict(self) -> None:
         """Forget the events of the topics that were silent longest, until the bound holds."""
-        while self._bytes > self._settings.replay_bytes:
+        while self._bytes > self._max_bytes:
             log, _ = self._recent.popitem(last=False)
             self._bytes -= log.forget(len(log.events))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal, Self, TypeAlias
 
@@ -33,7 +35,20 @@ class SubscriptionStatistics:
 class EventLog:
     """Events of one topic or pattern in the order of publishing, and who reads them."""
 
-    __slots__ = ("bytes", "events", "followers", "generation", "keep", "next", "readers", "sizes", "times", "topic", "waiting")
+    __slots__ = (
+        "_marked",
+        "_marks",
+        "bytes",
+        "events",
+        "followers",
+        "generation",
+        "keep",
+        "next",
+        "readers",
+        "sizes",
+        "topic",
+        "waiting",
+    )
 
     def __init__(self, topic: str, *, start: int = 1, keep: int = 0) -> None:
         self.topic = topic
@@ -42,24 +57,29 @@ class EventLog:
         self.bytes = 0
         self.events: list[Event] = []
         self.sizes: list[int] = []
-        self.times: list[float] = []
         self.readers: dict[Subscription, None] = {}
         self.waiting: dict[trio.lowlevel.Task, None] = {}
         self.followers: tuple[EventLog, ...] = ()  # logs of the patterns that match this topic ...
         self.generation = -1  # ... as of this generation of patterns
+        self._marks: deque[tuple[float, int]] = deque()  # once a second: the time, and the next number then
+        self._marked = -math.inf
 
     @property
     def first(self) -> int:
         """Number of the oldest event held."""
         return self.next - len(self.events)
 
-    def add(self, event: Event, size: int, time: float) -> None:
+    def add(self, event: Event, size: int) -> None:
         """Append an event and wake who waits for it."""
+        number = self.next
+        now = trio.current_time()
+        if now - self._marked >= 1.0:
+            self._marked = now
+            self._marks.append((now, number))
         self.events.append(event)
         self.sizes.append(size)
-        self.times.append(time)
         self.bytes += size
-        self.next += 1
+        self.next = number + 1
         if self.waiting:
             self.wake()
 
@@ -69,12 +89,13 @@ class EventLog:
             trio.lowlevel.reschedule(task)
         self.waiting.clear()
 
+    def excessive(self, max_bytes: int) -> bool:
+        """Tell whether it is time to trim; in large steps, since each moves what is left."""
+        return self.bytes > max_bytes or len(self.events) > self.keep + self.keep // 4
+
     def trim(self, max_bytes: int) -> int:
-        """Forget what is beyond the bounds, in large steps; return the bytes given back."""
-        count = len(self.events) - self.keep
-        if count <= self.keep // 4 and self.bytes <= max_bytes:
-            return 0
-        count = max(count, 0)
+        """Forget what is beyond the bounds; return the bytes given back."""
+        count = max(len(self.events) - self.keep, 0)
         left = self.bytes - sum(self.sizes[:count])
         while left > max_bytes:
             left -= self.sizes[count]
@@ -84,9 +105,17 @@ class EventLog:
     def forget(self, count: int) -> int:
         """Forget the oldest `count` events; return the bytes given back."""
         freed = sum(self.sizes[:count])
-        del self.events[:count], self.sizes[:count], self.times[:count]
+        del self.events[:count], self.sizes[:count]
         self.bytes -= freed
+        while len(self._marks) > 1 and self._marks[1][1] <= self.first:
+            self._marks.popleft()
         return freed
+
+    def next_after(self, time: float) -> int:
+        """Return the number of the first event published after `time`, give or take a second."""
+        while self._marks and self._marks[0][0] < time:
+            self._marks.popleft()
+        return self._marks[0][1] if self._marks else self.next
 
 
 class Subscription:

@@ -66,7 +66,9 @@ CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "text", "attributes"), CASES, ids=[f"{n}-{type(c[0]).__name__}" for n, c in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("error", "text", "attributes"), CASES, ids=[f"{n}-{type(c[0]).__name__}" for n, c in enumerate(CASES)]
+)
 def test_text_and_attributes(error: ObservatoryError, text: str, attributes: dict[str, object]) -> None:
     """An error says what is wrong, and carries it for programs."""
     assert str(error) == text
@@ -84,3 +86,10 @@ def test_nearest_name() -> None:
     assert errors.did_you_mean("mailbx", ["notes", "mailbox"]) == "did you mean 'mailbox'?"
     assert errors.did_you_mean("xyz", ["notes", "mailbox"]) == "known: mailbox, notes"
     assert errors.did_you_mean("xyz", []) == "there is none"
+
+
+def test_one_line() -> None:
+    """An error is described in one line; of a group, the first real one in it."""
+    assert errors.one_line(ValueError("a\n b")) == "ValueError: a b"
+    assert errors.one_line(ValueError()) == "ValueError"
+    assert errors.one_line(ExceptionGroup("g", [ExceptionGroup("h", [OSError("disk")])])) == "OSError: disk"

@@ -179,14 +179,20 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("data", "message"),
         [
-            ({"durability": "z"}, "expected one of 'flushed', 'fsynced', got a string that is none of them @ $.durability"),
+            (
+                {"durability": "z"},
+                "expected one of 'flushed', 'fsynced', got a string that is none of them @ $.durability",
+            ),
             ({"level": True}, "expected one of 1, 2, got a boolean that is none of them @ $.level"),
             ({"folder": 5}, "expected a path, got an integer @ $.folder"),
             ({"folder": "~nobody-of-that-name/x"}, "has a '~' that stands for no home directory: "),
             ({"names": "ab"}, "expected a list, got a string @ $.names"),
             ({"names": ["a", 1.5]}, "expected a string, got a number @ $.names[1]"),
             ({"tags": {"a": 1}}, "expected a list, got a table @ $.tags"),
-            ({"retries": [{"times": date(2026, 1, 1)}]}, "expected an integer, got a date or time @ $.retries[0].times"),
+            (
+                {"retries": [{"times": date(2026, 1, 1)}]},
+                "expected an integer, got a date or time @ $.retries[0].times",
+            ),
             ({"retries": [5]}, "expected a table, got an integer @ $.retries[0]"),
             ({"weights": {"a b": "1"}}, "expected a number, got a string @ $.weights['a b']"),
             ({"weights": {"a": True}}, "expected a number, got a boolean @ $.weights.a"),

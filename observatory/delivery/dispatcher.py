@@ -10,6 +10,7 @@ from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
 from observatory.delivery.parcel import Parcel
+from observatory.errors import UnknownNameError
 from observatory.messages import Delivery, Retraction
 
 
@@ -36,6 +37,19 @@ class Dispatcher:
     def new_deliveries(self) -> dict[str, Delivery]:
         """Return what a receipt says before any lane has reported."""
         return dict(self._queued)
+
+    def await_also(self, names: Collection[str]) -> frozenset[str]:
+        """Return the required delivery channels and these.
+
+        Raises:
+            UnknownNameError: there is no delivery channel of that name.
+        """
+        if not names:
+            return self.required
+        for name in names:
+            if name not in self.lanes:
+                raise UnknownNameError("delivery channel", name, self.lanes)
+        return self.required.union(names)
 
     async def wait_for_room(self, count: int) -> None:
         """Wait until every required lane takes `count` more jobs."""

@@ -10,12 +10,12 @@ import trio
 
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError, UnknownNameError
+from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError
 from observatory.messages import MailboxStats, MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
 from observatory.modules.checks import check_name
 from observatory.modules.composer import Composer
-from observatory.modules.requests import Acknowledge, Clear, Send
+from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
 from observatory.modules.writer import Writer
 from observatory.settings import MailboxSettings
@@ -58,10 +58,10 @@ class Mailbox(Module):
             storage=storage,
             dispatcher=dispatcher,
             recover=recover,
-            announce=self._announce,
+            pubsub=context.pubsub,
+            arrivals=self._arrivals,
             clock=context.clock,
         )
-        self._pubsub = context.pubsub
 
     async def send_message(
         self,
@@ -96,10 +96,14 @@ class Mailbox(Module):
             UnknownNameError: `require` names a delivery channel that there is not.
             ClosedError: Observatory is closing.
         """
-        for name in require:
-            if name not in self._dispatcher.lanes:
-                raise UnknownNameError("delivery channel", name, self._dispatcher.lanes)
-        return await self._send(self._composer.compose(to, from_, content, type, metadata), require)
+        awaited = self._dispatcher.await_also(require)
+        message, size = self._composer.compose(to, from_, content, type, metadata)
+        receipt = await self._writer.submit(Send(message, size, awaited))
+        if require:
+            missed = tuple(name for name in require if receipt.deliveries[name].state not in ("written", "sent"))
+            if missed:
+                raise DeliveryError(receipt, missed)
+        return receipt
 
     async def broadcast_to_many(
         self,
@@ -134,7 +138,10 @@ class Mailbox(Module):
             except ObservatoryError as error:
                 outcomes.append(error)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
-        results = iter(await self._writer.submit(Send(drafts, self._dispatcher.required)) if drafts else ())
+        if not drafts:
+            await trio.lowlevel.checkpoint()
+            return outcomes
+        results = iter(await self._writer.submit(Broadcast(drafts, self._dispatcher.required)))
         return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
 
     async def receive(self, agent: str, *, after: str | None = None) -> Message:
@@ -164,10 +171,10 @@ class Mailbox(Module):
         Raises:
             ClosedError: Observatory is closing, and the reply has not come; and what `send_message` raises.
         """
-        draft = self._composer.compose(to, from_, content, type, metadata)
-        asker = draft[0].from_
-        with self._arrivals.reply_to(draft[0].id, asker) as reply:
-            await self._send(draft)
+        question, size = self._composer.compose(to, from_, content, type, metadata)
+        asker = question.from_
+        with self._arrivals.reply_to(question.id, asker) as reply:
+            await self._writer.submit(Send(question, size, self._dispatcher.required))
             answer = await reply.wait()
         return (await self.mark_read(asker, answer.id))[0]
 
@@ -262,17 +269,3 @@ class Mailbox(Module):
         """Refuse new requests, and wait until those that were accepted are served."""
         self._arrivals.close()
         await self._writer.close()
-
-    def _announce(self, to: str, payload: Any, size: int) -> None:
-        self._pubsub.publish(f"agent:{to}", payload, size=size)
-        if isinstance(payload, Message):
-            self._arrivals.announce(payload)
-
-    async def _send(self, draft: tuple[Message, int], require: Collection[str] = ()) -> Receipt:
-        (result,) = await self._writer.submit(Send((draft,), self._dispatcher.required.union(require)))
-        if not isinstance(result, Receipt):
-            raise result
-        missed = tuple(name for name in require if result.deliveries[name].state not in ("written", "sent"))
-        if missed:
-            raise DeliveryError(result, missed)
-        return result

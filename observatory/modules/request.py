@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 import trio
 
@@ -12,7 +12,9 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.errors import ObservatoryError
 from observatory.messages import Durability, Entry
+from observatory.modules.arrivals import Arrivals
 from observatory.modules.table import Table
+from observatory.pubsub import PubSub
 
 T = TypeVar("T")
 
@@ -24,16 +26,20 @@ class Office:
         table: the mailboxes.
         dispatcher: the lanes.
         durability: what the storage backend promises.
-        publish: tells subscribers, and whoever waits for a message.
+        pubsub: where it is published, on `agent:{to}`.
+        arrivals: who waits for a message.
     """
 
+    __slots__ = ("arrivals", "dispatcher", "durability", "pubsub", "table")
+
     def __init__(
-        self, table: Table, dispatcher: Dispatcher, durability: Durability, publish: Callable[[str, Any, int], None]
+        self, table: Table, dispatcher: Dispatcher, durability: Durability, pubsub: PubSub, arrivals: Arrivals
     ) -> None:
         self.table = table
         self.dispatcher = dispatcher
         self.durability = durability
-        self.publish = publish
+        self.pubsub = pubsub
+        self.arrivals = arrivals
 
 
 class Request(ABC, Generic[T]):
@@ -62,7 +68,7 @@ class Request(ABC, Generic[T]):
         """Take back what `plan` counted in: the commit failed."""
 
     @abstractmethod
-    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         """Do what was committed, and return the jobs for the lanes."""
 
     def answer(self, value: T) -> None:
@@ -75,22 +81,24 @@ class Request(ABC, Generic[T]):
         self._error = error
         self._wake()
 
-    async def wait(self) -> T:
-        """Wait for the answer; being cancelled withdraws the request."""
-        if not self.answered:
-            self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
+    def result(self) -> T:
+        """Return the answer, or raise the error, that was given."""
         if self._error is not None:
             raise self._error
         return self._answer  # type: ignore[return-value]  # T may itself be None
+
+    def expect(self, task: trio.lowlevel.Task) -> None:
+        """Note which task waits; it is rescheduled with the answer."""
+        self._task = task
+
+    def withdraw(self, _: object) -> trio.lowlevel.Abort:
+        """Note that the waiting task was cancelled."""
+        self.withdrawn = True
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _wake(self) -> None:
         self.answered = self.settling = True
         task, self._task = self._task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
-
-    def _abort(self, _: Any) -> trio.lowlevel.Abort:
-        self.withdrawn = True
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED

@@ -1,10 +1,10 @@
-"""What the Mailbox's task is asked to do."""
+"""What the Mailbox's task is asked to do, kind by kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
@@ -14,6 +14,7 @@ from observatory.messages import (
     Entry,
     Expired,
     MailboxCleared,
+    NO_DELIVERIES,
     Message,
     MessagesRead,
     Post,
@@ -28,68 +29,109 @@ from observatory.modules.table import Table
 T = TypeVar("T")
 
 
-class Send(Request[list[Receipt | ObservatoryError]]):
+class Send(Request[Receipt]):
+    """Send one message."""
+
+    __slots__ = ("_awaited", "_evicted", "_message", "_receipt", "_size")
+
+    def __init__(self, message: Message, size: int, awaited: frozenset[str]) -> None:
+        super().__init__()
+        self._message = message
+        self._size = size
+        self._awaited = awaited
+        self._evicted: list[TableEntry] | None = None
+        self._receipt: Receipt
+
+    def weight(self, table: Table) -> int:
+        return 1
+
+    def plan(self, table: Table) -> Sequence[Entry]:
+        message = self._message
+        try:
+            evicted = table.make_room(message.to, self._size)
+        except MailboxFullError as error:
+            self.fail(error)
+            return ()
+        if not evicted:
+            return (message,)
+        self._evicted = evicted
+        return Expired(message.to, tuple(entry.sequence for entry in evicted)), message
+
+    def undo(self, table: Table) -> None:
+        table.undo(self._message.to, self._size, self._evicted or [])
+
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        message = self._message
+        if self._evicted:
+            office.table.remove(message.to, self._evicted)
+        number = next(numbers)
+        entry = office.table.add(message, number, self._size)
+        office.pubsub.publish(f"agent:{message.to}", message, size=self._size)
+        office.arrivals.announce(message)
+        dispatcher = office.dispatcher
+        if not dispatcher.lanes:
+            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES))
+            return ()
+        deliveries = dispatcher.new_deliveries()
+        receipt = Receipt(message, number, office.durability, deliveries)
+        if not self._awaited:
+            self.answer(receipt)
+            return (Parcel(Post(message, number), deliveries, wanted=entry),)
+        self._receipt = receipt
+        return (Parcel(Post(message, number), deliveries, self._awaited, entry, self),)
+
+    def settled(self, parcel: Parcel) -> None:
+        """Answer, now that the awaited lanes have reported: the receipt holds the parcel's deliveries."""
+        self.answer(self._receipt)
+
+
+class Broadcast(Request[list[Receipt | ObservatoryError]]):
     """Send messages, each to its recipient, in one commit."""
 
-    __slots__ = ("_awaited", "_left", "_messages", "_planned", "_results")
+    __slots__ = ("_left", "_results", "_sends")
 
     def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str]) -> None:
         super().__init__()
-        self._messages = messages
-        self._awaited = awaited
-        self._results: list[Any] = [None] * len(messages)
-        self._planned: list[tuple[int, list[TableEntry]]] = []
-        self._left = 0
+        self._sends = [_Copy(self, message, size, awaited) for message, size in messages]
+        self._left = len(self._sends)
 
     def weight(self, table: Table) -> int:
-        return len(self._messages)
+        return len(self._sends)
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        log: list[Entry] = []
-        for position, (message, size) in enumerate(self._messages):
-            try:
-                evicted = table.make_room(message.to, size)
-            except MailboxFullError as error:
-                self._results[position] = error
-                continue
-            self._planned.append((position, evicted))
-            if evicted:
-                log.append(Expired(message.to, tuple(entry.sequence for entry in evicted)))
-            log.append(message)
-        if not self._planned:
-            self.answer(self._results)
-        return log
+        return [entry for send in self._sends for entry in send.plan(table)]
 
     def undo(self, table: Table) -> None:
-        for position, evicted in self._planned:
-            message, size = self._messages[position]
-            table.undo(message.to, size, evicted)
+        for send in reversed(self._sends):
+            if not send.answered:
+                send.undo(table)
 
-    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
-        parcels: list[Parcel] = []
-        dispatcher = office.dispatcher
-        waiter = self if self._awaited else None
-        self._left = len(self._planned) if waiter else 0
-        for position, evicted in self._planned:
-            message, size = self._messages[position]
-            if evicted:
-                office.table.remove(message.to, evicted)
-            number = next(numbers)
-            entry = office.table.add(message, number, size)
-            deliveries = dispatcher.new_deliveries()
-            self._results[position] = Receipt(message, number, office.durability, deliveries)
-            if deliveries:
-                parcels.append(Parcel(Post(message, number), deliveries, self._awaited, entry, waiter, position))
-            office.publish(message.to, message, size)
-        if waiter is None:
-            self.answer(self._results)
-        return parcels
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        return [parcel for send in self._sends if not send.answered for parcel in send.apply(office, numbers)]
 
-    def settled(self, parcel: Parcel) -> None:
-        """Take the first outcomes of one message; the receipt holds the parcel's deliveries."""
+    def copy_answered(self) -> None:
+        """Answer when every copy has its outcome."""
         self._left -= 1
         if not self._left:
-            self.answer(self._results)
+            self.answer([send.outcome() for send in self._sends])
+
+
+class _Copy(Send):
+    """One message of a broadcast."""
+
+    __slots__ = ("_broadcast",)
+
+    def __init__(self, broadcast: Broadcast, message: Message, size: int, awaited: frozenset[str]) -> None:
+        super().__init__(message, size, awaited)
+        self._broadcast = broadcast
+
+    def outcome(self) -> Receipt | ObservatoryError:
+        """Return the receipt, or the error in its place."""
+        return self._error or self.result()
+
+    def _wake(self) -> None:
+        self.answered = self.settling = True
+        self._broadcast.copy_answered()
 
 
 class _Retracting(Request[T]):
@@ -97,7 +139,7 @@ class _Retracting(Request[T]):
 
     __slots__ = ("_left", "_result")
 
-    def retract(self, agent: str, ids: Sequence[str], dispatcher: Dispatcher, result: T) -> list[Parcel]:
+    def retract(self, agent: str, ids: Sequence[str], dispatcher: Dispatcher, result: T) -> Sequence[Parcel]:
         """Return the jobs, and answer with `result` after their first outcomes."""
         self._result = result
         self._left = len(ids)
@@ -144,7 +186,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
     def undo(self, table: Table) -> None:
         pass
 
-    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         mailbox = office.table.mailboxes[self._agent]
         marked = []
         for entry in self._entries:
@@ -152,7 +194,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
                 mailbox.mark_read(entry)
                 marked.append(entry.message.id)
         if marked:
-            office.publish(self._agent, MessagesRead(self._agent, tuple(marked)), 0)
+            office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, tuple(marked)))
         return self.retract(self._agent, marked, office.dispatcher, self._messages())
 
     def _messages(self) -> tuple[Message, ...]:
@@ -181,13 +223,13 @@ class Clear(_Retracting[int]):
     def undo(self, table: Table) -> None:
         pass
 
-    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         entries = office.table.clear(self._agent)
         unread = [entry for entry in entries if entry.live]
         for entry in unread:
             entry.live = False
         if entries:
-            office.publish(self._agent, MailboxCleared(self._agent, len(entries)), 0)
+            office.pubsub.publish(f"agent:{self._agent}", MailboxCleared(self._agent, len(entries)))
         ids = [entry.message.id for entry in unread]
         return self.retract(self._agent, ids, office.dispatcher, len(entries))
 
@@ -216,7 +258,7 @@ class CleanUp(Request[int]):
         for to, entries in self._taken.items():
             table.put_back(to, entries)
 
-    def apply(self, office: Office, numbers: Iterator[int]) -> list[Parcel]:
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         for to, entries in self._taken.items():
             office.table.remove(to, entries)
         self.answer(sum(map(len, self._taken.values())))

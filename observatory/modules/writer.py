@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,18 +11,22 @@ import trio
 from observatory.abc import StorageBackend
 from observatory.clock import Clock
 from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.parcel import Parcel
 from observatory.errors import ClosedError, OutcomeUnknownError, StorageError
+from observatory.messages import Entry
+from observatory.modules.arrivals import Arrivals
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
-from observatory.modules.requests import Acknowledge, CleanUp, Clear, Send
+from observatory.modules.requests import Acknowledge, Broadcast, CleanUp, Clear, Send
 from observatory.modules.table import Table
+from observatory.pubsub import PubSub
 from observatory.settings import MailboxSettings
 
 T = TypeVar("T")
 
 _CLEANUP_BATCH = 1_000
 
-_KINDS: tuple[type[Request[Any]], ...] = (CleanUp, Acknowledge, Clear, Send)
+_KINDS: tuple[type[Request[Any]], ...] = (CleanUp, Acknowledge, Clear, Broadcast, Send)
 """Requests that wait together are concurrent, so those that make room go first; each kind is one commit."""
 
 
@@ -35,7 +39,8 @@ class Writer:
         storage: where a batch is committed.
         dispatcher: the lanes that get what was committed.
         recover: whose messages the delivery channels are asked for; None for everybody's.
-        announce: tells subscribers, and whoever waits for a message: recipient, payload, size in bytes.
+        pubsub: where it is published.
+        arrivals: who waits for a message.
         clock: tells what is old.
     """
 
@@ -47,7 +52,8 @@ class Writer:
         storage: StorageBackend,
         dispatcher: Dispatcher,
         recover: Collection[str] | None,
-        announce: Callable[[str, Any, int], None],
+        pubsub: PubSub,
+        arrivals: Arrivals,
         clock: Clock,
     ) -> None:
         self._table = table
@@ -56,7 +62,7 @@ class Writer:
         self._dispatcher = dispatcher
         self._recover = recover
         self._clock = clock
-        self._office = Office(table, dispatcher, storage.durability, announce)
+        self._office = Office(table, dispatcher, storage.durability, pubsub, arrivals)
         self._loaded = False
         self._closing = False
         self._waiting = 0  # requests that were taken and are not served yet
@@ -78,7 +84,10 @@ class Writer:
         except trio.WouldBlock:
             await self._requests_in.send(request)
         self._waiting += 1
-        return await request.wait()
+        if not request.answered:
+            request.expect(trio.lowlevel.current_task())
+            await trio.lowlevel.wait_task_rescheduled(request.withdraw)
+        return request.result()
 
     async def close(self) -> None:
         """Take no more requests, and wait until those that were taken are served."""
@@ -123,10 +132,12 @@ class Writer:
 
     async def _serve(self, batch: list[Request[Any]]) -> None:
         try:
+            by_kind: dict[type[Request[Any]], list[Request[Any]]] = {}
+            for request in batch:
+                by_kind.setdefault(type(request), []).append(request)
             for kind in _KINDS:
-                requests = [request for request in batch if type(request) is kind]
-                if requests:
-                    await self._commit(requests)
+                if kind in by_kind:
+                    await self._commit(by_kind[kind])
         except BaseException:
             for request in batch:
                 if not request.settling:
@@ -134,9 +145,10 @@ class Writer:
             raise
 
     async def _commit(self, requests: list[Request[Any]]) -> None:
-        await self._dispatcher.wait_for_room(sum(request.weight(self._table) for request in requests))
-        planned = []
-        log = []
+        if self._dispatcher.required:
+            await self._dispatcher.wait_for_room(sum(request.weight(self._table) for request in requests))
+        planned: list[Request[Any]] = []
+        log: list[Entry] = []
         for request in requests:
             if request.withdrawn:
                 request.settling = True
@@ -150,7 +162,7 @@ class Writer:
         except StorageError as error:
             self._refuse(planned, error)
             return
-        parcels = []
+        parcels: list[Parcel] = []
         for request in planned:
             parcels += request.apply(self._office, numbers)
             request.settling = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import attrs
 
@@ -75,7 +76,5 @@ def _queue_stats(name: str, inbox: int, now: float) -> QueueStats | None:
 def _pending_times(directory: int) -> Iterator[float]:
     for entry in entries_of(directory):
         if entry.name.endswith(SUFFIX) and is_id(entry.name.removesuffix(SUFFIX)) and kind_of(entry) == "file":
-            try:
+            with suppress(FileNotFoundError):  # removed meanwhile
                 yield entry.stat(follow_symlinks=False).st_mtime
-            except FileNotFoundError:
-                pass  # removed meanwhile

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -77,7 +77,7 @@ class Batch:
 
     def _carry_out(self, recipients: dict[str, _Places]) -> None:
         try:
-            inbox = _open(self._folder, None, make=any(isinstance(job, Post) for job in self._jobs))
+            inbox = _open(self._folder, None, enumerate(self._jobs))
         except OSError as error:
             for places in recipients.values():
                 self._fail(places, explain(error, self._folder))
@@ -93,7 +93,7 @@ class Batch:
     def _serve(self, to: str, places: _Places, inbox: int) -> None:
         """Carry out the jobs of one recipient."""
         try:
-            directory = _open(to, inbox, make=any(isinstance(job, Post) for _, job in places))
+            directory = _open(to, inbox, places)
         except OSError as error:
             self._fail(places, explain(error, os.path.join(self._folder, to)))
             return
@@ -161,12 +161,12 @@ class Batch:
             os.fchmod(descriptor, _FILE_MODE)
 
 
-def _open(name: str, parent: int | None, *, make: bool) -> int | None:
-    """Open a directory; where it is missing, make it, or return None."""
+def _open(name: str, parent: int | None, places: Iterable[tuple[int, Job]]) -> int | None:
+    """Open a directory; where it is missing, make it for a post, and return None when there is only to retract."""
     try:
         return open_directory(name, parent)
     except FileNotFoundError:
-        return make_directory(name, parent) if make else None
+        return make_directory(name, parent) if any(isinstance(job, Post) for _, job in places) else None
 
 
 def _remove(temporary: str, directory: int) -> None:

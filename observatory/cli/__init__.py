@@ -1,0 +1,72 @@
+"""The command line, `observatory`.
+
+Exit codes: 0 when all went well; 1 when something was refused, failed or could not be delivered; 2 when it cannot be
+done here: the command was written wrongly, or what it needs lives in another process's memory; 130 after Ctrl-C.
+"""
+
+# options.py      what every command takes
+# opening.py      an Observatory for the time of one command
+# output.py       what a person sees, and what a program reads; what others wrote is made harmless first
+# endings.py      from errors to exit codes
+# logs.py         the library's log on standard error
+# sending.py      send: one message
+# batches.py      send --jsonl: many at a time, one recipient's in order
+# lines.py        the lines of such a file
+# mailboxes.py    inbox, ack
+# overview.py     stats, dead-letters, plugins
+# service.py      serve
+# demo/           demo: agents that do a small real piece of work
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from cyclopts import App
+
+from observatory.cli.endings import ending
+from observatory.cli.logs import log_to_stderr
+
+app = App(
+    name="observatory",
+    help="Coordinates a swarm of coding agents: mailboxes, inbox files, plugins.",
+    version=lambda: version("trio-observatory"),
+    version_format="plaintext",
+    help_format="markdown",
+    backend="trio",
+    result_action="return_value",
+    print_error=False,  # `main` prints errors, in one line like all others
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+
+# By path, so that a command costs the import of what it needs, and no more.
+for _path in (
+    "sending:send",
+    "mailboxes:inbox",
+    "mailboxes:ack",
+    "overview:stats",
+    "overview:dead_letters",
+    "overview:plugins",
+    "demo.command:demo",
+    "service:serve",
+):
+    app.command(f"{__name__}.{_path}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit code.
+
+    Args:
+        arguments: the command and what it is given; by default the process's own.
+    """
+    command = list(sys.argv[1:] if arguments is None else arguments)
+    with log_to_stderr():
+        sys.exit(ending(lambda: _run(command)))
+
+
+def _run(command: list[str]) -> int:
+    result: Any = app(command)
+    return result or 0  # None for `--help` and `--version`

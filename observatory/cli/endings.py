@@ -1,0 +1,66 @@
+"""How a command ends: from errors to exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from cyclopts import CycloptsError
+
+from observatory import ObservatoryError
+from observatory.cli.output import complain
+
+OK = 0
+FAILED = 1
+"""Something was refused, failed or could not be delivered."""
+CANNOT = 2
+"""It cannot be done here: the command was written wrongly, or needs what is in another process's memory."""
+INTERRUPTED = 130
+"""Ctrl-C: what shells report for it."""
+
+
+def ending(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; an error that was foreseen is one line on standard error.
+
+    Args:
+        command: returns an exit code.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()  # here, where a closed pipe can still be answered
+        return code
+    except (CycloptsError, ObservatoryError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        codes = [_code_of(leaf) for leaf in _leaves(error)]
+        if None in codes:
+            raise
+        return max(code for code in codes if code is not None)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _code_of(error: BaseException) -> int | None:
+    """Tell the person about an error and return its exit code; None for one that nobody foresaw."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _discard_output()
+        return FAILED
+    if isinstance(error, CycloptsError):
+        complain(str(error))
+        return CANNOT
+    if isinstance(error, ObservatoryError):
+        complain(str(error))
+        return FAILED
+    return None
+
+
+def _discard_output() -> None:
+    """Send what is left to nowhere: the interpreter flushes once more at its end, and would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

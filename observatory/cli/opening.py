@@ -1,0 +1,46 @@
+"""An Observatory for the time of one command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from cyclopts import CycloptsError
+
+from observatory import Observatory, ObservatoryError, Settings, open_observatory
+
+INBOX = "inbox"
+"""The delivery channel whose files one process leaves and the next one finds."""
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, recover: Collection[str] | None = None) -> AsyncIterator[Observatory]:
+    """Open an Observatory, and see at the end that everything was delivered.
+
+    Raises:
+        ObservatoryError: something could not be delivered; and what `open_observatory` raises.
+    """
+    async with open_observatory(settings, recover=recover) as observatory:
+        yield observatory
+    if observatory.undelivered:
+        raise ObservatoryError(
+            f"{observatory.undelivered} deliveries could not be made before the end; their messages are kept by "
+            f"storage {settings.storage.backend!r} only"
+        )
+
+
+@asynccontextmanager
+async def opened_on_files(settings: Settings, *, recover: Collection[str] | None) -> AsyncIterator[Observatory]:
+    """Open an Observatory that sees what earlier processes left, and leaves something for later ones.
+
+    Raises:
+        CycloptsError: there is nothing here that keeps messages beyond the end of a process.
+        ObservatoryError: as `opened`.
+    """
+    async with opened(settings, recover=recover) as observatory:
+        if INBOX not in observatory.statistics().lanes and settings.storage.backend == "memory":
+            raise CycloptsError(
+                msg="cannot be done here: the delivery channel 'inbox' is not loaded and storage 'memory' keeps "
+                "nothing, so every message lives in the memory of one process; `observatory plugins` says what is loaded"
+            )
+        yield observatory

@@ -1,0 +1,122 @@
+"""What a person sees, and what a program reads. What others wrote is made harmless first."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that move a cursor, change the direction of writing, hide, or begin a line."""
+
+_JOINERS = "\u200c\u200d"
+"""Of these categories, but part of words and emoji."""
+
+_SHOWN = 2_000
+"""Characters of one text that a table on a terminal shows."""
+
+
+class PipeConsole(Console):
+    """A rich console that leaves a closed pipe to `endings`, where rich would end the process from anywhere."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through."""
+        raise  # noqa: PLE0704  # rich calls this from its `except BrokenPipeError`
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Make a console that takes text as it is: no markup, no emoji codes, no colours but those asked for."""
+    return PipeConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def harmless(text: str, *, lines: bool = False) -> str:
+    """Write what could do something to a terminal as an escape, such as `\\x1b`.
+
+    Args:
+        text: whatever somebody sent.
+        lines: leave line breaks as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if _may_stand(char, lines) else _escape(char) for char in text)
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON, all ASCII."""
+    print(json.dumps(value))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows: a table on a terminal, else a line each with tabs between the cells."""
+    console = make_console()
+    if console.is_terminal:
+        console.print(make_table(columns, rows))
+        return
+    for row in rows:
+        print("\t".join(map(harmless, row)))
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
+    """Make a table for a terminal; the last column takes the room that is left."""
+    table = Table(
+        box=box.ROUNDED, border_style="dim", header_style="bold", title=title, title_justify="left", title_style="bold"
+    )
+    for column in columns:
+        last = column == columns[-1]
+        table.add_column(column, overflow="fold", ratio=1 if last else None)
+    for row in rows:
+        table.add_row(*(_cell(text) for text in row))
+    return table
+
+
+def note(text: str) -> None:
+    """Tell a person something beside the output."""
+    make_console(stderr=True).print(Text(harmless(text), style="dim"), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error that says what went wrong."""
+    with suppress(BrokenPipeError):  # nobody reads it
+        print(f"observatory: {harmless(' '.join(text.split()))}", file=sys.stderr)
+
+
+def in_words(seconds: float | None) -> str:
+    """Write a length of time for a person, such as `3 min`."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, such as `1 message` or `2,000 messages`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut a text to a length, and show that it was cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _cell(text: str) -> Text:
+    cut = len(text) - _SHOWN
+    cell = Text(harmless(text[:_SHOWN], lines=True))
+    return cell.append(f" … {cut:,} more characters", style="dim italic") if cut > 0 else cell
+
+
+def _may_stand(char: str, lines: bool) -> bool:
+    return unicodedata.category(char) not in _HARMFUL or char in _JOINERS or (lines and char == "\n")
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,89 @@
+"""A delivery channel on a root of its own, and jobs for it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from observatory_inbox import InboxChannel, InboxSettings
+
+from observatory import Clock, Context, Message, Post, PubSub
+
+
+class Bench:
+    """What the tests work with: a root, its inbox, and delivery channels on it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inbox = root / "inbox"
+        self.clock = Clock()
+        self.channel = self.make_channel()
+        self._numbers = itertools.count(1)
+
+    def make_channel(self, settings: InboxSettings | None = None) -> InboxChannel:
+        """Return another delivery channel, as a restarted process would."""
+        return InboxChannel(Context(self.root, self.clock, PubSub(), settings, {}, {}))
+
+    def post(self, to: str = "agent-42", content: str = "hello", **fields: Any) -> Post:
+        """Return a post under a new id."""
+        number = next(self._numbers)
+        fields.setdefault("id", f"{number:016x}")
+        return Post(Message(from_="dashboard", to=to, content=content, timestamp=self.clock.now(), **fields), number)
+
+    def path(self, post: Post) -> Path:
+        """Return where a post's file belongs."""
+        return self.inbox / post.message.to / f"{post.message.id}.json"
+
+    def write_file(self, to: str = "agent-42", name: str | None = None, **changes: Any) -> Path:
+        """Write a good file by hand, with some fields changed, or left out when their value is `...`."""
+        message = self.post(to).message
+        fields = {
+            "type": "message",
+            "from": "dashboard",
+            "content": "hello",
+            "message_type": "text",
+            "metadata": {},
+            "id": message.id,
+            "session_id": to,
+            "timestamp": message.timestamp.isoformat(),
+        } | changes
+        path = self.inbox / to / (name or f"{fields['id']}.json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({key: value for key, value in fields.items() if value is not ...}))
+        return path
+
+    async def recover(self, agents: Collection[str] | None = None) -> list[Message]:
+        """Return what the delivery channel recovers."""
+        return [message for batch in await self.recover_batches(agents) for message in batch]
+
+    async def recover_batches(self, agents: Collection[str] | None = None) -> list[Sequence[Message]]:
+        """Return the batches in which the delivery channel recovers."""
+        batches: list[Sequence[Message]] = []
+
+        async def adopt(batch: Sequence[Message]) -> None:
+            await trio.lowlevel.checkpoint()
+            batches.append(batch)
+
+        await self.channel.recover(agents, adopt)
+        return batches
+
+    def files(self) -> list[str]:
+        """Return every file below the inbox."""
+        return sorted(str(path.relative_to(self.inbox)) for path in self.inbox.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def make_bench() -> Callable[[Path], Bench]:
+    """Return what makes a bench on a root of the test's choice."""
+    return Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Return a bench on an empty root."""
+    return Bench(tmp_path)

@@ -1,0 +1,148 @@
+"""The reference, compared with the code: everything is documented, and nothing is invented."""
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from cyclopts import App, Argument
+
+from observatory import errors, hookspecs
+from observatory.cli import app
+from observatory.settings import Settings
+
+REFERENCE = Path(__file__).parents[1] / "docs/reference"
+
+
+def page(name: str) -> str:
+    """Return the text of a page of the reference."""
+    return (REFERENCE / name).read_text("utf-8")
+
+
+def sections(name: str) -> dict[str, str]:
+    """Return the sections of a page by their headings of the second level."""
+    _, *parts = re.split(r"^## ", page(name), flags=re.MULTILINE)
+    return {heading: text for heading, _, text in (part.partition("\n") for part in parts)}
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the rows of the tables in a text, without their heads."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", text, re.M)]
+    return [row for row in cells if row[0].startswith("`")]
+
+
+def plain(text: str | None) -> str:
+    """Return a text with single spaces."""
+    return " ".join((text or "").split())
+
+
+class TestHooks:
+    """hooks.md and hookspecs.py."""
+
+    HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, "observatory_spec")}
+
+    def test_names(self) -> None:
+        """Every hook has a section, in the order in which hooks are called, and there is no other."""
+        assert list(sections("hooks.md")) == list(self.HOOKS)
+
+    @pytest.mark.parametrize("name", HOOKS)
+    def test_text(self, name: str) -> None:
+        """A hook's section says when it is called, in the words of the code."""
+        assert plain(inspect.getdoc(self.HOOKS[name])) in plain(sections("hooks.md")[name])
+
+
+class TestSettings:
+    """settings.md and settings.py."""
+
+    PARTS: dict[str, Any] = {f.name: type(f.default) for f in attrs.fields(Settings) if attrs.has(type(f.default))}
+    TABLES = {f"[{name}]": kind for name, kind in PARTS.items()}
+
+    def test_tables(self) -> None:
+        """Every table has a section, and there is no other."""
+        assert list(sections("settings.md")) == ["At the top", *self.TABLES]
+
+    @pytest.mark.parametrize("table", TABLES)
+    def test_keys_and_defaults(self, table: str) -> None:
+        """Every key of a table stands there with its default, as TOML."""
+        documented = {row[0].strip("`"): default_of(row[2]) for row in rows(sections("settings.md")[table])}
+        assert documented == {field.name: field.default for field in attrs.fields(self.TABLES[table])}
+
+    def test_top(self) -> None:
+        """Every key beside the tables stands there."""
+        documented = [row[0].strip("`") for row in rows(sections("settings.md")["At the top"])]
+        assert documented == [field.name for field in attrs.fields(Settings) if field.name not in self.PARTS]
+
+
+def default_of(cell: str) -> Any:
+    """Read a default from its cell: TOML between backticks, or `none`."""
+    if cell == "none":
+        return None
+    value = tomllib.loads(f"value = {cell.split('`')[1]}")["value"]
+    return tuple(value) if isinstance(value, list) else value
+
+
+class TestErrors:
+    """errors.md and errors.py."""
+
+    ERRORS = {
+        name: item
+        for name, item in vars(errors).items()
+        if inspect.isclass(item) and issubclass(item, errors.ObservatoryError)
+    }
+    ROWS = {row[0].strip("`"): row[1:] for row in rows(page("errors.md"))}
+
+    def test_names(self) -> None:
+        """Every error has a row, and there is no other."""
+        assert list(self.ROWS) == list(self.ERRORS)
+
+    @pytest.mark.parametrize("name", ERRORS)
+    def test_row(self, name: str) -> None:
+        """A row names the base, the attributes, and the case, in the words of the code."""
+        base, attributes, case = self.ROWS[name]
+        summary, _, details = (inspect.getdoc(self.ERRORS[name]) or "").partition("\n\n")
+        assert base == f"`{self.ERRORS[name].__bases__[0].__name__}`"
+        assert re.findall(r"\w+", attributes) == re.findall(r"^    (\w+): ", details, re.M)
+        assert plain(summary).removeprefix("Raised ") == case
+
+
+class TestCommands:
+    """cli.md and the command line."""
+
+    COMMANDS = {f"observatory {name}": app[name] for name in app if not name.startswith("-")}
+
+    def test_names(self) -> None:
+        """Every command has a section, and there is no other."""
+        assert sorted(sections("cli.md")) == sorted(self.COMMANDS)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_options(self, command: str) -> None:
+        """Every option of a command has a row in its section, and there is no other."""
+        documented = [row[0].split("`")[1].split()[0] for row in rows(sections("cli.md")[command])]
+        assert sorted(documented) == sorted(options(self.COMMANDS[command]))
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_arguments(self, command: str) -> None:
+        """The usage of a command names its arguments in their order, and no other."""
+        usage = sections("cli.md")[command].split("```")[1].splitlines()[1]
+        documented = re.findall(r"(?<!\S)\[?([A-Z]+)…?\]?(?!\S)", re.sub(r"--\S+ [A-Z]+", "", usage))
+        assert documented == [argument.name.strip("-").upper() for argument in positional(self.COMMANDS[command])]
+
+
+def arguments(command: App) -> list[Argument]:
+    """Return everything that a command takes."""
+    return [argument for argument in command.assemble_argument_collection() if argument.parse]
+
+
+def positional(command: App) -> list[Argument]:
+    """Return what a command takes by position."""
+    return [
+        argument for argument in arguments(command) if argument.field_info.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+
+
+def options(command: App) -> list[str]:
+    """Return the names of a command's options."""
+    return [argument.name for argument in arguments(command) if argument not in positional(command)]
