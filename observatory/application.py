@@ -84,6 +84,7 @@ class Observatory:
         self._services: dict[str, Service] = {}
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._storage = self._make_storage()
+        self._storage_started = False
         self._dispatcher = self._make_dispatcher()
         context = self._context(None)
         self.mailbox = Mailbox(
@@ -203,6 +204,7 @@ class Observatory:
     async def start(self, nursery: trio.Nursery) -> None:
         """Start everything as children of `nursery`, and return when all of it is ready."""
         await self._storage.start()
+        self._storage_started = True
         start = self._supervisor.start
         for name, lane in self._dispatcher.lanes.items():
             await start(nursery, f"lane:{name}", lane.run, essential=lane.required)
@@ -222,10 +224,12 @@ class Observatory:
         self.undelivered = self._dispatcher.in_use
         self.pubsub.close()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
-            await self._storage.flush()
+            if self._storage_started:
+                await self._storage.flush()
 
     async def aclose(self) -> None:
         """Give everything back, once no child runs any more."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
             await self._dispatcher.aclose()
-            await self._storage.aclose()
+            if self._storage_started:
+                await self._storage.aclose()

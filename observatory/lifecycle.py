@@ -79,7 +79,10 @@ class _Opening:
         try:
             await self._observatory.start(self._nursery)
         except BaseException as error:
-            raise await self._close(error) or error from None
+            outcome = await self._close(error)
+            if outcome is None or outcome is error:
+                raise
+            raise outcome from outcome.__cause__
         return self._observatory
 
     async def __aexit__(

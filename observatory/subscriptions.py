@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import attrs
 import trio
@@ -140,6 +140,7 @@ class Subscription:
         self._delivered = 0
         self._missed = 0
         self._busy = False
+        self._task: trio.lowlevel.Task
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -178,16 +179,16 @@ class Subscription:
             raise trio.BusyResourceError("another task is already reading this subscription")
         self._busy = True
         try:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            batch = self._take(max_events)
-            if batch:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-            while not batch:
+            if self._is_ready():
+                await trio.lowlevel.checkpoint()
+            while not self._is_ready():
                 if self._closed:
+                    await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
-                await self._wait()
-                batch = self._take(max_events)
-            return batch
+                task = self._task = trio.lowlevel.current_task()
+                self._log.waiting[task] = None
+                await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+            return self._take(max_events)
         finally:
             self._busy = False
 
@@ -200,6 +201,7 @@ class Subscription:
         """Unsubscribe at once; a task that is reading gets `ClosedError`."""
         if not self._closed:
             self._position = self._log.next
+            self._gap = None
             self.end()
             self._leave(self)
 
@@ -225,23 +227,17 @@ class Subscription:
             capacity=self.capacity,
         )
 
-    async def _wait(self) -> None:
-        task = trio.lowlevel.current_task()
-        waiting = self._log.waiting
-        waiting[task] = None
+    def _is_ready(self) -> bool:
+        return self._position != self._log.next or self._gap is not None
 
-        def abort(_: Any) -> trio.lowlevel.Abort:
-            del waiting[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
+        del self._log.waiting[self._task]
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _take(self, limit: int | None) -> list[Event]:
         log = self._log
         start = self._position
-        if start == log.next and self._gap is None:
-            return []
-        oldest = max(log.next - self.capacity, log.next - len(log.events))
+        oldest = log.next - min(self.capacity, len(log.events))
         if start < oldest:
             self._overflow(oldest - start)
             start = oldest

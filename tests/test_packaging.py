@@ -46,12 +46,18 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name.split("-")[0].replace("_", "-"): path for path in folder.glob("*.whl")}
 
 
+def install(environment: Path, *arguments: str | Path) -> None:
+    """Install into an environment that has no pip of its own."""
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", environment / "python", "install", "--quiet"]
+    run(*pip, *arguments, cwd=environment)
+
+
 @pytest.fixture(scope="module")
 def empty(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a virtual environment in which nothing but the core's wheel was installed."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    run(folder / "bin/python", "-m", "pip", "install", "--quiet", wheels["trio-observatory"], cwd=folder)
+    venv.create(folder)
+    install(folder / "bin", wheels["trio-observatory"])
     return folder / "bin"
 
 
@@ -85,8 +91,7 @@ def test_core_on_the_command_line(empty: Path, tmp_path: Path) -> None:
 def test_plugin(plugin: Path, wheels: dict[str, Path], empty: Path, tmp_path: Path) -> None:
     """With one plugin beside the core, its entry points load and messages go through."""
     folder = tmp_path / "plugin"
-    pip: list[str | Path] = [empty / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
-    run(*pip, wheels[plugin.name], cwd=tmp_path)
+    install(empty, "--no-deps", "--target", folder, wheels[plugin.name])
     names = list(project_of(plugin)["entry-points"]["observatory"])
     printed = run(empty / "python", "-c", PROGRAM, tmp_path / "root", cwd=tmp_path, path=folder)
     assert printed == f"{['observatory', *names]}\nhello\n"

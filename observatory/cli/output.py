@@ -98,9 +98,9 @@ def in_words(seconds: float | None) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun, such as `1 message` or `2,000 messages`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def shorten(text: str, length: int) -> str:

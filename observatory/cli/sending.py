@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import attrs
 import orjson
 from cyclopts import CycloptsError, Parameter
 
@@ -13,6 +14,17 @@ from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import INBOX, opened_on_files
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, note, print_json
+
+
+@attrs.frozen(kw_only=True)
+class Outgoing:
+    """A message that is to be sent, as it was written; the Mailbox checks it."""
+
+    to: Any
+    from_: Any
+    content: Any
+    type: Any = "text"
+    metadata: Any = None
 
 
 async def send(
@@ -44,16 +56,62 @@ async def send(
         from observatory.cli.batches import send_file  # here, since most send one message
 
         if to is not None or metadata is not None:
-            raise CycloptsError(msg="give either TO and CONTENT, or --jsonl with a file in which they stand")
+            raise CycloptsError(msg="give TO and CONTENT, or --jsonl with a file in which they stand, not both")
         return await send_file(jsonl, sender=from_, type=type, options=options)
     if to is None or content is None or from_ is None:
         raise CycloptsError(msg="send needs TO, CONTENT and --from, or --jsonl with a file in which they stand")
-    table = _read_metadata(metadata)
+    outgoing = Outgoing(to=to, from_=from_, content=content, type=type, metadata=_read_metadata(metadata))
     async with opened_on_files(options.settings(), recover=()) as observatory:
-        receipt = await send_one(observatory, to, from_, content, type=type, metadata=table)
+        receipt = await hand_over(observatory, outgoing)
         if options.json:
             print_json(to_wire(receipt))
-        elif is_kept(receipt):
-            print(receipt.message.id)
-            note(f"message {receipt.sequence} for {to} is {_state(receipt)}")
-    return OK if tell_if_lost(receipt) else FAILED
+        else:
+            _show(receipt)
+        return OK if tell_if_lost(receipt) else FAILED
+
+
+async def hand_over(observatory: Observatory, outgoing: Outgoing) -> Receipt:
+    """Send a message, and wait for its file whatever the settings require.
+
+    Raises:
+        ObservatoryError: nothing was sent.
+    """
+    try:
+        return await observatory.mailbox.send_message(
+            outgoing.to,
+            outgoing.from_,
+            outgoing.content,
+            type=outgoing.type,
+            metadata=outgoing.metadata,
+            require=[INBOX] if INBOX in observatory.statistics().lanes else [],
+        )
+    except DeliveryError as error:
+        return error.receipt  # it tells more than the error
+
+
+def tell_if_lost(receipt: Receipt) -> bool:
+    """Complain when a message is not where its recipient looks; return whether it is."""
+    delivery = receipt.deliveries.get(INBOX)
+    if delivery is None or delivery.state == "written":
+        return True
+    message = receipt.message
+    complain(f"message {message.id} is not in the inbox of {message.to} yet: it is {delivery.state}: {delivery.error}")
+    return False
+
+
+def _show(receipt: Receipt) -> None:
+    """Print the id for scripts, and beside it how far the message has come."""
+    print(receipt.message.id)
+    states = [f"{name} {delivery.state}" for name, delivery in receipt.deliveries.items()]
+    note(f"to {receipt.message.to}: {', '.join(states) or receipt.durability}")
+
+
+def _read_metadata(text: str | None) -> Mapping[str, Any] | None:
+    """Read what was given as `--metadata`; the Mailbox sees to it that it is an object."""
+    if text is None:
+        return None
+    try:
+        metadata: Mapping[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError("--metadata", f"is not JSON: {error}") from error
+    return metadata

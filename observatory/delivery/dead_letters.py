@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import product
 
 from observatory.delivery.parcel import Parcel
 from observatory.messages import DeadLetter, Post
@@ -29,9 +30,11 @@ class DeadLetters:
             self._letters.popitem(last=False)
             self.forgotten += 1
 
-    def discard(self, channel: str, message_id: str) -> None:
-        """Forget a dead letter whose message was acknowledged."""
-        self._letters.pop((channel, message_id), None)
+    def discard(self, ids: Iterable[str], channels: Collection[str]) -> None:
+        """Forget the dead letters of messages that were acknowledged."""
+        if self._letters:
+            for key in product(channels, ids):
+                self._letters.pop(key, None)
 
     def list(self) -> tuple[DeadLetter, ...]:
         """Return every dead letter, oldest first."""

@@ -9,7 +9,7 @@ import trio
 from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
-from observatory.delivery.parcel import Parcel
+from observatory.delivery.parcel import Parcel, Waiter
 from observatory.errors import UnknownNameError
 from observatory.messages import Delivery, Retraction
 
@@ -58,12 +58,15 @@ class Dispatcher:
 
     def offer(self, parcels: Sequence[Parcel]) -> None:
         """Give parcels to every lane; never waits."""
-        for parcel in parcels:
-            if isinstance(parcel.job, Retraction):
-                for name in self.lanes:
-                    self.dead_letters.discard(name, parcel.job.id)
         for lane in self.lanes.values():
             lane.offer(parcels)
+
+    def retractions(self, to: str, ids: Sequence[str], waiter: Waiter) -> list[Parcel]:
+        """Return the jobs that take messages back everywhere; their dead letters are forgotten at once."""
+        if not self.lanes:
+            return []
+        self.dead_letters.discard(ids, self.lanes)
+        return [Parcel(Retraction(to, id), self.new_deliveries(), self.required, waiter=waiter) for id in ids]
 
     def redeliver(self, ids: Collection[str] | None) -> int:
         """Give dead letters to their lanes again, as far as there is room; return how many."""

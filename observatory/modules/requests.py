@@ -20,7 +20,6 @@ from observatory.messages import (
     Post,
     Read,
     Receipt,
-    Retraction,
 )
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Entry as TableEntry
@@ -145,10 +144,7 @@ class _Retracting(Request[T]):
         self._left = len(ids)
         if not ids or not dispatcher.required:
             self.answer(result)
-        if not dispatcher.lanes:
-            return []
-        required = dispatcher.required
-        return [Parcel(Retraction(agent, id), dispatcher.new_deliveries(), required, waiter=self) for id in ids]
+        return dispatcher.retractions(agent, ids, self)
 
     def settled(self, parcel: Parcel) -> None:
         """Take the first outcomes of one retraction."""

@@ -1,0 +1,88 @@
+"""`observatory inbox` and `observatory ack`: one agent's mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from observatory import Message, UnknownMessageError, to_wire
+from observatory.cli.endings import FAILED, OK
+from observatory.cli.opening import opened_on_files
+from observatory.cli.options import ListingOptions, Options
+from observatory.cli.output import complain, counted, note, print_json, print_table
+from observatory.modules.checks import check_name
+
+
+async def inbox(
+    agent: str,
+    /,
+    *,
+    all: Annotated[bool, Parameter(negative="")] = False,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 100,
+    options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen
+) -> int:
+    """List an agent's messages, newest first.
+
+    On a terminal as a table, else one line each: id, time, sender, type, content, with tabs between.
+
+    Args:
+        agent: Whose messages.
+        all: List those that were acknowledged too, as far as they are known: an inbox file is gone by then.
+        limit: List so many at most.
+        options: Where from.
+    """
+    check_name("agent", agent)
+    async with opened_on_files(options.settings(), recover=(agent,)) as observatory:
+        stats = observatory.mailbox.agent_stats(agent)
+        messages = observatory.mailbox.get_messages(agent, limit=limit, unread_only=not all)
+        left_behind = observatory.statistics().mailbox.left_behind
+    if options.json:
+        for message in messages:
+            print_json(to_wire(message))
+    else:
+        _show(agent, messages, total=stats.total if all else stats.unread)
+    if left_behind:
+        note(f"{counted(left_behind, 'more message')} found in files and left there")
+    return OK
+
+
+async def ack(
+    agent: str,
+    id: str,
+    /,
+    *ids: str,
+    options: Options = Options(),  # noqa: B008  # frozen
+) -> int:
+    """Acknowledge messages: they are read, and their files go.
+
+    Args:
+        agent: Whose messages.
+        id: The message's id, as `inbox` lists it.
+        ids: More of them.
+        options: Where.
+    """
+    check_name("agent", agent)
+    unknown = 0
+    async with opened_on_files(options.settings(), recover=(agent,)) as observatory:
+        for message_id in (id, *ids):
+            try:
+                await observatory.mailbox.mark_read(agent, message_id)
+            except UnknownMessageError as error:
+                complain(str(error))
+                unknown += 1
+    note(f"{counted(1 + len(ids) - unknown, 'message')} of {agent} acknowledged")
+    return FAILED if unknown else OK
+
+
+def _show(agent: str, messages: list[Message], *, total: int) -> None:
+    if not messages:
+        note(f"no messages for {agent}")
+        return
+    rows = [
+        (message.id, f"{message.timestamp.astimezone():%Y-%m-%d %H:%M:%S}", message.from_, message.type, message.content)
+        for message in messages
+    ]
+    print_table(("Id", "Time", "From", "Type", "Content"), rows)
+    if total > len(messages):
+        note(f"the newest {len(messages):,} of {total:,}; --limit {total} lists all")

@@ -1,0 +1,57 @@
+"""`observatory serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import trio
+
+from observatory import Observatory
+from observatory.cli.endings import FAILED, OK
+from observatory.cli.logs import log_everything
+from observatory.cli.opening import opened
+from observatory.cli.options import Options
+from observatory.cli.output import complain, harmless, note
+
+
+async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
+    """Run modules, delivery channels and services until Ctrl-C or SIGTERM.
+
+    Prints a line that begins with `ready` once everything runs. Then it delivers what is left before it ends; a second
+    Ctrl-C ends it at once.
+
+    Args:
+        options: Where, and with which settings.
+    """
+    settings = options.settings()
+    stopping = trio.Event()
+    with log_everything(), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, signals, stopping, nursery.cancel_scope)
+            async with opened(settings) as observatory:
+                print(_ready(observatory), flush=True)
+                await stopping.wait()
+                note("stopping; Ctrl-C again ends at once")
+            nursery.cancel_scope.cancel()
+            return OK
+    complain("ended before everything was delivered")
+    return FAILED
+
+
+async def _watch(signals: AsyncIterator[int], stopping: trio.Event, scope: trio.CancelScope) -> None:
+    await anext(signals)
+    stopping.set()
+    number = await anext(signals)
+    signal.signal(number, signal.SIG_DFL)  # so that a third one ends even what Trio cannot cancel
+    scope.cancel()
+
+
+def _ready(observatory: Observatory) -> str:
+    loaded = [info.name for info in observatory.plugins() if info.state == "loaded"]
+    channels = ", ".join(observatory.statistics().lanes) or "none"
+    return (
+        f"ready: root {harmless(str(observatory.settings.root))}, process {os.getpid()}, "
+        f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}"
+    )
