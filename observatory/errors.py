@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -200,6 +199,8 @@ class EssentialChildError(ObservatoryError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest to `name`, or list them all."""
+    import difflib  # here, so that `import observatory` is quick
+
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=1)
     if nearest:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pluggy
@@ -16,6 +15,9 @@ from observatory.errors import DuplicateNameError, ObservatoryError, PluginError
 from observatory.registrar import CANONICAL_MODULES, Registrar
 from observatory.settings import Settings
 from observatory.wire import structure_settings
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _log = logging.getLogger("observatory.plugins")
 
@@ -75,6 +77,8 @@ class Plugins:
     """
 
     def __init__(self, settings: Settings, *, built_in: object, extra: Iterable[object] = ()) -> None:
+        from importlib.metadata import entry_points  # here, so that `import observatory` is quick
+
         self._settings = settings
         self._manager = pluggy.PluginManager("observatory")
         self._manager.add_hookspecs(hookspecs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -239,6 +238,8 @@ def _read_default() -> tuple[dict[str, Any], str | None]:
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], str]:
+    import tomllib  # here, so that `import observatory` is quick
+
     source = str(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), source
@@ -249,6 +250,8 @@ def _read_file(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _read_value(text: str) -> Any:
+    import tomllib  # here, as above
+
     try:
         document = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

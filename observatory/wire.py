@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
+from datetime import UTC, date, datetime, time as time_of_day
+from functools import cache
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, get_args, get_origin
@@ -179,6 +179,7 @@ def _converter(*, forbid_extra_keys: bool) -> cattrs.Converter:
     return converter
 
 
+@cache  # made when first needed: `import observatory` is to be quick
 def _message_converter() -> cattrs.Converter:
     converter = _converter(forbid_extra_keys=False)
     converter.register_unstructure_hook(
@@ -188,13 +189,14 @@ def _message_converter() -> cattrs.Converter:
     return converter
 
 
-_messages = _message_converter()
-_settings = _converter(forbid_extra_keys=True)
+@cache
+def _settings_converter() -> cattrs.Converter:
+    return _converter(forbid_extra_keys=True)
 
 
 def to_wire(value: Any) -> Any:
     """Turn a value of `observatory.messages` into what JSON can hold; `from_` becomes `from`."""
-    return _messages.unstructure(value)
+    return _message_converter().unstructure(value)
 
 
 def message_from_wire(data: Mapping[str, Any]) -> Message:
@@ -204,7 +206,7 @@ def message_from_wire(data: Mapping[str, Any]) -> Message:
         InvalidInputError: when a field is missing or of a wrong kind; it names the path.
     """
     try:
-        return _messages.structure(data, Message)
+        return _message_converter().structure(data, Message)
     except (ClassValidationError, TypeError) as error:
         path, reason = _first_fault(error, "$")
         raise InvalidInputError(path, reason) from error
@@ -217,7 +219,7 @@ def structure_settings(data: Mapping[str, Any], kind: type[T], *, path: str = "$
         SettingsError: names the path, what is wrong and what is allowed.
     """
     try:
-        return _settings.structure(data, kind)
+        return _settings_converter().structure(data, kind)
     except (ClassValidationError, TypeError, StructureHandlerNotFoundError) as error:
         where, reason = _first_fault(error, path)
         raise SettingsError(where, reason, source=source) from error

@@ -80,8 +80,8 @@ def _show(agent: str, messages: list[Message], *, total: int) -> None:
         note(f"no messages for {agent}")
         return
     rows = [
-        (message.id, f"{message.timestamp.astimezone():%Y-%m-%d %H:%M:%S}", message.from_, message.type, message.content)
-        for message in messages
+        (one.id, f"{one.timestamp.astimezone():%Y-%m-%d %H:%M:%S}", one.from_, one.type, one.content)
+        for one in messages
     ]
     print_table(("Id", "Time", "From", "Type", "Content"), rows)
     if total > len(messages):

@@ -41,6 +41,6 @@ async def opened_on_files(settings: Settings, *, recover: Collection[str] | None
         if INBOX not in observatory.statistics().lanes and settings.storage.backend == "memory":
             raise CycloptsError(
                 msg="cannot be done here: the delivery channel 'inbox' is not loaded and storage 'memory' keeps "
-                "nothing, so every message lives in the memory of one process; `observatory plugins` says what is loaded"
+                "nothing, so messages live in the memory of one process; `observatory plugins` says what is loaded"
             )
         yield observatory

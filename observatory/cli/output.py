@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +29,7 @@ class PipeConsole(Console):
 
     def on_broken_pipe(self) -> None:
         """Let the error through."""
-        raise  # noqa: PLE0704  # rich calls this from its `except BrokenPipeError`
+        raise  # rich calls this from its `except BrokenPipeError`
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -38,7 +38,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def harmless(text: str, *, lines: bool = False) -> str:
-    """Write what could do something to a terminal as an escape, such as `\\x1b`.
+    """Write what could do something to a terminal as Python would write it in a string.
 
     Args:
         text: whatever somebody sent.
@@ -54,24 +54,31 @@ def print_json(value: Any) -> None:
     print(json.dumps(value))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows: a table on a terminal, else a line each with tabs between the cells."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[str] = ()) -> None:
+    """Print rows: a table on a terminal, else a line each with tabs between the cells.
+
+    Args:
+        columns: their headings.
+        rows: cells, as many as columns.
+        numbers: columns that hold numbers.
+    """
     console = make_console()
     if console.is_terminal:
-        console.print(make_table(columns, rows))
+        console.print(make_table(columns, rows, numbers=numbers))
         return
     for row in rows:
         print("\t".join(map(harmless, row)))
 
 
-def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
-    """Make a table for a terminal; the last column takes the room that is left."""
+def make_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[str] = (), title: str | None = None
+) -> Table:
+    """Make a table for a terminal; arguments as of `print_table`, and a title above it."""
     table = Table(
         box=box.ROUNDED, border_style="dim", header_style="bold", title=title, title_justify="left", title_style="bold"
     )
     for column in columns:
-        last = column == columns[-1]
-        table.add_column(column, overflow="fold", ratio=1 if last else None)
+        table.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
     for row in rows:
         table.add_row(*(_cell(text) for text in row))
     return table

@@ -32,7 +32,7 @@ async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: 
         for agent, box in mailboxes.items()
     ]
     if rows:
-        print_table(("Agent", "Messages", "Unread", "Oldest unread"), rows)
+        print_table(("Agent", "Messages", "Unread", "Oldest unread"), rows, numbers=("Messages", "Unread"))
     _note_totals(statistics)
     return OK
 

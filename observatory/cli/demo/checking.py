@@ -46,7 +46,8 @@ def question_about(findings: Findings) -> Question | None:
         return _about_line(path, findings.longest_line, f"has {findings.longest:,} characters. What is in it?")
     if findings.terms:
         term, count = next(iter(findings.terms.items()))
-        text = f"{path} says “{term}” {count:,} times. Where first?" if count > 1 else f"Where does {path} say “{term}”?"
+        times = "once" if count == 1 else f"{count:,} times"
+        text = f"{path} says “{term}” {times}. Where?"
         return Question(path=path, kind="term", subject=term, text=text)
     return None
 

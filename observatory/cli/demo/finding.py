@@ -9,10 +9,13 @@ from pathlib import Path
 import attrs
 import trio
 
+from observatory.cli.output import shorten
+
 MAX_FILES = 1_000
 """Files that one run reads."""
 
 _MAX_LEFT_OUT = 100
+_SHOWN = 200
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 
 
@@ -48,9 +51,9 @@ class _Search:
 
     def run(self) -> None:
         """Walk."""
-        while self._folders and len(self.files) < MAX_FILES:
+        while self._folders and len(self.files) <= MAX_FILES:
             self._look_into(self._folders.popleft())
-        if len(self.files) >= MAX_FILES:
+        if len(self.files) > MAX_FILES:
             del self.files[MAX_FILES:]
             self._leave_out("…", f"only the first {MAX_FILES:,} files are read")
 
@@ -79,7 +82,7 @@ class _Search:
 
     def _leave_out(self, path: str, reason: str) -> None:
         if len(self.left_out) < _MAX_LEFT_OUT:
-            self.left_out.append((path, reason))
+            self.left_out.append((shorten(path, _SHOWN), reason))
 
 
 def _name(entry: os.DirEntry[str]) -> str:

@@ -19,7 +19,7 @@ MAX_BYTES = 1024 * 1024
 """Bytes of the largest file that is read."""
 
 _MAX_PLACES = 10
-_MAX_TERMS = 10
+_MAX_TERMS = 50
 _SHOWN = 120
 _MARKDOWN = {".md", ".markdown", ".mdown"}
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
@@ -29,13 +29,13 @@ _LINK = re.compile(r"\[[^\[\]]{0,300}\]\(\s*<?([^()\s<>]{1,500})")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _CODE = re.compile(r"`[^`]*`")
 _TERM = re.compile(r"[^\W\d_]{4,40}")
-_COMMON = set(
-    """about after also another because been before being between both cannot come does done each else even every
-    first from goes have here into just like line made make more most much must name need never next none once one's
-    only other over part same self shall should some such than that their them then there these they this those
-    through time under until upon used very was were what when where which while will with without would your
-    class import return true false""".split()
-)
+_COMMON_WORDS = """
+    about after also another because been before being between both cannot class come does done each else even every
+    false first from goes have here import into just like line made make more most much must name need never next none
+    once only other over part return same self shall should some such than that their them then there these they this
+    those through time true under until upon used very were what when where which while will with without would your
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def _places(values: Iterable[Any]) -> tuple[Place, ...]:

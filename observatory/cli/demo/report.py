@@ -11,8 +11,11 @@ import attrs
 from observatory.cli.demo.reading import Findings
 from observatory.cli.output import counted, harmless, shorten
 
-_MAX_ROWS = 40
+_MAX_ROWS = 20
 _MAX_CELL = 160
+
+NUMBERS = ("Words", "Headings", "Code blocks", "Longest line", "Times")
+"""Columns that hold numbers."""
 
 
 @attrs.frozen
@@ -31,6 +34,8 @@ class Section:
 class Check:
     """A question that was answered."""
 
+    path: str
+    """The file it was about."""
     question: str
     """What the reviewer asked."""
     worker: str
@@ -75,7 +80,7 @@ class Review:
         return f"{counted(len(read), 'file')} read: {', '.join(parts)}"
 
     def _checks(self) -> list[Check]:
-        return sorted(self.checks, key=lambda check: check.question)
+        return sorted(self.checks, key=lambda check: check.path)
 
     def _not_read(self) -> list[tuple[str, str]]:
         unread = [(one.problem, one.path) for one in self.findings if one.problem is not None]
