@@ -1,5 +1,7 @@
 # The house, from the ground up. Imports run up this list only.
 #   messages.py       the values that travel: frozen, without behaviour
+#   entries.py        what a storage backend keeps
+#   jobs.py           what a delivery channel is asked to do, and what it answers
 #   errors.py         every error, one tree
 #   backoff.py        how long to wait before trying again
 #   wire.py, clock.py JSON shapes; wall time
@@ -34,6 +36,13 @@ from observatory.application import Observatory as Observatory, Statistics as St
 from observatory.channels.log import LogChannel as LogChannel
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
 from observatory.delivery.lane import LaneStatistics as LaneStatistics
+from observatory.entries import (
+    Cleared as Cleared,
+    Entry as Entry,
+    Expired as Expired,
+    Read as Read,
+    StoredMessage as StoredMessage,
+)
 from observatory.errors import (
     CanonicalNameError as CanonicalNameError,
     ClosedError as ClosedError,
@@ -54,24 +63,26 @@ from observatory.errors import (
     UnknownNameError as UnknownNameError,
 )
 from observatory.hookspecs import hookimpl as hookimpl
+from observatory.jobs import (
+    Done as Done,
+    Dropped as Dropped,
+    Failed as Failed,
+    Job as Job,
+    Outcome as Outcome,
+    Post as Post,
+    Retraction as Retraction,
+)
 from observatory.lifecycle import open_observatory as open_observatory, serve as serve
 from observatory.messages import (
     ChildHealth as ChildHealth,
-    Cleared as Cleared,
     DeadLetter as DeadLetter,
     Delivery as Delivery,
     DeliveryState as DeliveryState,
-    Done as Done,
     Draft as Draft,
-    Dropped as Dropped,
     Durability as Durability,
-    Entry as Entry,
     Event as Event,
-    Expired as Expired,
-    Failed as Failed,
     Gap as Gap,
     Health as Health,
-    Job as Job,
     MailboxCleared as MailboxCleared,
     MailboxStats as MailboxStats,
     MailboxTotals as MailboxTotals,
@@ -79,12 +90,7 @@ from observatory.messages import (
     MessagesRead as MessagesRead,
     Note as Note,
     NoteDeleted as NoteDeleted,
-    Outcome as Outcome,
-    Post as Post,
-    Read as Read,
     Receipt as Receipt,
-    Retraction as Retraction,
-    StoredMessage as StoredMessage,
 )
 from observatory.modules.mailbox import Mailbox as Mailbox
 from observatory.modules.notes import Notes as Notes

@@ -14,8 +14,10 @@ import attrs
 import trio
 
 from observatory.clock import Clock
+from observatory.entries import Entry, StoredMessage
 from observatory.errors import UnknownNameError
-from observatory.messages import Draft, Durability, Entry, Job, Message, Outcome, StoredMessage
+from observatory.jobs import Job, Outcome
+from observatory.messages import Draft, Durability, Message
 from observatory.pubsub import PubSub
 
 ModuleT = TypeVar("ModuleT", bound="Module")

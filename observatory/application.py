@@ -37,6 +37,7 @@ from observatory.settings import Settings
 from observatory.storage.memory import MemoryStorage
 from observatory.supervisor import Supervisor
 
+
 class InTheBox:
     """What ships with the core, registered through the same hooks as everybody's."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -71,9 +70,7 @@ class _Opening:
 
     async def __aenter__(self) -> Observatory:
         await trio.to_thread.run_sync(_prepare_root, self._settings.root)
-        self._observatory = Observatory(
-            self._settings, plugins=self._plugins, clock=self._clock, recover=self._recover
-        )
+        self._observatory = Observatory(self._settings, plugins=self._plugins, clock=self._clock, recover=self._recover)
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         try:
@@ -92,7 +89,7 @@ class _Opening:
         if error is None or isinstance(error, Exception):
             try:
                 await self._observatory.drain()
-            except BaseException as interruption:
+            except BaseException as interruption:  # noqa: BLE001 -- raised below, after everything is closed
                 outcome = interruption
         outcome = await self._close(outcome)
         if outcome is not None and outcome is not error:

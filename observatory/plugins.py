@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pluggy
 
 from observatory import hookspecs
-from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
+from observatory.abc import Policy
 from observatory.errors import DuplicateNameError, ObservatoryError, PluginError, SettingsError, did_you_mean, one_line
 from observatory.registrar import CANONICAL_MODULES, Registrar
 from observatory.settings import Settings

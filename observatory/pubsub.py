@@ -191,9 +191,7 @@ class PubSub:
             subscription.rewind(since + 1, 0)
 
     def _find_followers(self, log: EventLog) -> None:
-        log.followers = tuple(
-            pattern for prefix, pattern in self._patterns.items() if log.topic.startswith(prefix)
-        )
+        log.followers = tuple(pattern for prefix, pattern in self._patterns.items() if log.topic.startswith(prefix))
         log.generation = self._generation
 
     def _add_topic(self, topic: str) -> EventLog:

@@ -25,7 +25,8 @@ _LONGEST_DELAY = 5.0
 class Run(Protocol):
     """What a child runs: calls `started()` when it is ready, and goes on until it is cancelled."""
 
-    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run until cancelled."""
 
 
 class _Child:
@@ -96,7 +97,7 @@ class Supervisor:
         while True:
             try:
                 await child.run(task_status=child)
-            except Exception as error:  # one of the four edges: a child's failure must not become its siblings'
+            except Exception as error:  # noqa: BLE001 -- one of the four edges: contained in the child
                 self._note_failure(child, error)
             else:
                 child.enter("finished")

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from observatory.abc import DeliveryChannel
-from observatory.messages import Done, Dropped, Job, Outcome, Post
+from observatory.jobs import Done, Dropped, Job, Outcome, Post
 
 _SHOWN = 200
 """Characters of a message's content that are shown."""

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from itertools import product
 
 from observatory.delivery.parcel import Parcel
-from observatory.messages import DeadLetter, Post
+from observatory.jobs import Post
+from observatory.messages import DeadLetter
 
 
 class DeadLetters:

@@ -11,7 +11,8 @@ from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
 from observatory.delivery.parcel import Parcel, Waiter
 from observatory.errors import UnknownNameError
-from observatory.messages import Delivery, Retraction
+from observatory.jobs import Retraction
+from observatory.messages import Delivery
 
 
 class Dispatcher:

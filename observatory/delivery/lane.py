@@ -16,7 +16,8 @@ from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.parcel import Parcel
 from observatory.delivery.recipients import Recipients
 from observatory.errors import PluginError, one_line
-from observatory.messages import DeadLetter, Delivery, Done, Dropped, Failed, Job, Outcome, Post
+from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
+from observatory.messages import DeadLetter, Delivery
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
@@ -208,7 +209,7 @@ class Lane:
             if len(outcomes) != len(marker) + len(jobs):
                 raise PluginError(self.name, f"gave {len(outcomes)} outcomes for {len(marker) + len(jobs)} jobs")
             return outcomes[len(marker) :]
-        except Exception as error:  # one of the four edges: a delivery channel's failure is an outcome
+        except Exception as error:  # noqa: BLE001 -- one of the four edges: a failure is an outcome
             _log.warning("delivery channel %s failed", self.name, exc_info=error)
             return [Failed(one_line(error))] * len(jobs)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from observatory.messages import Delivery, Post, Retraction
+from observatory.jobs import Post, Retraction
+from observatory.messages import Delivery
 
 
 class Wanted(Protocol):

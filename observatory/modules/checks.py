@@ -64,7 +64,9 @@ def check_type(kind: object) -> None:
     if not isinstance(kind, str):
         raise InvalidInputError("type", f"expected a string, got {type(kind).__name__}")
     if not (0 < len(kind) <= _MAX_TYPE and kind.isprintable()):
-        raise InvalidInputError("type", f"{_shorten(kind)} is no type: 1 to {_MAX_TYPE} printable characters are allowed")
+        raise InvalidInputError(
+            "type", f"{_shorten(kind)} is no type: 1 to {_MAX_TYPE} printable characters are allowed"
+        )
 
 
 def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:

@@ -43,9 +43,7 @@ class Composer:
         return Message(secrets.token_hex(8), from_, to, content, self._clock.now(), type, False, copied), size
 
 
-def _check(
-    to: object, from_: object, content: object, type: object, metadata: object
-) -> tuple[Mapping[str, Any], int]:
+def _check(to: object, from_: object, content: object, type: object, metadata: object) -> tuple[Mapping[str, Any], int]:
     check_name("to", to)
     check_name("from", from_)
     check_type(type)

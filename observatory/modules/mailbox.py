@@ -141,7 +141,10 @@ class Mailbox(Module):
         if not drafts:
             await trio.lowlevel.checkpoint()
             return outcomes
-        results = iter(await self._writer.submit(Broadcast(drafts, self._dispatcher.required)))
+        answers: list[Receipt | ObservatoryError] = await self._writer.submit(
+            Broadcast(drafts, self._dispatcher.required)
+        )
+        results = iter(answers)
         return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
 
     async def receive(self, agent: str, *, after: str | None = None) -> Message:

@@ -21,7 +21,8 @@ class _Change:
     def __init__(self, key: str, text: str | None) -> None:
         self.key = key
         self.text = text
-        self.note: Note | None = None  # what was written or deleted
+        self.note: Note  # what was written
+        self.existed = False  # whether there was a note before
         self.withdrawn = False
         self.done = trio.Event()
 
@@ -53,14 +54,16 @@ class Notes(Module):
         """
         _check_key(key)
         check_text("text", text, self._settings.max_bytes)
-        note = await self._change(_Change(key, text))
-        assert note is not None
-        return note
+        change = _Change(key, text)
+        await self._carry_out(change)
+        return change.note
 
     async def delete_note(self, key: str) -> bool:
         """Delete the note of a key; return whether there was one."""
         _check_key(key)
-        return await self._change(_Change(key, None)) is not None
+        change = _Change(key, None)
+        await self._carry_out(change)
+        return change.existed
 
     def get_note(self, key: str) -> Note | None:
         """Return the note of a key."""
@@ -79,23 +82,22 @@ class Notes(Module):
                 self._apply(change)
             change.done.set()
 
-    async def _change(self, change: _Change) -> Note | None:
+    async def _carry_out(self, change: _Change) -> None:
         await self._changes_in.send(change)
         try:
             await change.done.wait()
         except trio.Cancelled:
             change.withdrawn = True
             raise
-        return change.note
 
     def _apply(self, change: _Change) -> None:
-        change.note = self._table.pop(change.key, None)
+        change.existed = self._table.pop(change.key, None) is not None
         if change.text is not None:
-            note = change.note = self._table[change.key] = Note(change.key, change.text, self._clock.now())
-            self._pubsub.publish(_TOPIC, note, size=len(change.text))
+            change.note = self._table[change.key] = Note(change.key, change.text, self._clock.now())
+            self._pubsub.publish(_TOPIC, change.note, size=len(change.text))
             while len(self._table) > self._settings.max_notes:
                 self._remove(next(iter(self._table)))
-        elif change.note is not None:
+        elif change.existed:
             self._pubsub.publish(_TOPIC, NoteDeleted(change.key))
 
     def _remove(self, key: str) -> None:

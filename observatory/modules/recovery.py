@@ -8,9 +8,13 @@ from collections.abc import Collection, Sequence
 from observatory.abc import StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
+from observatory.entries import (
+    Entry as LogEntry,
+    StoredMessage,
+)
 from observatory.errors import InvalidInputError, MailboxFullError
-from observatory.messages import Message, Post, Retraction, StoredMessage
-from observatory.messages import Entry as LogEntry
+from observatory.jobs import Post, Retraction
+from observatory.messages import Message
 from observatory.modules.checks import size_of
 from observatory.modules.table import Entry, Table
 

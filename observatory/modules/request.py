@@ -10,8 +10,9 @@ import trio
 
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
+from observatory.entries import Entry
 from observatory.errors import ObservatoryError
-from observatory.messages import Durability, Entry
+from observatory.messages import Durability
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.table import Table
 from observatory.pubsub import PubSub

@@ -8,22 +8,12 @@ from typing import TypeVar
 
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
+from observatory.entries import Cleared, Entry, Expired, Read
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
-from observatory.messages import (
-    Cleared,
-    Entry,
-    Expired,
-    MailboxCleared,
-    NO_DELIVERIES,
-    Message,
-    MessagesRead,
-    Post,
-    Read,
-    Receipt,
-)
+from observatory.jobs import Post
+from observatory.messages import NO_DELIVERIES, MailboxCleared, Message, MessagesRead, Receipt
 from observatory.modules.request import Office, Request
-from observatory.modules.table import Entry as TableEntry
-from observatory.modules.table import Table
+from observatory.modules.table import Entry as TableEntry, Table
 
 T = TypeVar("T")
 

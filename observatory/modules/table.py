@@ -33,7 +33,7 @@ class Entry:
 class Mailbox:
     """The messages of one recipient."""
 
-    __slots__ = ("bytes", "by_id", "count", "newest", "newest_unread", "oldest_unread", "read", "unread")
+    __slots__ = ("by_id", "bytes", "count", "newest", "newest_unread", "oldest_unread", "read", "unread")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Entry] = {}
@@ -77,9 +77,9 @@ class Mailbox:
         entry.older_unread = entry.newer_unread = None
         entry.live = False
         self.unread -= 1
-        message = entry.message
+        old = entry.message
         entry.message = Message(
-            message.id, message.from_, message.to, message.content, message.timestamp, message.type, True, message.metadata
+            old.id, old.from_, old.to, old.content, old.timestamp, type=old.type, read=True, metadata=old.metadata
         )
         heapq.heappush(self.read, (entry.sequence, entry))
 

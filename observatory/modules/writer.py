@@ -12,8 +12,8 @@ from observatory.abc import StorageBackend
 from observatory.clock import Clock
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
+from observatory.entries import Entry
 from observatory.errors import ClosedError, OutcomeUnknownError, StorageError
-from observatory.messages import Entry
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request

@@ -9,7 +9,8 @@ import attrs
 import trio
 
 from observatory.abc import StorageBackend
-from observatory.messages import Cleared, Durability, Entry, Expired, Message, Read, StoredMessage
+from observatory.entries import Cleared, Entry, Expired, Read, StoredMessage
+from observatory.messages import Durability, Message
 
 _MAX_NUMBERS = 200_000
 """Recipients without messages whose last number is remembered."""

@@ -84,7 +84,11 @@ async def reviewer(mailbox: Mailbox) -> None:
         REVIEWER,
         to_markdown(review.headline(), sections),
         type="review",
-        metadata={"headline": review.headline(), "sections": [attrs.asdict(section) for section in sections]},
+        metadata={
+            "headline": review.headline(),
+            "sections": [attrs.asdict(section) for section in sections],
+            "requests": len(review.checks),
+        },
     )
 
 

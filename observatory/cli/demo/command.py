@@ -58,7 +58,9 @@ async def run(folder: Path, settings: Settings) -> None:
         _print_tables(report)
     else:
         print(f"\n{report.content}")
-    _print_summary(messages, elapsed, settings)
+    requests = report.metadata["requests"]
+    print(f"{counted(messages, 'message')}, {counted(requests, 'request')} among them, in {elapsed:.2f} s")
+    _print_whereabouts(harmless(str(settings.root)))
 
 
 async def work(observatory: Observatory, folder: Path, show: Show) -> Message:
@@ -93,8 +95,6 @@ def _print_tables(report: Message) -> None:
     console.print(Text(report.metadata["headline"], "bold green"))
 
 
-def _print_summary(messages: int, elapsed: float, settings: Settings) -> None:
-    root = harmless(str(settings.root))
-    print(f"{counted(messages, 'message')} in {elapsed:.2f} s, {messages / elapsed:,.0f} a second")
+def _print_whereabouts(root: str) -> None:
     print(f"The inboxes are in {root}/inbox. The report waits in yours:")
     print(f"  observatory inbox {agents.YOU} --root {root}")

@@ -1,0 +1,65 @@
+"""What a lane hands to a delivery channel, and what it hears back."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from observatory.messages import Durability, Message
+
+
+@attrs.frozen(weakref_slot=False)
+class Post:
+    """Job for a delivery channel: deliver this message."""
+
+    message: Message
+    """The message."""
+    sequence: int
+    """Its number in the recipient's mailbox."""
+
+
+@attrs.frozen
+class Retraction:
+    """Job for a delivery channel: this message was acknowledged or removed; take it back where one can."""
+
+    to: str
+    """The recipient."""
+    id: str
+    """The message's id."""
+
+
+@attrs.frozen
+class Dropped:
+    """Job for a delivery channel that is not required: its lane was full, and this many posts are missing here."""
+
+    count: int
+    """How many posts were dropped."""
+
+
+Job: TypeAlias = Post | Retraction | Dropped
+"""One item of a batch that a delivery channel is given."""
+
+
+@attrs.frozen
+class Done:
+    """Outcome of a job: it was carried out."""
+
+    state: Literal["written", "sent"]
+    """`written` when it is kept somewhere, `sent` when it went out to whoever listens."""
+    durability: Durability | None = None
+    """The level reached, for what is kept."""
+
+
+@attrs.frozen
+class Failed:
+    """Outcome of a job: it was not carried out."""
+
+    error: str
+    """One line: what went wrong and where."""
+    permanent: bool = False
+    """True when trying again cannot help, as with a name that is not allowed."""
+
+
+Outcome: TypeAlias = Done | Failed
+"""What became of one job."""
