@@ -25,7 +25,7 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane, LaneStatistics
-from observatory.errors import ClosedError, UnknownNameError
+from observatory.errors import ClosedError, SettingsError, UnknownNameError
 from observatory.hookspecs import hookimpl
 from observatory.messages import DeadLetter, Health, MailboxTotals
 from observatory.modules.mailbox import Mailbox
@@ -102,9 +102,9 @@ class Observatory:
         # The canonical modules: always present, and no plugin may register under their names.
         self._modules.update({"Mailbox": self.mailbox, "Notes": self.notes})
         for name, registered in self._plugins.modules().items():
-            self._modules[name] = registered.item(self._context(registered.settings))
+            self._modules[name] = self._make(Module, name, registered)
         for name, registered in self._plugins.services().items():
-            self._services[name] = registered.item(self._context(registered.settings))
+            self._services[name] = self._make(Service, name, registered)
 
     def module(self, kind: type[ModuleT]) -> ModuleT:
         """Return the module of that class.
@@ -172,8 +172,8 @@ class Observatory:
         backends = self._plugins.storage()
         name = self.settings.storage.backend
         if name not in backends:
-            raise UnknownNameError("storage backend", name, backends)
-        backend: StorageBackend = backends[name].item(self._context(backends[name].settings))
+            raise SettingsError("$.storage.backend", str(UnknownNameError("storage backend", name, backends)))
+        backend: StorageBackend = self._make(StorageBackend, name, backends[name])
         return backend
 
     def _make_dispatcher(self) -> Dispatcher:
@@ -182,12 +182,12 @@ class Observatory:
         required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
         for name in required:
             if name not in channels:
-                raise UnknownNameError("delivery channel", name, channels)
+                raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
         dead_letters = DeadLetters(settings.dead_letters)
         lanes = [
             Lane(
                 name,
-                self._make_channel(registered),
+                self._make(DeliveryChannel, name, registered),
                 required=name in required,
                 settings=settings,
                 clock=self.clock,
@@ -198,9 +198,8 @@ class Observatory:
         ]
         return Dispatcher(lanes, dead_letters)
 
-    def _make_channel(self, registered: Registered) -> DeliveryChannel:
-        channel: DeliveryChannel = registered.item(self._context(registered.settings))
-        return channel
+    def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
+        return registered.make(kind, name, self._context(registered.settings))
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Start everything as children of `nursery`, and return when all of it is ready."""
@@ -215,10 +214,11 @@ class Observatory:
             await start(nursery, f"service:{name}", service.run, essential=service.essential)
 
     async def drain(self) -> None:
-        """Refuse new sends, serve the accepted ones, drain the lanes."""
+        """Refuse new sends, serve the accepted ones, drain the lanes, and flush storage for as long as that takes."""
         with trio.move_on_after(self.settings.supervision.drain):
             await self.mailbox.close()
             await self._dispatcher.drain()
+        await self._storage.flush()
 
     async def flush(self) -> None:
         """Also when cancelled: make what was committed as durable as promised."""

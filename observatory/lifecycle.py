@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -11,8 +12,10 @@ import trio
 
 from observatory.application import Observatory
 from observatory.clock import Clock
-from observatory.errors import RootError, StorageError
+from observatory.errors import RootError, one_line
 from observatory.settings import Settings
+
+_log = logging.getLogger("observatory")
 
 
 def open_observatory(
@@ -87,36 +90,53 @@ class _Opening:
     ) -> None:
         outcome = error
         if error is None or isinstance(error, Exception):
-            try:
-                await self._observatory.drain()
-            except BaseException as interruption:  # noqa: BLE001 -- raised below, after everything is closed
-                outcome = interruption
+            outcome = await _finish(self._observatory.drain, error)
         outcome = await self._close(outcome)
         if outcome is not None and outcome is not error:
             raise outcome
 
     async def _close(self, error: BaseException | None) -> BaseException | None:
-        """Flush, end every child, give everything back; return what is to be raised, out of the nursery's group."""
-        try:
-            await self._observatory.flush()
-        except StorageError as failure:
-            error = error or failure
+        """Flush, end every child, give everything back; return what is to be raised."""
+        error = await _finish(self._observatory.flush, error)
         self._nursery.cancel_scope.cancel()
+        # What has nothing to do with being cancelled does not go through the nursery, which would wrap it.
+        inside = error if error is not None and _holds_cancelled(error) else None
         try:
-            await self._nursery_manager.__aexit__(type(error) if error else None, error, None)
+            await self._nursery_manager.__aexit__(None if inside is None else type(inside), inside, None)
         except BaseExceptionGroup as group:
             error = _unwrap(group, error)
-        await self._observatory.aclose()
-        return error
+        return await _finish(self._observatory.aclose, error)
+
+
+async def _finish(step: Callable[[], Awaitable[None]], error: BaseException | None) -> BaseException | None:
+    """Take one step of closing, whatever it raises; return what is to be raised in the end, the first error if any."""
+    try:
+        await step()
+    except trio.Cancelled as cancelled:
+        return cancelled if error is None else error
+    except BaseException as failure:  # noqa: BLE001 -- raised by the caller, after everything is closed
+        if error is None or not isinstance(failure, Exception):
+            return failure
+        _log.error("while closing after another error: %s", one_line(failure), exc_info=failure)
+    return error
 
 
 def _unwrap(group: BaseExceptionGroup[BaseException], error: BaseException | None) -> BaseException:
-    """Find what the block, or the one failed child, has raised; a group only where there is more than that."""
-    cancelled = [raised for raised in group.exceptions if isinstance(raised, trio.Cancelled) and raised is not error]
-    others = [raised for raised in group.exceptions if raised is not error and raised not in cancelled]
-    if error is not None and not others:
-        return error
-    return others[0] if len(others) == 1 and len(group.exceptions) == 1 else group
+    """Find what the block or the one failed child has raised; a group only where there is more than that."""
+    failures = [raised for raised in group.exceptions if not _is_cancellation(raised)]
+    if error is not None and not _holds_cancelled(error):
+        failures.insert(0, error)
+    if len(failures) > 1:
+        return BaseExceptionGroup(group.message, failures)
+    return failures[0] if failures else group if error is None else error
+
+
+def _holds_cancelled(error: BaseException) -> bool:
+    return BaseExceptionGroup("", [error]).subgroup(trio.Cancelled) is not None
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    return BaseExceptionGroup("", [error]).split(trio.Cancelled)[1] is None
 
 
 def _prepare_root(root: Path) -> None:
@@ -135,3 +155,5 @@ def _prepare_root(root: Path) -> None:
         raise RootError(str(root), "lies below something that is no directory") from error
     except OSError as error:
         raise RootError(str(root), f"cannot be made or written: {error.strerror}") from error
+    except ValueError as error:
+        raise RootError(repr(str(root)), "is no path that a file system can have") from error

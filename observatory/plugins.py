@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pluggy
 
 from observatory import hookspecs
-from observatory.abc import Policy
+from observatory.abc import Context, Policy
 from observatory.errors import DuplicateNameError, ObservatoryError, PluginError, SettingsError, did_you_mean, one_line
 from observatory.registrar import CANONICAL_MODULES, Registrar
 from observatory.settings import Settings
@@ -61,6 +62,23 @@ class Registered:
     """The plugin's own settings, or None."""
     item: Any
     """The factory, or the policy."""
+
+    def make(self, kind: type[Any], name: str, context: Context) -> Any:
+        """Let the factory make its part, an instance of `kind`.
+
+        Raises:
+            PluginError: it failed, or made something else.
+        """
+        what = f"the factory of {name!r}"
+        try:
+            part = self.item(context)
+        except ObservatoryError:
+            raise
+        except Exception as error:  # the same edge: a factory of the plugin failed while it was loaded
+            raise PluginError(self.plugin, f"{what} failed: {one_line(error)}") from error
+        if not isinstance(part, kind):
+            raise PluginError(self.plugin, f"{what} made a {type(part).__name__}, which is no {kind.__name__}")
+        return part
 
 
 class Plugins:
@@ -147,6 +165,8 @@ class Plugins:
         for caller in self._manager.get_hookcallers(plugin) or ():
             if not caller.has_spec():
                 raise PluginError(name, f"there is no hook {caller.name!r}; {did_you_mean(caller.name, _HOOKS)}")
+            if any(iscoroutinefunction(hook.function) for hook in caller.get_hookimpls() if hook.plugin is plugin):
+                raise PluginError(name, f"the hook {caller.name!r} is asynchronous; hooks are plain functions")
 
     def _note(
         self,

@@ -17,7 +17,7 @@ import trio
 from observatory.errors import ClosedError, InvalidInputError
 from observatory.messages import Event
 from observatory.settings import PubSubSettings
-from observatory.subscriptions import EventLog, Subscription, SubscriptionStatistics, WhenFull
+from observatory.subscriptions import EventLog, Subscription, SubscriptionStatistics, WhenFull, check_at_least
 
 _OVERHEAD = 300
 """Bytes that an event is counted for beside its payload: envelope, numbers, list slots (measured: tracemalloc)."""
@@ -119,18 +119,21 @@ class PubSub:
         """
         if self._closed:
             raise ClosedError("this Observatory is closed; nothing is published any more")
+        if not isinstance(topic, str) or not topic:
+            raise InvalidInputError("topic", f"{topic!r} is not allowed; use a string that is not empty")
         if when_full not in ("drop_oldest", "close"):
             raise InvalidInputError("when_full", f"{when_full!r} is not allowed; use 'drop_oldest' or 'close'")
         room = self._settings.subscription_capacity if capacity is None else capacity
-        if room < 1:
-            raise InvalidInputError("capacity", f"{room} is not allowed; use at least 1")
-        if since is not None and topic.endswith(":*"):
-            raise InvalidInputError("since", "counts within one topic, and a pattern has no sequence of its own")
+        check_at_least(1, "capacity", room)
+        if since is not None:
+            check_at_least(0, "since", since)
+            if topic.endswith(":*"):
+                raise InvalidInputError("since", "counts within one topic, and a pattern has no sequence of its own")
         log = self._log_for(topic)
-        log.keep = max(log.keep, room)
         subscription = Subscription(log, epoch=self.epoch, capacity=room, when_full=when_full, leave=self._leave)
         if since is not None:
             self._rewind(subscription, log, since if epoch in (None, self.epoch) else None)
+        log.keep = max(log.keep, subscription.room)
         log.readers[subscription] = None
         return subscription
 
@@ -170,11 +173,11 @@ class PubSub:
     def _leave(self, subscription: Subscription) -> None:
         log = self._log_for(subscription.topic)
         log.readers.pop(subscription, None)
-        capacities = [reader.capacity for reader in log.readers]
+        rooms = [reader.room for reader in log.readers]
         if not subscription.topic.endswith(":*"):
-            log.keep = max([self._settings.replay_events, *capacities])
-        elif capacities:
-            log.keep = max(capacities)
+            log.keep = max([self._settings.replay_events, *rooms])
+        elif rooms:
+            log.keep = max(rooms)
         else:
             del self._patterns[subscription.topic[:-1]]
             self._generation += 1

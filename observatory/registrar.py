@@ -43,7 +43,7 @@ class Registrar(Generic[T]):
             DuplicateNameError: when this plugin has registered the name before.
             PluginError: when the name has another form, or the item cannot be called.
         """
-        if not _NAME.fullmatch(str(name)):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise PluginError(
                 self.plugin,
                 f"{name!r} cannot name a {self._kind}: a letter, then up to 63 letters, digits, '_' or '-'",

@@ -10,10 +10,20 @@ from typing import Literal, Self, TypeAlias
 import attrs
 import trio
 
-from observatory.errors import ClosedError, SubscriptionOverflowError
+from observatory.errors import ClosedError, InvalidInputError, SubscriptionOverflowError
 from observatory.messages import Event, Gap
 
 WhenFull: TypeAlias = Literal["drop_oldest", "close"]
+
+
+def check_at_least(least: int, field: str, value: object) -> None:
+    """Check a count that a caller gives.
+
+    Raises:
+        InvalidInputError: when it is no integer, or less than `least`.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInputError(field, f"{value!r} is not allowed; use an integer of at least {least}")
 
 
 @attrs.frozen
@@ -131,6 +141,8 @@ class Subscription:
         """The topic or pattern."""
         self.capacity = capacity
         """How many events it may fall behind."""
+        self.room = capacity
+        """How many events may wait: its capacity, and what is still to be replayed."""
         self._log = log
         self._epoch = epoch
         self._when_full = when_full
@@ -171,10 +183,13 @@ class Subscription:
             max_events: return at most so many.
 
         Raises:
+            InvalidInputError: when `max_events` is less than 1.
             ClosedError: when it is closed and everything was read.
             SubscriptionOverflowError: when it fell behind its capacity and was to be closed then.
             trio.BusyResourceError: when another task is reading.
         """
+        if max_events is not None:
+            check_at_least(1, "max_events", max_events)
         if self._busy:
             raise trio.BusyResourceError("another task is already reading this subscription")
         self._busy = True
@@ -212,18 +227,19 @@ class Subscription:
 
     def rewind(self, position: int, missed: int | None) -> None:
         """Start at an earlier position, after a gap when `missed` is not 0."""
+        self.room += self._position - position
         self._position = position
         if missed != 0:
             self._note_gap(missed)
 
     def statistics(self) -> SubscriptionStatistics:
         """Return this subscription's figures."""
-        pending = self._log.next - self._position
+        pending = min(self._log.next - self._position, self.room, len(self._log.events))
         return SubscriptionStatistics(
             topic=self.topic,
             delivered=self._delivered,
             missed=self._missed,
-            pending=min(pending, self.capacity),
+            pending=pending,
             capacity=self.capacity,
         )
 
@@ -237,7 +253,7 @@ class Subscription:
     def _take(self, limit: int | None) -> list[Event]:
         log = self._log
         start = self._position
-        oldest = log.next - min(self.capacity, len(log.events))
+        oldest = log.next - min(self.room, len(log.events))
         if start < oldest:
             self._overflow(oldest - start)
             start = oldest
@@ -247,6 +263,8 @@ class Subscription:
             limit = None if limit is None else limit - 1
         offset = start - log.first
         events = log.events[offset:] if limit is None else log.events[offset : offset + limit]
+        if self.room > self.capacity:  # what was replayed is read or dropped for good
+            self.room = max(self.capacity, self.room - (start + len(events) - self._position))
         self._position = start + len(events)
         self._delivered += len(events)
         return batch + events if batch else events

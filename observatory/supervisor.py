@@ -99,6 +99,8 @@ class Supervisor:
                 await child.run(task_status=child)
             except Exception as error:  # noqa: BLE001 -- one of the four edges: contained in the child
                 self._note_failure(child, error)
+            except BaseExceptionGroup as group:
+                raise _log_failures(child.name, group) from None
             else:
                 child.enter("finished")
                 child.settled.set()
@@ -129,3 +131,13 @@ class Supervisor:
 
     def _tell(self) -> None:
         self._pubsub.publish("health:update", self.health())
+
+
+def _log_failures(name: str, group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Contain also what failed in a child while it was cancelled; return what is to be raised."""
+    cancelled, failure = group.split(trio.Cancelled)
+    if cancelled is None or not isinstance(failure, Exception | None):
+        return group
+    if failure is not None:
+        _log.error("%s failed while it was cancelled: %s", name, one_line(failure), exc_info=failure)
+    return cancelled

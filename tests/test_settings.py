@@ -95,14 +95,14 @@ class TestFile:
             'root = "/srv/swarm"\ndisabled_plugins = ["noisy"]\n'
             "[mailbox]\nmax_messages = 5\ncleanup_age = 60\n"
             '[delivery]\nrequired = ["inbox", "log"]\ndisabled = []\n'
-            '[plugins.inbox]\ndurability = "fsynced"\n'
+            "[plugins.inbox]\nmax_file_bytes = 5\n"
         )
         assert load_settings(file, environ={}) == Settings(
             root="/srv/swarm",
             disabled_plugins=("noisy",),
             mailbox=MailboxSettings(max_messages=5, cleanup_age=60.0),
             delivery=DeliverySettings(required=["inbox", "log"], disabled=[]),
-            plugins={"inbox": {"durability": "fsynced"}},
+            plugins={"inbox": {"max_file_bytes": 5}},
         )
 
     def test_default(self, empty_directory: Path) -> None:
@@ -170,7 +170,7 @@ class TestVariables:
 
     def test_plugins(self) -> None:
         """A plugin's own settings are kept as they are: the plugin's class checks them."""
-        assert from_environ(PLUGINS__INBOX__DURABILITY="x").plugins == {"inbox": {"durability": "x"}}
+        assert from_environ(PLUGINS__INBOX__MAX_FILE_BYTES="x").plugins == {"inbox": {"max_file_bytes": "x"}}
 
     def test_token(self) -> None:
         """The token for clients of a service is no setting."""

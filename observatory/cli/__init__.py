@@ -19,6 +19,7 @@ done here: the command was written wrongly, or what it needs lives in another pr
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: the command and what it is given; by default the process's own.
     """
     command = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it is None when whoever has started us has closed it
+        sys.stdout.reconfigure(errors="backslashreplace")  # no message may fail for a terminal of few letters
     with log_to_stderr():
         sys.exit(ending(lambda: _run(command)))
 

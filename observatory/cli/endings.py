@@ -28,7 +28,7 @@ def ending(command: Callable[[], int]) -> int:
     """
     try:
         code = command()
-        sys.stdout.flush()  # here, where a closed pipe can still be answered
+        print(end="", flush=True)  # here, where a closed pipe can still be answered
         return code
     except (CycloptsError, ObservatoryError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         codes = [_code_of(leaf) for leaf in _leaves(error)]

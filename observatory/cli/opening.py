@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from cyclopts import CycloptsError
 
 from observatory import Observatory, ObservatoryError, Settings, open_observatory
+from observatory.cli.output import counted
 
 INBOX = "inbox"
 """The delivery channel whose files one process leaves and the next one finds."""
@@ -23,10 +24,8 @@ async def opened(settings: Settings, *, recover: Collection[str] | None = None) 
     async with open_observatory(settings, recover=recover) as observatory:
         yield observatory
     if observatory.undelivered:
-        raise ObservatoryError(
-            f"{observatory.undelivered} deliveries could not be made before the end; their messages are kept by "
-            f"storage {settings.storage.backend!r} only"
-        )
+        count = counted(observatory.undelivered, "delivery", "deliveries")
+        raise ObservatoryError(f"{count} could not be made before the end")
 
 
 @asynccontextmanager

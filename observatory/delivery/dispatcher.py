@@ -72,8 +72,9 @@ class Dispatcher:
     def redeliver(self, ids: Collection[str] | None) -> int:
         """Give dead letters to their lanes again, as far as there is room; return how many."""
         count = 0
+        wanted = None if ids is None else frozenset(ids)
         for name, lane in self.lanes.items():
-            parcels = self.dead_letters.take(name, ids, max(lane.room, 0))
+            parcels = self.dead_letters.take(name, wanted, max(lane.room, 0))
             lane.offer(parcels)
             count += len(parcels)
         return count

@@ -24,6 +24,7 @@ _log = logging.getLogger("observatory.delivery")
 
 _RETRACTED = "acknowledged before it was delivered"
 _OVERFLOWN = "the lane was full"
+_CLOSED = "Observatory was closed before it was delivered"
 
 
 @attrs.frozen
@@ -133,21 +134,25 @@ class Lane:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver until cancelled."""
-        self._queue.extendleft(reversed(self._in_hand))  # left over when an earlier run failed
-        self._in_hand = []
         task_status.started()
         while True:
-            await self._wait_for_work()
-            self._take_batch()
+            if not self._in_hand:  # else an earlier run failed with it
+                await self._wait_for_work()
+                self._take_batch()
             outcomes = await self._attempt([parcel.job for parcel in self._in_hand]) if self._in_hand else ()
             self._settle(outcomes)
             self._progress.unpark_all()
 
     async def aclose(self) -> None:
-        """Close the delivery channel."""
+        """Close the delivery channel, and let go whoever still waits for an outcome."""
+        for parcel in (*self._in_hand, *self._queue):
+            parcel.report(Delivery(self.name, "queued", error=_CLOSED))
         if self._opened:
             self._opened = False
-            await self.channel.aclose()
+            try:
+                await self.channel.aclose()
+            except Exception as error:  # noqa: BLE001 -- the same edge: what is closed cannot fail anybody any more
+                _log.warning("delivery channel %s could not be closed", self.name, exc_info=error)
 
     async def _open(self) -> None:
         if not self._opened:
@@ -175,10 +180,10 @@ class Lane:
                 self._take(parcel)
 
     def _take(self, parcel: Parcel) -> None:
-        if parcel.wanted is None or parcel.wanted.live:
-            self._in_hand.append(parcel)
-        else:
+        if parcel.retracted:
             self._drop(parcel, _RETRACTED)
+        else:
+            self._in_hand.append(parcel)
 
     def _wait_behind(self, parcel: Parcel) -> None:
         recipient = self._recipients[parcel.to]
@@ -202,12 +207,13 @@ class Lane:
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []
-        self._unmarked = 0
         try:
             await self._open()
             outcomes = await self.channel.deliver(marker + jobs)
             if len(outcomes) != len(marker) + len(jobs):
                 raise PluginError(self.name, f"gave {len(outcomes)} outcomes for {len(marker) + len(jobs)} jobs")
+            if marker and isinstance(outcomes[0], Done):
+                self._unmarked -= marker[0].count
             return outcomes[len(marker) :]
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a failure is an outcome
             _log.warning("delivery channel %s failed", self.name, exc_info=error)
@@ -223,6 +229,8 @@ class Lane:
                 self._delivered += 1
                 parcel.report(self._report_of(outcome, due.get(parcel.to, 0) + 1))
                 continue
+            if not isinstance(outcome, Failed):
+                outcome = Failed(f"{self.name} gave a {type(outcome).__name__} for an outcome")
             self._failures += 1
             self._error = outcome.error
             if outcome.permanent:
@@ -255,6 +263,9 @@ class Lane:
                 self._give_up(parcel, error, recipient.attempts)
 
     def _give_up(self, parcel: Parcel, error: str, attempts: int) -> None:
+        if parcel.retracted:
+            self._drop(parcel, _RETRACTED)
+            return
         self._dead += 1
         job = parcel.job
         if isinstance(job, Post):

@@ -52,6 +52,11 @@ class Parcel:
         self._awaited = awaited
         self._waiter = waiter
 
+    @property
+    def retracted(self) -> bool:
+        """Whether its message was acknowledged or removed meanwhile."""
+        return self.wanted is not None and not self.wanted.live
+
     def report(self, delivery: Delivery) -> None:
         """Take a lane's report; once the waiter is gone, what it was given changes no more."""
         waiter = self._waiter

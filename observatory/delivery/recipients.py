@@ -14,7 +14,7 @@ from observatory.settings import DeliverySettings
 class Recipient:
     """One recipient that is backing off in one lane."""
 
-    __slots__ = ("attempts", "deadline", "error", "name", "parcels", "since")
+    __slots__ = ("attempts", "deadline", "error", "in_hand", "name", "parcels", "since")
 
     def __init__(self, name: str, now: float) -> None:
         self.name = name
@@ -22,6 +22,7 @@ class Recipient:
         self.deadline = now
         self.attempts = 0
         self.error = ""
+        self.in_hand = 0  # parcels that are being tried again just now
         self.parcels: deque[Parcel] = deque()
 
 
@@ -54,7 +55,7 @@ class Recipients:
 
     def wait(self, recipient: Recipient, parcel: Parcel) -> bool:
         """Let a parcel wait behind what failed; False when the recipient holds its share of the lane already."""
-        if len(recipient.parcels) >= self._share:
+        if len(recipient.parcels) + recipient.in_hand >= self._share:
             return False
         recipient.parcels.append(parcel)
         self._count += 1
@@ -71,18 +72,19 @@ class Recipients:
         delay = backoff(
             recipient.attempts, first=schedule.retry_first, longest=schedule.retry_longest, chance=self._chance
         )
-        recipient.deadline = now + delay
+        recipient.deadline = min(now + delay, recipient.since + schedule.retry_total)
         heapq.heappush(self._clock, (recipient.deadline, name))
         return recipient
 
     def exhausted(self, recipient: Recipient, now: float) -> bool:
         """Tell whether the schedule is at its end."""
         schedule = self._settings
-        return recipient.attempts >= schedule.retry_attempts or now - recipient.since >= schedule.retry_total
+        return recipient.attempts >= schedule.retry_attempts or now >= recipient.since + schedule.retry_total
 
     def settle(self, name: str, now: float) -> None:
         """Note that an attempt carried out all it was given: what is left follows at once, and else it is over."""
         recipient = self._by_name[name]
+        recipient.in_hand = 0
         if recipient.parcels:
             recipient.attempts, recipient.since, recipient.deadline = 0, now, now
             heapq.heappush(self._clock, (now, name))
@@ -109,15 +111,17 @@ class Recipients:
         taken: list[Parcel] = []
         while len(taken) < limit and self.next_deadline() <= now:
             _, name = heapq.heappop(self._clock)
-            parcels = self._by_name[name].parcels
-            for _ in range(min(limit - len(taken), len(parcels))):
-                taken.append(parcels.popleft())
-                self._count -= 1
+            recipient = self._by_name[name]
+            count = min(limit - len(taken), len(recipient.parcels))
+            taken.extend(recipient.parcels.popleft() for _ in range(count))
+            recipient.in_hand += count
+            self._count -= count
         return taken
 
     def put_back(self, recipient: Recipient, parcels: list[Parcel]) -> list[Parcel]:
         """Put parcels back in front, in their order; return those beyond the recipient's share of the lane."""
-        room = max(self._share - len(recipient.parcels), 0)
+        room = self._share - len(recipient.parcels)
+        recipient.in_hand = 0
         recipient.parcels.extendleft(reversed(parcels[:room]))
         self._count += len(parcels[:room])
         return parcels[room:]

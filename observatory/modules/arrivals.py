@@ -23,9 +23,10 @@ class Reply:
         self._arrived = trio.Event()
 
     def deliver(self, message: Message) -> None:
-        """Hand over the reply."""
-        self.message = message
-        self._arrived.set()
+        """Hand over the reply; a second one is an ordinary message."""
+        if self.message is None:
+            self.message = message
+            self._arrived.set()
 
     def close(self) -> None:
         """Let the waiting task go without a reply."""
@@ -58,7 +59,8 @@ class Arrivals:
             if event is not None:
                 event.set()
         if self._replies:
-            reply = self._replies.get(message.metadata.get(IN_REPLY_TO, ""))
+            question = message.metadata.get(IN_REPLY_TO)  # any JSON: whoever sends it decides
+            reply = self._replies.get(question) if isinstance(question, str) else None
             if reply is not None and reply.asker == message.to:
                 reply.deliver(message)
 

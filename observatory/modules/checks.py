@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +19,7 @@ MAX_CONTENT = 1024 * 1024
 MAX_METADATA = 256 * 1024
 """Bytes that a message's metadata is counted for."""
 
+_MAX_RECIPIENTS = 10_000
 _MAX_TYPE = 128
 _MAX_DEPTH = 64
 _MAX_INTEGER = 2**63
@@ -37,6 +40,44 @@ def check_name(field: str, name: object) -> None:
         field,
         f"{_shorten(name)} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ @ + - are allowed, no dot at the start",
     )
+
+
+def check_names(names: object) -> list[Any]:
+    """Check the recipients of a broadcast as a whole, and return them; what each may be is for `check_name`.
+
+    Raises:
+        InvalidInputError: when they are no collection, more than 10,000, or one stands there twice.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidInputError("names", f"expected a list of names, got {type(names).__name__}")
+    recipients = list(islice(names, _MAX_RECIPIENTS + 1))
+    if len(recipients) > _MAX_RECIPIENTS:
+        raise InvalidInputError("names", f"has more than the {_MAX_RECIPIENTS:,} names that are allowed")
+    counted = Counter(name for name in recipients if isinstance(name, str))
+    if len(counted) < counted.total():
+        raise InvalidInputError("names", f"{_shorten(counted.most_common(1)[0][0])} stands there twice")
+    return recipients
+
+
+def check_id(field: str, id: object) -> None:
+    """Check that something can be the id of a message.
+
+    Raises:
+        InvalidInputError: when it is no string.
+    """
+    if not isinstance(id, str):
+        raise InvalidInputError(field, f"expected the id of a message, got {type(id).__name__}")
+
+
+def check_limit(limit: object) -> None:
+    """Check how many messages are asked for.
+
+    Raises:
+        InvalidInputError: when it is no integer of at least 0.
+    """
+    if not isinstance(limit, int) or limit < 0:
+        got = limit if isinstance(limit, int) else type(limit).__name__
+        raise InvalidInputError("limit", f"expected an integer of at least 0, got {got}")
 
 
 def check_text(field: str, text: object, limit: int) -> int:
@@ -112,13 +153,14 @@ class _Budget:
 def _copy(value: Any, path: str, depth: int, budget: _Budget) -> Any:
     if depth > _MAX_DEPTH:
         raise InvalidInputError("metadata", f"is nested deeper than {_MAX_DEPTH} levels, or contains itself")
+    budget.spend(8)  # also for an empty text: a list may hold the same one a million times
     if isinstance(value, str):
         budget.spend(_utf8_size(path, value))
         return str(value)
-    budget.spend(8)
     if isinstance(value, Mapping):
         return {
-            _copy_key(key, path, budget): _copy(item, f"{path}.{key}", depth + 1, budget) for key, item in value.items()
+            _copy_key(key, path, budget): _copy(item, f"{path}.{key:.40}", depth + 1, budget)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_copy(item, f"{path}[{index}]", depth + 1, budget) for index, item in enumerate(value)]
@@ -127,7 +169,7 @@ def _copy(value: Any, path: str, depth: int, budget: _Budget) -> Any:
 
 def _copy_key(key: object, path: str, budget: _Budget) -> str:
     if not isinstance(key, str):
-        raise InvalidInputError(path, f"the key {key!r} is no string")
+        raise InvalidInputError(path, f"has a key of type {type(key).__name__}; keys are strings")
     budget.spend(_utf8_size(path, key))
     return str(key)
 

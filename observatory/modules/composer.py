@@ -33,18 +33,24 @@ class Composer:
             InvalidInputError: an argument is not allowed.
             PolicyRefusedError: a policy does not admit it.
         """
-        copied, size = _check(to, from_, content, type, metadata)
+        check_name("to", to)
+        copied, size = check_draft(from_, content, type, metadata)
         if self._policies:
             draft = Draft(to, from_, content, type, copied)
             for policy in self._policies:
                 draft = policy(draft)
             to, from_, content, type = draft.to, draft.from_, draft.content, draft.type
-            copied, size = _check(to, from_, content, type, draft.metadata)
+            check_name("to", to)
+            copied, size = check_draft(from_, content, type, draft.metadata)
         return Message(secrets.token_hex(8), from_, to, content, self._clock.now(), type, False, copied), size
 
 
-def _check(to: object, from_: object, content: object, type: object, metadata: object) -> tuple[Mapping[str, Any], int]:
-    check_name("to", to)
+def check_draft(from_: object, content: object, type: object, metadata: object) -> tuple[Mapping[str, Any], int]:
+    """Check everything but the recipient; return a copy of the metadata, and the bytes all is counted for.
+
+    Raises:
+        InvalidInputError: an argument is not allowed.
+    """
     check_name("from", from_)
     check_type(type)
     size = check_text("content", content, MAX_CONTENT)

@@ -10,17 +10,15 @@ import trio
 
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError
+from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
 from observatory.messages import MailboxStats, MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
-from observatory.modules.checks import check_name
-from observatory.modules.composer import Composer
+from observatory.modules.checks import check_id, check_limit, check_name, check_names, copy_metadata
+from observatory.modules.composer import Composer, check_draft
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
 from observatory.modules.writer import Writer
 from observatory.settings import MailboxSettings
-
-_MAX_RECIPIENTS = 10_000
 
 
 class Mailbox(Module):
@@ -96,6 +94,8 @@ class Mailbox(Module):
             UnknownNameError: `require` names a delivery channel that there is not.
             ClosedError: Observatory is closing.
         """
+        if isinstance(require, str):
+            raise InvalidInputError("require", f"expected a collection of delivery channels, got the text {require!r}")
         awaited = self._dispatcher.await_also(require)
         message, size = self._composer.compose(to, from_, content, type, metadata)
         receipt = await self._writer.submit(Send(message, size, awaited))
@@ -120,17 +120,13 @@ class Mailbox(Module):
             In the order given, a receipt or an error for each: one full mailbox does not keep the others from theirs.
 
         Raises:
-            InvalidInputError: a name stands twice, there are more than 10,000, or content or metadata are not allowed.
+            InvalidInputError: a name stands twice, there are more than 10,000, or what goes to all is not allowed.
             StorageError: it could not be committed; nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+            ClosedError: Observatory is closing.
         """
-        recipients = list(names)
-        if len(recipients) > _MAX_RECIPIENTS:
-            raise InvalidInputError("names", f"has {len(recipients):,} names; at most {_MAX_RECIPIENTS:,} are allowed")
-        seen: set[str] = set()
-        for name in recipients:
-            if name in seen:
-                raise InvalidInputError("names", f"{name!r} stands there twice")
-            seen.add(name)
+        recipients = check_names(names)
+        check_draft(from_, content, type, metadata)
         outcomes: list[Any] = []
         for name in recipients:
             try:
@@ -152,16 +148,22 @@ class Mailbox(Module):
 
         Args:
             agent: whose mailbox.
-            after: the id of a message in it: only what is newer counts.
+            after: the id of a message in it: only what is newer counts. It need not stay there while this waits.
 
         Raises:
+            InvalidInputError: an argument is not allowed.
             UnknownMessageError: the mailbox does not hold `after`.
             ClosedError: Observatory is closing and nothing is there.
         """
         check_name("agent", agent)
+        if after is not None:
+            check_id("after", after)
         await trio.lowlevel.checkpoint()
-        while (message := self._table.next_unread(agent, after)) is None:
+        message = self._table.next_unread(agent, after)
+        number = self._table.newest(agent)
+        while message is None:
             await self._arrivals.wait(agent)
+            message = self._table.arrived_since(agent, number)
         return message
 
     async def request(
@@ -179,7 +181,10 @@ class Mailbox(Module):
         with self._arrivals.reply_to(question.id, asker) as reply:
             await self._writer.submit(Send(question, size, self._dispatcher.required))
             answer = await reply.wait()
-        return (await self.mark_read(asker, answer.id))[0]
+        try:
+            return (await self.mark_read(asker, answer.id))[0]
+        except UnknownMessageError:
+            return answer  # it has come, and somebody has cleared the mailbox since
 
     async def reply(
         self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
@@ -189,7 +194,7 @@ class Mailbox(Module):
         Raises:
             What `send_message` raises.
         """
-        answer = {**(metadata or {}), IN_REPLY_TO: message.id}
+        answer = {**copy_metadata(metadata)[0], IN_REPLY_TO: message.id}
         return await self.send_message(message.from_, message.to, content, type=type, metadata=answer)
 
     async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
@@ -201,10 +206,15 @@ class Mailbox(Module):
             The messages, in the order given.
 
         Raises:
+            InvalidInputError: an argument is not allowed.
             UnknownMessageError: the mailbox does not hold one of them; then none is acknowledged.
             StorageError: it could not be committed; nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+            ClosedError: Observatory is closing.
         """
         check_name("agent", agent)
+        for id in ids:
+            check_id("ids", id)
         return await self._writer.submit(Acknowledge(agent, ids))
 
     async def clear_messages(self, agent: str) -> int:
@@ -214,7 +224,10 @@ class Mailbox(Module):
             How many messages were removed.
 
         Raises:
+            InvalidInputError: the name is not allowed.
             StorageError: it could not be committed; nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+            ClosedError: Observatory is closing.
         """
         check_name("agent", agent)
         return await self._writer.submit(Clear(agent))
@@ -231,38 +244,43 @@ class Mailbox(Module):
             unread_only: leave out what was acknowledged.
 
         Raises:
+            InvalidInputError: an argument is not allowed.
             UnknownMessageError: the mailbox does not hold `before`.
         """
-        return list(islice(self._table.walk(agent, before, unread_only), max(limit, 0)))
+        check_name("agent", agent)
+        check_limit(limit)
+        if before is not None:
+            check_id("before", before)
+        return list(islice(self._table.walk(agent, before, unread_only), limit))
 
     def unread_count(self, agent: str) -> int:
-        """Return how many of an agent's messages are not acknowledged."""
+        """Return how many of an agent's messages are not acknowledged.
+
+        Raises:
+            InvalidInputError: the name is not allowed.
+        """
+        check_name("agent", agent)
         mailbox = self._table.mailboxes.get(agent)
         return mailbox.unread if mailbox else 0
 
     def agent_stats(self, agent: str) -> MailboxStats:
-        """Return the figures of one mailbox."""
+        """Return the figures of one mailbox.
+
+        Raises:
+            InvalidInputError: the name is not allowed.
+        """
+        check_name("agent", agent)
         mailbox = self._table.mailboxes.get(agent)
-        if mailbox is None:
-            return MailboxStats(0, 0, None)
-        oldest = mailbox.oldest_unread
-        age = (self._clock.now() - oldest.message.timestamp).total_seconds() if oldest else None
-        return MailboxStats(len(mailbox.by_id), mailbox.unread, age)
+        return mailbox.stats(self._clock.now()) if mailbox else MailboxStats(0, 0, None)
 
     def get_stats(self) -> dict[str, MailboxStats]:
         """Return the figures of every mailbox that is not empty, by agent."""
-        return {agent: self.agent_stats(agent) for agent in self._table.mailboxes}
+        now = self._clock.now()
+        return {agent: mailbox.stats(now) for agent, mailbox in self._table.mailboxes.items() if mailbox.by_id}
 
     def statistics(self) -> MailboxTotals:
         """Return the figures of all mailboxes together."""
-        mailboxes = self._table.mailboxes.values()
-        return MailboxTotals(
-            mailboxes=len(mailboxes),
-            messages=sum(len(mailbox.by_id) for mailbox in mailboxes),
-            unread=sum(mailbox.unread for mailbox in mailboxes),
-            bytes=self._table.bytes,
-            left_behind=self._writer.left_behind,
-        )
+        return self._table.totals(self._writer.left_behind)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Fill the table, then serve requests until cancelled."""

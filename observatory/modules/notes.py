@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from observatory.abc import Context, Module
-from observatory.errors import InvalidInputError
+from observatory.errors import ClosedError, InvalidInputError
 from observatory.messages import Note, NoteDeleted
 from observatory.modules.checks import check_text
 from observatory.settings import NotesSettings
@@ -23,6 +23,7 @@ class _Change:
         self.text = text
         self.note: Note  # what was written
         self.existed = False  # whether there was a note before
+        self.refused = False  # Observatory is closing: it will not be carried out
         self.withdrawn = False
         self.done = trio.Event()
 
@@ -51,6 +52,7 @@ class Notes(Module):
 
         Raises:
             InvalidInputError: key or text is not allowed.
+            ClosedError: Observatory is closing.
         """
         _check_key(key)
         check_text("text", text, self._settings.max_bytes)
@@ -59,7 +61,12 @@ class Notes(Module):
         return change.note
 
     async def delete_note(self, key: str) -> bool:
-        """Delete the note of a key; return whether there was one."""
+        """Delete the note of a key; return whether there was one.
+
+        Raises:
+            InvalidInputError: nothing can be a key that is like this.
+            ClosedError: Observatory is closing.
+        """
         _check_key(key)
         change = _Change(key, None)
         await self._carry_out(change)
@@ -76,19 +83,34 @@ class Notes(Module):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write and delete until cancelled."""
         task_status.started()
-        while True:
-            change = await self._changes.receive()
-            if not change.withdrawn:
-                self._apply(change)
+        try:
+            while True:
+                change = await self._changes.receive()
+                if not change.withdrawn:
+                    self._apply(change)
+                change.done.set()
+        except trio.Cancelled:
+            self._refuse_waiting()
+            raise
+
+    def _refuse_waiting(self) -> None:
+        """Let everybody go who waits: nobody will serve them any more."""
+        while self._changes.statistics().current_buffer_used:
+            change = self._changes.receive_nowait()
+            change.refused = True
             change.done.set()
 
     async def _carry_out(self, change: _Change) -> None:
+        if self._pubsub.closed:
+            raise ClosedError("this Observatory is closing; notes are neither written nor deleted any more")
         await self._changes_in.send(change)
         try:
             await change.done.wait()
         except trio.Cancelled:
             change.withdrawn = True
             raise
+        if change.refused:
+            raise ClosedError("this Observatory was closed before its turn came; nothing has happened")
 
     def _apply(self, change: _Change) -> None:
         change.existed = self._table.pop(change.key, None) is not None

@@ -14,9 +14,11 @@ from observatory.entries import (
 )
 from observatory.errors import InvalidInputError, MailboxFullError
 from observatory.jobs import Post, Retraction
-from observatory.messages import Message
+from observatory.messages import Message, MessagesRead
+from observatory.modules.box import Entry
 from observatory.modules.checks import size_of
-from observatory.modules.table import Entry, Table
+from observatory.modules.request import Office
+from observatory.modules.table import Table
 
 _log = logging.getLogger("observatory.mailbox")
 
@@ -34,9 +36,13 @@ class Recovery:
         self._table = table
         self._storage = storage
         self._dispatcher = dispatcher
-        self._undelivered: dict[str, Entry] = {}
-        self.left_behind = 0
-        """Messages that had no room, or were not allowed; they stay where they were found."""
+        self._undelivered: dict[tuple[str, str], Entry] = {}  # by recipient and id
+        self._left_behind: set[tuple[str, str]] = set()
+
+    @property
+    def left_behind(self) -> int:
+        """How many messages had no room, or were not allowed; they stay where they were found."""
+        return len(self._left_behind)
 
     async def from_storage(self) -> None:
         """Add what storage remembers."""
@@ -59,19 +65,38 @@ class Recovery:
         if self.left_behind:
             _log.warning("%d messages found at recovery were left where they are", self.left_behind)
 
+    def catch_up(self, earlier: Table, office: Office) -> None:
+        """Tell everybody what a commit has changed that failed, and was committed all the same.
+
+        Args:
+            earlier: the table before it was filled anew.
+            office: where it is told.
+        """
+        before, now = earlier.unread(), self._undelivered
+        new = [entry for key, entry in now.items() if key not in before]
+        gone = [key for key in before if key not in now]
+        for entry in new:
+            office.announce(entry)
+        for to, id in gone:
+            before[to, id].live = False
+            office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
+        posts = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
+        self._dispatcher.offer(posts + [Parcel(Retraction(to, id), {}) for to, id in gone])
+
     def _load(self, batch: Sequence[StoredMessage]) -> None:
         for stored in batch:
-            size = size_of(stored.message)
-            if self._has_room(stored.message, size):
-                entry = self._table.add(stored.message, stored.sequence, size)
+            message = stored.message
+            size = self._admit(message)
+            if size is not None:
+                entry = self._table.add(message, stored.sequence, size)
                 if entry.live:
-                    self._undelivered[stored.message.id] = entry
+                    self._undelivered[message.to, message.id] = entry
 
     async def _adopt(self, batch: Sequence[Message]) -> None:
         found: dict[tuple[str, str], tuple[Message, int]] = {}
         retracted: list[Parcel] = []
         for message in batch:
-            self._undelivered.pop(message.id, None)
+            self._undelivered.pop((message.to, message.id), None)
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
             if known is None:
@@ -82,14 +107,9 @@ class Recovery:
         self._dispatcher.restore(retracted)
 
     def _consider(self, message: Message, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
-        try:
-            size = size_of(message)
-        except InvalidInputError as error:
-            self.left_behind += 1
-            _log.warning("recovered message %r of %r is left where it is: %s", message.id, message.to, error)
-            return
         key = message.to, message.id
-        if key not in found and self._has_room(message, size):
+        size = self._admit(message) if key not in found else None
+        if size is not None:
             found[key] = message, size
 
     async def _commit(self, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
@@ -98,12 +118,18 @@ class Recovery:
         for (message, size), number in zip(found.values(), numbers, strict=True):
             self._table.add(message, number, size)
 
-    def _has_room(self, message: Message, size: int) -> bool:
+    def _admit(self, message: Message) -> int | None:
+        """Make room for a message and return its size; None when it is left behind."""
         try:
+            size = size_of(message)
             evicted = self._table.make_room(message.to, size)
         except MailboxFullError:
-            self.left_behind += 1
-            return False
+            self._left_behind.add((message.to, message.id))
+            return None
+        except InvalidInputError as error:
+            self._left_behind.add((message.to, message.id))
+            _log.warning("recovered message %r of %r is left where it is: %s", message.id, message.to, error)
+            return None
         if evicted:
             self._table.remove(message.to, evicted)
-        return True
+        return size

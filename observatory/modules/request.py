@@ -14,6 +14,7 @@ from observatory.entries import Entry
 from observatory.errors import ObservatoryError
 from observatory.messages import Durability
 from observatory.modules.arrivals import Arrivals
+from observatory.modules.box import Entry as TableEntry
 from observatory.modules.table import Table
 from observatory.pubsub import PubSub
 
@@ -41,6 +42,12 @@ class Office:
         self.durability = durability
         self.pubsub = pubsub
         self.arrivals = arrivals
+
+    def announce(self, entry: TableEntry) -> None:
+        """Tell subscribers, and whoever waits for it, of a message that is in the table now."""
+        message = entry.message
+        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size)
+        self.arrivals.announce(message)
 
 
 class Request(ABC, Generic[T]):

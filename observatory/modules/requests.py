@@ -12,8 +12,9 @@ from observatory.entries import Cleared, Entry, Expired, Read
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
 from observatory.jobs import Post
 from observatory.messages import NO_DELIVERIES, MailboxCleared, Message, MessagesRead, Receipt
+from observatory.modules.box import Entry as TableEntry
 from observatory.modules.request import Office, Request
-from observatory.modules.table import Entry as TableEntry, Table
+from observatory.modules.table import Table
 
 T = TypeVar("T")
 
@@ -55,8 +56,7 @@ class Send(Request[Receipt]):
             office.table.remove(message.to, self._evicted)
         number = next(numbers)
         entry = office.table.add(message, number, self._size)
-        office.pubsub.publish(f"agent:{message.to}", message, size=self._size)
-        office.arrivals.announce(message)
+        office.announce(entry)
         dispatcher = office.dispatcher
         if not dispatcher.lanes:
             self.answer(Receipt(message, number, office.durability, NO_DELIVERIES))

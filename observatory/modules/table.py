@@ -1,8 +1,4 @@
-"""Mailboxes in memory. Sending, acknowledging, counting and evicting cost the same at any depth.
-
-Each mailbox links its messages twice, in the order of their numbers: all of them, and the unread ones. Read
-ones also stand in a heap by number, so that the oldest leaves first whatever the order of reading was.
-"""
+"""Mailboxes in memory, and the caps. Sending, acknowledging, counting and evicting cost the same at any depth."""
 
 from __future__ import annotations
 
@@ -10,108 +6,9 @@ import heapq
 from collections.abc import Iterator
 
 from observatory.errors import MailboxFullError, UnknownMessageError
-from observatory.messages import Message
+from observatory.messages import MailboxTotals, Message
+from observatory.modules.box import Entry, Mailbox
 from observatory.settings import MailboxSettings
-
-
-class Entry:
-    """A message in its mailbox."""
-
-    __slots__ = ("live", "message", "newer", "newer_unread", "older", "older_unread", "sequence", "size")
-
-    def __init__(self, message: Message, sequence: int, size: int) -> None:
-        self.message = message
-        self.sequence = sequence
-        self.size = size
-        self.live = not message.read  # unread, and in the mailbox: lanes look here before they deliver
-        self.older: Entry | None = None
-        self.newer: Entry | None = None
-        self.older_unread: Entry | None = None
-        self.newer_unread: Entry | None = None
-
-
-class Mailbox:
-    """The messages of one recipient."""
-
-    __slots__ = ("by_id", "bytes", "count", "newest", "newest_unread", "oldest_unread", "read", "unread")
-
-    def __init__(self) -> None:
-        self.by_id: dict[str, Entry] = {}
-        self.newest: Entry | None = None
-        self.newest_unread: Entry | None = None
-        self.oldest_unread: Entry | None = None
-        self.read: list[tuple[int, Entry]] = []  # heap
-        self.unread = 0
-        self.count = 0  # messages, those counted in that are not committed yet
-        self.bytes = 0  # likewise
-
-    def add(self, entry: Entry) -> None:
-        """Add the newest message."""
-        self.by_id[entry.message.id] = entry
-        last = entry.older = self.newest
-        if last is not None:
-            last.newer = entry
-        self.newest = entry
-        if not entry.live:
-            heapq.heappush(self.read, (entry.sequence, entry))
-            return
-        self.unread += 1
-        last = entry.older_unread = self.newest_unread
-        if last is None:
-            self.oldest_unread = entry
-        else:
-            last.newer_unread = entry
-        self.newest_unread = entry
-
-    def mark_read(self, entry: Entry) -> None:
-        """Take an unread message out of the unread ones."""
-        older, newer = entry.older_unread, entry.newer_unread
-        if older is None:
-            self.oldest_unread = newer
-        else:
-            older.newer_unread = newer
-        if newer is None:
-            self.newest_unread = older
-        else:
-            newer.older_unread = older
-        entry.older_unread = entry.newer_unread = None
-        entry.live = False
-        self.unread -= 1
-        old = entry.message
-        entry.message = Message(
-            old.id, old.from_, old.to, old.content, old.timestamp, type=old.type, read=True, metadata=old.metadata
-        )
-        heapq.heappush(self.read, (entry.sequence, entry))
-
-    def remove(self, entry: Entry) -> None:
-        """Remove a read message."""
-        older, newer = entry.older, entry.newer
-        if older is not None:
-            older.newer = newer
-        if newer is None:
-            self.newest = older
-        else:
-            newer.older = older
-        del self.by_id[entry.message.id]
-
-    def walk(self, *, before: Entry | None, unread_only: bool) -> Iterator[Message]:
-        """Go through the messages, newest first."""
-        entry = before.older if before else self.newest_unread if unread_only else self.newest
-        while entry is not None:
-            if not unread_only:
-                yield entry.message
-                entry = entry.older
-            elif entry.live:
-                yield entry.message
-                entry = entry.older_unread
-            else:
-                entry = entry.older
-
-    def audit(self) -> bool:
-        """Tell whether counts and links agree."""
-        linked = sum(1 for _ in self.walk(before=None, unread_only=False))
-        unread = sum(1 for _ in self.walk(before=None, unread_only=True))
-        return linked == len(self.by_id) == self.count and unread == self.unread == linked - len(self.read)
 
 
 class Table:
@@ -127,10 +24,9 @@ class Table:
         self.bytes = 0
         """Bytes of all messages, those counted in that are not committed yet."""
 
-    def reset(self) -> None:
-        """Forget everything, before it is filled again."""
-        self.mailboxes.clear()
-        self.bytes = 0
+    def replace(self, other: Table) -> None:
+        """Take over everything of another table; until then this one is read."""
+        self.mailboxes, self.bytes = other.mailboxes, other.bytes
 
     def make_room(self, to: str, size: int) -> list[Entry]:
         """Count a message in before it is committed, and return the read messages that must go for it.
@@ -206,6 +102,24 @@ class Table:
                 entry = entry.newer
         return entry.message if entry else None
 
+    def newest(self, agent: str) -> int:
+        """Return the number of an agent's newest message; 0 when there is none."""
+        box = self.mailboxes.get(agent)
+        return box.newest.sequence if box and box.newest else 0
+
+    def arrived_since(self, agent: str, number: int) -> Message | None:
+        """Return an agent's oldest unread message with a higher number, looking back from the newest."""
+        box = self.mailboxes.get(agent)
+        entry = box.newest_unread if box else None
+        found = None
+        while entry is not None and entry.sequence > number:
+            found, entry = entry, entry.older_unread
+        return found.message if found else None
+
+    def unread(self) -> dict[tuple[str, str], Entry]:
+        """Return every unread message by recipient and id, per recipient in order."""
+        return {(to, id): entry for to, box in self.mailboxes.items() for id, entry in box.by_id.items() if entry.live}
+
     def remove(self, to: str, entries: list[Entry]) -> None:
         """Remove read messages that were counted out already."""
         box = self.mailboxes[to]
@@ -241,6 +155,17 @@ class Table:
             box.bytes += entry.size
             self.bytes += entry.size
         self._drop_if_empty(to)
+
+    def totals(self, left_behind: int) -> MailboxTotals:
+        """Return the figures of all mailboxes together, with what recovery has left behind."""
+        boxes = [box for box in self.mailboxes.values() if box.by_id]
+        return MailboxTotals(
+            mailboxes=len(boxes),
+            messages=sum(len(box.by_id) for box in boxes),
+            unread=sum(box.unread for box in boxes),
+            bytes=self.bytes,
+            left_behind=left_behind,
+        )
 
     def audit(self) -> bool:
         """Tell whether the table is consistent."""

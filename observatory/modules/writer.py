@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ from observatory.clock import Clock
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry
-from observatory.errors import ClosedError, OutcomeUnknownError, StorageError
+from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, StorageError
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
@@ -62,8 +64,10 @@ class Writer:
         self._dispatcher = dispatcher
         self._recover = recover
         self._clock = clock
+        self._arrivals = arrivals
         self._office = Office(table, dispatcher, storage.durability, pubsub, arrivals)
-        self._loaded = False
+        self._loaded = False  # the table has been filled, and delivery channels have been asked
+        self._sound = False  # nothing has happened since that could make the table differ from storage
         self._closing = False
         self._waiting = 0  # requests that were taken and are not served yet
         self._served = trio.lowlevel.ParkingLot()
@@ -97,38 +101,54 @@ class Writer:
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Fill the table, then serve until cancelled."""
-        await self._fill_table()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._clean_up_regularly)
-            task_status.started()
-            while True:
-                batch = await self._next_batch()
-                try:
-                    await self._serve(batch)
-                finally:
-                    self._waiting -= len(batch)
-                    self._served.unpark_all()
+        try:
+            await self._fill_table()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._clean_up_regularly)
+                task_status.started()
+                while True:
+                    await self._serve([await self._requests.receive(), *self._take_waiting()])
+        finally:
+            if trio.current_effective_deadline() == -math.inf:  # cancelled: it will not run again
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Let everybody go who waits, and accept nothing any more."""
+        self._closing = True
+        self._arrivals.close()
+        waiting = self._take_waiting()
+        for request in waiting:
+            request.fail(ClosedError("this Observatory was closed before its turn came; nothing has happened"))
+        self._note_served(len(waiting))
 
     async def _fill_table(self) -> None:
         """Start with what is remembered; after a failure go on with the table where it is sound."""
-        if self._loaded and self._table.audit():
+        if self._sound and self._table.audit():
             return
-        self._table.reset()
-        recovery = Recovery(self._table, self._storage, self._dispatcher)
+        self._sound = False
+        fresh = Table(self._settings)
+        recovery = Recovery(fresh, self._storage, self._dispatcher)
         await recovery.from_storage()
-        if not self._loaded:
+        if self._loaded:
+            recovery.catch_up(self._table, self._office)
+        else:
             await recovery.from_channels(self._recover)
             self.left_behind = recovery.left_behind
-        self._loaded = True
+        self._table.replace(fresh)
+        self._loaded = self._sound = True
 
-    async def _next_batch(self) -> list[Request[Any]]:
-        batch = [await self._requests.receive()]
+    def _take_waiting(self) -> list[Request[Any]]:
+        batch: list[Request[Any]] = []
         receive_nowait = self._requests.receive_nowait
         try:
             while True:
                 batch.append(receive_nowait())
         except trio.WouldBlock:
             return batch
+
+    def _note_served(self, count: int) -> None:
+        self._waiting -= count
+        self._served.unpark_all()
 
     async def _serve(self, batch: list[Request[Any]]) -> None:
         try:
@@ -139,10 +159,13 @@ class Writer:
                 if kind in by_kind:
                     await self._commit(by_kind[kind])
         except BaseException:
+            self._sound = False  # whether it was committed is for storage to say
             for request in batch:
                 if not request.settling:
                     request.fail(OutcomeUnknownError("the Mailbox's task ended with this request in hand"))
             raise
+        finally:
+            self._note_served(len(batch))
 
     async def _commit(self, requests: list[Request[Any]]) -> None:
         if self._dispatcher.required:
@@ -180,16 +203,13 @@ class Writer:
     async def _clean_up_regularly(self) -> None:
         while True:
             await trio.sleep(self._settings.cleanup_interval)
-            removed = total = await self._clean_up()
-            while removed == _CLEANUP_BATCH:
-                removed = await self._clean_up()
-                total += removed
-            if total:
-                await self._storage.compact()
+            with suppress(ObservatoryError):  # the next one will do
+                await self._clean_up()
 
-    async def _clean_up(self) -> int:
+    async def _clean_up(self) -> None:
         horizon = self._clock.now() - timedelta(seconds=self._settings.cleanup_age)
-        try:
-            return await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
-        except (ClosedError, StorageError):
-            return 0  # the next one will do
+        removed = first = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
+        while removed == _CLEANUP_BATCH:
+            removed = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
+        if first:
+            await self._storage.compact()

@@ -24,7 +24,7 @@ from observatory import (
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
 from observatory.testing.running import opened
-from observatory.testing.storage import messages
+from observatory.testing.samples import posts
 
 Fresh: TypeAlias = Callable[[], DeliveryChannel]
 Arrived: TypeAlias = Sequence[str] | AbstractSet[str]
@@ -74,7 +74,7 @@ class DeliveryChannelConformance(Conformance):
             if self.can_fail:
                 self.break_recipient(channel, "b")
             first, broken, last = posts("a", "b", "c")
-            jobs = [first, Dropped(3), broken, Retraction("d", "0" * 16), last]
+            jobs: list[Job] = [first, Dropped(3), broken, Retraction("d", "0" * 16), last]
             outcomes = await deliver(channel, *jobs)
             assert [isinstance(outcome, Done) for outcome in outcomes] == [True, True, not self.can_fail, True, True]
 
@@ -84,7 +84,7 @@ class DeliveryChannelConformance(Conformance):
         async with opened(fresh()) as channel:
             first, second, third = batch = posts("a", "a", "a")
             outcomes = await deliver(channel, first, second, retraction(first), third, first, retraction(second))
-            left = [third, first] if kept(outcomes[0]) else batch + [first]
+            left = [third, first] if kept(outcomes[0]) else [*batch, first]
             assert_arrived(await self.delivered(channel, "a"), left)
             if self.can_fail:
                 await self._fail_behind_a_failure(channel)
@@ -118,11 +118,11 @@ class DeliveryChannelConformance(Conformance):
         """Retracting what is not there is `Done`."""
         async with opened(fresh()) as channel:
             post, other = posts("a", "a")
-            await deliver(channel, post, other)
-            jobs = [Retraction("nobody", "0" * 16), retraction(post), retraction(post)]
+            [delivery, _] = await deliver(channel, post, other)
+            jobs: list[Job] = [Retraction("nobody", "0" * 16), retraction(post), retraction(post)]
             outcomes = [*await deliver(channel, *jobs), *await deliver(channel, jobs[1])]
             assert all(isinstance(outcome, Done) for outcome in outcomes)
-            there = [other] if kept(outcomes[0]) else [post, other]
+            there = [other] if kept(delivery) else [post, other]
             assert_arrived(await self.delivered(channel, "a"), there)
 
     @law
@@ -138,7 +138,7 @@ class DeliveryChannelConformance(Conformance):
             done = [post for post, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Done)]
             for to in ("a", "b"):
                 assert_arrived(await self.delivered(channel, to), [post for post in done if post.message.to == to])
-        if kept(outcomes[0]) and outcomes[0].durability != "memory":
+        if durable(outcomes[0]):
             async with opened(fresh()) as successor:
                 assert_arrived(await self.delivered(successor, "a"), [batch[0], batch[2]])
 
@@ -181,11 +181,6 @@ class DeliveryChannelConformance(Conformance):
             assert await recovered(successor, []) == []
 
 
-def posts(*recipients: str) -> list[Post]:
-    """Return a post of a new message to each recipient."""
-    return [Post(message, number) for number, message in enumerate(messages(*recipients), start=1)]
-
-
 def retraction(post: Post) -> Retraction:
     """Return the job that takes a post back."""
     return Retraction(post.message.to, post.message.id)
@@ -203,6 +198,11 @@ def kept(outcome: Outcome) -> bool:
     assert isinstance(outcome, Done), f"it failed without being broken: {outcome}"
     assert outcome.state == "written" or outcome.durability is None, "what is `sent` is gone and has no durability"
     return outcome.state == "written"
+
+
+def durable(outcome: Outcome) -> bool:
+    """Return whether what was delivered survives the delivery channel."""
+    return isinstance(outcome, Done) and kept(outcome) and outcome.durability in ("flushed", "fsynced")
 
 
 def assert_arrived(arrived: Arrived, expected: Sequence[Post]) -> None:

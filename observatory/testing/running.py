@@ -19,7 +19,8 @@ PartT = TypeVar("PartT", bound=StorageBackend | DeliveryChannel)
 class Run(Protocol):
     """The `run` of a module or a service."""
 
-    def __call__(self, *, task_status: trio.TaskStatus[None]) -> Coroutine[Any, Any, None]: ...
+    def __call__(self, *, task_status: trio.TaskStatus[None]) -> Coroutine[Any, Any, None]:
+        """Run until cancelled."""
 
 
 class PlannedError(Exception):

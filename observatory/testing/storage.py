@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
 import attrs
@@ -24,6 +23,7 @@ from observatory import (
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
 from observatory.testing.running import opened
+from observatory.testing.samples import messages
 
 Fresh: TypeAlias = Callable[[], StorageBackend]
 
@@ -135,19 +135,6 @@ class StorageBackendConformance(Conformance):
                 assert list(await successor.append(messages("a", "b"))) == [3, 2], "a number was used again"
 
 
-_ids = itertools.count(1)
-
-
-def messages(*recipients: str, content: str = "hello", metadata: dict[str, object] | None = None) -> list[Message]:
-    """Return a new message to each recipient."""
-    return [_message(to, number, content, metadata or {}) for to, number in zip(recipients, _ids, strict=False)]
-
-
-def _message(to: str, number: int, content: str, metadata: dict[str, object]) -> Message:
-    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)
-    return Message(f"{number:016x}", "sender", to, content, moment, metadata=metadata)
-
-
 def stored(message: Message, sequence: int, *, read: bool) -> StoredMessage:
     """Return a message as it is replayed."""
     return StoredMessage(attrs.evolve(message, read=read), sequence)
@@ -163,10 +150,6 @@ async def replayed(backend: StorageBackend) -> dict[str, list[StoredMessage]]:
     batches: list[Sequence[StoredMessage]] = []
     await backend.replay(batches.append)
     live: dict[str, list[StoredMessage]] = {}
-    for each in _flat(batches):
+    for each in itertools.chain.from_iterable(batches):
         live.setdefault(each.message.to, []).append(each)
     return live
-
-
-def _flat(batches: list[Sequence[StoredMessage]]) -> Iterator[StoredMessage]:
-    return itertools.chain.from_iterable(batches)

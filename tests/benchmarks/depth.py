@@ -42,6 +42,14 @@ async def _measure(root: str, options: Options) -> list[Figure]:
                 partial(_work_shallow, mailbox, work, choose, count),
             )
             figures.append(Figure(f"depth {depth:,}: {name}", floor, costs(deep, shallow), at_most(1.5)))
+        await _send(mailbox, "shallow", range(_SHALLOW - mailbox.unread_count("shallow")))
+        reads = {"unread_count": mailbox.unread_count, "one agent's statistics": mailbox.agent_stats}
+        for name, read in reads.items():
+            count = options.size(100_000, 100)
+            deep, shallow = await interleave_async(
+                options, partial(_read, read, "deep", count), partial(_read, read, "shallow", count)
+            )
+            figures.append(Figure(f"depth {depth:,}: {name}", floor, costs(deep, shallow), at_most(1.5)))
         return figures
 
 
@@ -87,6 +95,14 @@ async def _work_shallow(
     return seconds
 
 
+async def _read(read: Callable[[str], object], agent: str, count: int) -> float:
+    await trio.lowlevel.checkpoint()
+    start = time.perf_counter()
+    for _ in range(count):
+        read(agent)
+    return time.perf_counter() - start
+
+
 async def _evict(mailbox: Mailbox, count: int, at_once: int) -> float:
     """Send into a mailbox that is full of read messages; afterwards it is again."""
     seconds = 0.0
@@ -118,16 +134,6 @@ async def _mark_read(mailbox: Mailbox, agent: str, ids: Sequence[str]) -> None:
         await mailbox.mark_read(agent, id)
 
 
-async def _count_unread(mailbox: Mailbox, agent: str, ids: Sequence[str]) -> None:
-    for _ in ids:
-        mailbox.unread_count(agent)
-
-
-async def _get_statistics(mailbox: Mailbox, agent: str, ids: Sequence[str]) -> None:
-    for _ in ids:
-        mailbox.agent_stats(agent)
-
-
 def _oldest(ids: list[str], count: int) -> list[str]:
     return ids[:count]
 
@@ -141,6 +147,4 @@ _OPERATIONS: Sequence[tuple[str, _Work, Callable[[list[str], int], list[str]]]] 
     ("mark_read, oldest first", _mark_read, _oldest),
     ("mark_read, random", _mark_read, random.sample),
     ("mark_read, newest first", _mark_read, _newest),
-    ("unread_count", _count_unread, _oldest),
-    ("one agent's statistics", _get_statistics, _oldest),
 )

@@ -61,7 +61,7 @@ class Review:
         sections = [
             _section("Files", ("Words", "Headings", "Code blocks", "Longest line", "File"), map(_file_row, read)),
             _section("Worth a look", ("What", "Where"), (row for one in read for row in _worth_a_look(one))),
-            _section("Checked by the reviewer", ("Question", "Answer"), map(_check_row, self._checks())),
+            _section("Checked by the reviewer", ("Question", "Answer", "By"), map(_check_row, self._checks())),
             _section("Most frequent terms", ("Times", "Term"), _term_rows(read)),
             _section("Not read", ("Why", "What"), self._not_read()),
         ]
@@ -122,8 +122,8 @@ def _worth_a_look(one: Findings) -> Iterable[tuple[str, str]]:
         yield place.text, f"{one.path}:{place.line}"
 
 
-def _check_row(check: Check) -> tuple[str, str]:
-    return check.question, f"{check.answer} ({check.worker})"
+def _check_row(check: Check) -> tuple[str, ...]:
+    return check.question, check.answer, check.worker
 
 
 def _term_rows(read: Iterable[Findings]) -> list[tuple[str, str]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import trio
-from observatory import ChannelFactory, Context, DeliveryChannel
-from observatory.testing import DeliveryChannelConformance
 from observatory_inbox import InboxChannel
+
+from observatory import ChannelFactory, Context, DeliveryChannel
+from observatory.testing import DeliveryChannelConformance, PluginConformance
 
 
 class TestInboxChannel(DeliveryChannelConformance):
@@ -35,3 +38,14 @@ class TestInboxChannel(DeliveryChannelConformance):
     def mend_recipient(self, channel: DeliveryChannel, to: str) -> None:
         """Move the file away."""
         (self.inbox / to).unlink()
+
+
+class TestPlugin(PluginConformance):
+    """The installed plugin."""
+
+    configuration: ClassVar[Mapping[str, Any]] = {"max_file_bytes": 1024}
+
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        """Return the name of the entry point."""
+        return "inbox"

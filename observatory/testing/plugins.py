@@ -1,0 +1,95 @@
+"""What holds for every plugin: it can be loaded, configured, started and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+from trio.testing import wait_all_tasks_blocked
+
+from observatory import Context, Settings, SettingsError, open_observatory
+from observatory.testing.laws import Conformance, law
+from observatory.testing.services import resources
+
+_GROUP = "observatory"
+
+
+class PluginConformance(Conformance):
+    """What holds for an installed plugin. A subclass gives the fixture `plugin_name`; no other plugin is loaded."""
+
+    configuration: ClassVar[Mapping[str, Any]] = {}
+    """What `[plugins.NAME]` holds while it is opened: whatever makes it register all that it has."""
+
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        """Return the name of the plugin's entry point."""
+        raise NotImplementedError("give your suite a fixture `plugin_name` that returns the name of your entry point")
+
+    @pytest.fixture
+    def observatory_settings(self, plugin_name: str, context: Context) -> Settings:
+        """Return settings under which this plugin is the only one; it is named, so it must load."""
+        others = {entry_point.name for entry_point in entry_points(group=_GROUP)} - {plugin_name}
+        plugins = {plugin_name: self.configuration}
+        return Settings(root=context.root, disabled_plugins=tuple(sorted(others)), plugins=plugins)
+
+    @law
+    def test_entry_point(self, plugin_name: str) -> None:
+        """Its entry point stands once in the group `observatory`, and loads."""
+        found = entry_points(group=_GROUP, name=plugin_name)
+        assert len(found) == 1, (
+            f"{len(found)} entry points in group {_GROUP!r} are called {plugin_name!r}; is it installed?"
+        )
+        assert load(plugin_name) is not None
+
+    @law
+    async def test_hooks(self, plugin_name: str, observatory_settings: Settings) -> None:
+        """Its hooks are those of Observatory, and register something."""
+        async with open_observatory(observatory_settings) as obs:
+            [info] = [info for info in obs.plugins() if info.name == plugin_name]
+        assert (info.state, info.reason) == ("loaded", None)
+        assert info.registered, "it registers nothing; are its hooks marked with observatory.hookimpl?"
+
+    @law
+    def test_settings_class(self, plugin_name: str) -> None:
+        """Its `settings_class`, where it has one, is an attrs class whose defaults are valid."""
+        kind = getattr(load(plugin_name), "settings_class", None)
+        if kind is not None:
+            assert attrs.has(kind), "settings_class is no attrs class"
+            assert kind() == kind(), "two settings with all the defaults are not equal"
+
+    @law
+    async def test_unknown_setting(self, plugin_name: str, observatory_settings: Settings) -> None:
+        """A setting that it does not have is refused, with its path."""
+        settings = attrs.evolve(observatory_settings, plugins={plugin_name: {"no_such_setting": 1}})
+        with pytest.raises(SettingsError) as refusal:
+            async with open_observatory(settings):
+                pass
+        assert refusal.value.path == f"$.plugins.{plugin_name}.no_such_setting"
+
+    @law
+    async def test_starts_and_stops(self, observatory_settings: Settings) -> None:
+        """It starts in an Observatory, runs, and leaves nothing behind when that is closed."""
+        await open_and_close(observatory_settings)  # what is made once for the whole process is made now
+        before = resources()
+        await open_and_close(observatory_settings)
+        assert resources() == before, "something is left of it"
+
+
+def load(plugin_name: str) -> object:
+    """Load a plugin through its entry point."""
+    entry_point: EntryPoint = entry_points(group=_GROUP)[plugin_name]
+    return entry_point.load()
+
+
+async def open_and_close(settings: Settings) -> None:
+    """Open an Observatory, send a message through it, see that all of it is well, and close it."""
+    async with open_observatory(settings) as obs:
+        await obs.mailbox.send_message("agent-42", "conformance", "hello")
+        await wait_all_tasks_blocked()
+        health = obs.health()
+        assert health.healthy, f"not everything is well: {health}"
+        assert {child.state for child in health.children} == {"running"}, f"not everything runs: {health}"
+    assert obs.undelivered == 0, "something could not be delivered when it was closed"

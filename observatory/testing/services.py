@@ -1,0 +1,71 @@
+"""The laws of `Service`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from observatory import Context, Service, ServiceFactory
+from observatory.testing.laws import Conformance, law
+from observatory.testing.running import running
+
+Fresh: TypeAlias = Callable[[], Service]
+
+
+class ServiceConformance(Conformance):
+    """The laws of a service. A subclass gives the fixture `service_factory`."""
+
+    @pytest.fixture
+    def service_factory(self) -> ServiceFactory:
+        """Return what the plugin registers; for a server on a socket, one with a port of the system's choice."""
+        raise NotImplementedError("give your suite a fixture `service_factory` that returns what you register")
+
+    @pytest.fixture
+    def fresh(self, service_factory: ServiceFactory, context: Context) -> Fresh:
+        """Return what makes one more service."""
+        return lambda: service_factory(context)
+
+    async def use(self, service: Service) -> None:
+        """Use the running service as its clients do, such as by connecting to it; by default not at all."""
+        await trio.lowlevel.checkpoint()
+
+    @law
+    async def test_runs_until_cancelled(self, fresh: Fresh) -> None:
+        """`run` calls `task_status.started()` once it serves, and runs until it is cancelled."""
+        service = fresh()
+        async with running(service.run):
+            await self.use(service)
+            await wait_all_tasks_blocked()
+
+    @law
+    async def test_runs_again(self, fresh: Fresh) -> None:
+        """`run` may be called again after it failed."""
+        service = fresh()
+        for fail in (True, False):
+            async with running(service.run, fail=fail):
+                await self.use(service)
+
+    @law
+    async def test_gives_back(self, fresh: Fresh) -> None:
+        """Cancelling `run` gives back everything: sockets, files, tasks."""
+        await self._run_once(fresh())  # what is made once for the whole process is made now
+        before = resources()
+        await self._run_once(fresh())
+        assert resources() == before, "something is left of it"
+
+    async def _run_once(self, service: Service) -> None:
+        async with running(service.run):
+            await self.use(service)
+
+
+def resources() -> dict[str, int]:
+    """Return how many files and sockets are open in this process, and how many tasks Trio has."""
+    return {
+        "open files and sockets": len(os.listdir("/dev/fd")),
+        "tasks": trio.lowlevel.current_statistics().tasks_living,
+    }

@@ -1,0 +1,107 @@
+"""Running commands: in this process, where that is quicker, and in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from observatory.cli import main
+
+
+@attrs.frozen
+class Result:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of the commands; missing at first."""
+    return tmp_path / "root"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder of the test's own, so that no settings of anybody's are read."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in os.environ:
+        if name.startswith("OBSERVATORY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "nobody"))
+    return folder
+
+
+@pytest.fixture
+def run(root: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, with `--root` at the test's own."""
+
+    def run(*arguments: str, root: str = str(root)) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ending:
+            main([*arguments, "--root", root] if root else arguments)
+        captured = capsys.readouterr()
+        assert isinstance(ending.value.code, int)
+        return Result(ending.value.code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def process(root: Path) -> Run:
+    """Run a command in a process of its own and wait for its end."""
+
+    def run(*arguments: str, stdin: bytes = b"") -> Result:
+        command = [sys.executable, "-m", "observatory", *arguments, "--root", str(root)]
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def start(root: Path) -> Iterator[Callable[..., subprocess.Popen[Any]]]:
+    """Start a command in a process of its own; it does not outlive the test."""
+    started: list[subprocess.Popen[Any]] = []
+
+    def start(*arguments: str, **options: Any) -> subprocess.Popen[Any]:
+        command = [sys.executable, "-m", "observatory", *arguments, "--root", str(root)]
+        started.append(subprocess.Popen(command, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Install a plugin: a module, and a distribution with an entry point, in a folder of the test's own."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))  # for processes
+
+    def install(name: str, code: str) -> None:
+        (folder / f"plugin_{name}.py").write_text(code)
+        info = folder / f"plugin_{name}-3.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 3.1\n")
+        (info / "entry_points.txt").write_text(f"[observatory]\n{name} = plugin_{name}\n")
+
+    return install

@@ -1,0 +1,106 @@
+"""The command line as a whole: version, help, errors, exit codes."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from cyclopts import CycloptsError
+
+from observatory import ObservatoryError
+from observatory.cli import app, main
+from observatory.cli.endings import ending
+
+COMMANDS = {"send", "inbox", "ack", "stats", "dead-letters", "plugins", "demo", "serve"}
+
+
+def test_version_prints_that_of_the_distribution(run: Any) -> None:
+    """And nothing else."""
+    assert run("--version", root="").out == f"{version('trio-observatory')}\n"
+
+
+def test_help_names_every_command(run: Any) -> None:
+    """With a line about each."""
+    out = run("--help", root="").out
+    assert all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_every_option(run: Any, command: str) -> None:
+    """Each parameter has a description of its own."""
+    assert run(command, "--help", root="").code == 0
+    for argument in app[command].assemble_argument_collection(parse_docstring=True):
+        assert argument.parameter.help or not argument.show, argument.name
+
+
+def test_an_unknown_command_exits_with_2(run: Any) -> None:
+    """And names the nearest one."""
+    result = run("sned", root="")
+    assert result.code == 2
+    assert 'Did you mean "send"?' in result.err
+
+
+def test_the_arguments_of_the_process_are_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`main` is what the installed script calls."""
+    monkeypatch.setattr(sys, "argv", ["observatory", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{version('trio-observatory')}\n"
+
+
+def test_importing_the_library_does_not_import_the_command_line() -> None:
+    """Whoever embeds Observatory does not pay for it."""
+    code = "import observatory, sys; print([name for name in ('cyclopts', 'rich') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_letters_that_a_terminal_lacks_are_escaped(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written in its encoding is no error."""
+    process("send", "bob", "naïve 👩", "--from", "ann")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert process("inbox", "bob").out.endswith("na\\xefve \\U0001f469\n")
+
+
+def test_a_closed_standard_output_is_no_error(root: Path) -> None:
+    """As in `observatory send … >&-`."""
+    code = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', 'observatory', *sys.argv[1:]])"
+    arguments = ["send", "bob", "hello", "--from", "ann", "--root", str(root)]
+    assert subprocess.run([sys.executable, "-c", code, *arguments], check=False).returncode == 0
+    assert len(list((root / "inbox" / "bob").iterdir())) == 1
+
+
+def test_errors_in_a_group_are_told_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is the highest of theirs."""
+
+    def command() -> int:
+        raise ExceptionGroup("both", [ObservatoryError("one"), ExceptionGroup("", [CycloptsError(msg="two")])])
+
+    assert ending(command) == 2
+    assert capsys.readouterr().err == "observatory: one\nobservatory: two\n"
+
+
+def test_an_error_that_nobody_foresaw_comes_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a fault of ours, and its traceback is wanted."""
+
+    def command() -> int:
+        raise ExceptionGroup("both", [ObservatoryError("one"), ZeroDivisionError()])
+
+    with pytest.raises(ExceptionGroup):
+        ending(command)
+
+
+def test_ctrl_c_is_no_traceback() -> None:
+    """Trio may have wrapped it."""
+
+    async def interrupted() -> int:
+        async with trio.open_nursery():
+            raise KeyboardInterrupt
+
+    assert ending(lambda: trio.run(interrupted)) == 130
