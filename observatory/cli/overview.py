@@ -47,7 +47,7 @@ def _note_totals(statistics: Statistics) -> None:
         note(f"{counted(totals.left_behind, 'message')} found in files and left there")
 
 
-async def dead_letters(
+def dead_letters(
     *,
     redeliver: Annotated[bool, Parameter(negative="")] = False,
     options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen

@@ -27,6 +27,7 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
     """
     settings = options.settings()
     stopping = trio.Event()
+    drained = False
     with log_everything(), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, signals, stopping, nursery.cancel_scope)
@@ -34,10 +35,11 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
                 print(_ready(observatory), flush=True)
                 await stopping.wait()
                 note("stopping; Ctrl-C again ends at once")
+            drained = True
             nursery.cancel_scope.cancel()
-            return OK
-    complain("ended before everything was delivered")
-    return FAILED
+    if not drained:
+        complain("ended before everything was delivered")
+    return OK if drained else FAILED
 
 
 async def _watch(signals: AsyncIterator[int], stopping: trio.Event, scope: trio.CancelScope) -> None:

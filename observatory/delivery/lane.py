@@ -194,9 +194,7 @@ class Lane:
             self._give_up(parcel, f"{waiting} deliveries wait for this recipient already: {recipient.error}", 0)
 
     def _drop_overflow(self) -> None:
-        for _ in range(-self.room if self.room < 0 else 0):
-            if not self._queue:
-                return
+        for _ in range(-self.room):
             parcel = self._queue.popleft()
             self._drop(parcel, _OVERFLOWN)
             self._unmarked += isinstance(parcel.job, Post)

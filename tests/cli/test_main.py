@@ -92,7 +92,7 @@ def test_an_error_that_nobody_foresaw_comes_out(capsys: pytest.CaptureFixture[st
     def command() -> int:
         raise ExceptionGroup("both", [ObservatoryError("one"), ZeroDivisionError()])
 
-    with pytest.raises(ExceptionGroup):
+    with pytest.RaisesGroup(ObservatoryError, ZeroDivisionError):
         ending(command)
 
 
