@@ -64,6 +64,8 @@ class Statistics:
     """Each lane, by delivery channel."""
     channels: Mapping[str, Mapping[str, Any]]
     """What each delivery channel tells of itself."""
+    forgotten_dead_letters: int
+    """Dead letters that had to go at their bound."""
 
 
 class Observatory:
@@ -134,6 +136,7 @@ class Observatory:
             pubsub=self.pubsub.statistics(),
             lanes={name: lane.statistics() for name, lane in lanes.items()},
             channels={name: lane.channel.statistics() for name, lane in lanes.items()},
+            forgotten_dead_letters=self._dispatcher.dead_letters.forgotten,
         )
 
     def plugins(self) -> tuple[PluginInfo, ...]:

@@ -24,6 +24,7 @@ from observatory import (
     Policy,
     Post,
     Registrar,
+    Retraction,
     ServiceFactory,
     StorageError,
     StorageFactory,
@@ -61,7 +62,7 @@ class RecordingChannel(DeliveryChannel):
     def _carry_out(self, job: Job) -> Outcome:
         if isinstance(job, Dropped):
             return Done("sent")
-        to, id = address_of(job)
+        to, id = _address_of(job)
         if not isinstance(job, Post):
             self.delivered = [message for message in self.delivered if (message.to, message.id) != (to, id)]
         elif id not in self.ids(to):
@@ -107,7 +108,7 @@ class FailingChannel(RecordingChannel):
     async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
         """Fail for those whose time has not come, and carry out the rest."""
         await trio.lowlevel.checkpoint()
-        recipients = {address_of(job)[0] for job in batch if not isinstance(job, Dropped)}
+        recipients = {_address_of(job)[0] for job in batch if not isinstance(job, Dropped)}
         failing = {to for to in recipients if self.left[to] > 0}
         for to in failing:
             self.left[to] -= 1
@@ -115,7 +116,7 @@ class FailingChannel(RecordingChannel):
         if failing and self._raises is not None:
             raise self._raises
         return [
-            self._failure if not isinstance(job, Dropped) and address_of(job)[0] in failing else self._carry_out(job)
+            self._failure if not isinstance(job, Dropped) and _address_of(job)[0] in failing else self._carry_out(job)
             for job in batch
         ]
 
@@ -146,10 +147,8 @@ class FailingStorage(MemoryStorage):
         return await super().append(batch)
 
 
-def address_of(job: Job) -> tuple[str, str]:
-    """Return the recipient and the message's id of a post or a retraction; empty for a `Dropped`."""
-    if isinstance(job, Dropped):
-        return "", ""
+def _address_of(job: Post | Retraction) -> tuple[str, str]:
+    """Return the recipient and the message's id."""
     return (job.message.to, job.message.id) if isinstance(job, Post) else (job.to, job.id)
 
 

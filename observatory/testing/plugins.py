@@ -10,8 +10,8 @@ import attrs
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from observatory import Context, Settings, SettingsError, open_observatory
-from observatory.testing.laws import Conformance, law
+from observatory import Context, Settings, SettingsError, SupervisionSettings, open_observatory
+from observatory.testing.laws import PATIENCE, Conformance, law
 from observatory.testing.services import resources
 
 _GROUP = "observatory"
@@ -32,8 +32,12 @@ class PluginConformance(Conformance):
     def observatory_settings(self, plugin_name: str, context: Context) -> Settings:
         """Return settings under which this plugin is the only one; it is named, so it must load."""
         others = {entry_point.name for entry_point in entry_points(group=_GROUP)} - {plugin_name}
-        plugins = {plugin_name: self.configuration}
-        return Settings(root=context.root, disabled_plugins=tuple(sorted(others)), plugins=plugins)
+        return Settings(
+            root=context.root,
+            disabled_plugins=tuple(sorted(others)),
+            plugins={plugin_name: self.configuration},
+            supervision=SupervisionSettings(drain=PATIENCE / 2),  # so that what is left is seen, and not a hang
+        )
 
     @law
     def test_entry_point(self, plugin_name: str) -> None:

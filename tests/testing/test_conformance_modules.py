@@ -1,8 +1,11 @@
 """The modules in the box keep the laws, and the suite finds modules that do not."""
 
 import os
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -127,7 +130,7 @@ class Returns(Counter):
 class NeverReady(Counter):
     """Does not say that it is ready."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Count, without a word."""
         await super().run()
 
@@ -144,18 +147,16 @@ class ReadyTwice(Counter):
 class Swallows(Counter):
     """Keeps to itself that it was cancelled."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Swallow it."""
-        try:
+        with suppress(trio.Cancelled):
             await super().run(task_status=task_status)
-        except trio.Cancelled:  # noqa: ASYNC103
-            pass
 
 
 class LosesTable(Counter):
     """Empties its table when it fails."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Count, and forget at the end."""
         try:
             await super().run(task_status=task_status)
@@ -167,7 +168,7 @@ class LosesTable(Counter):
 class LosesRequests(Counter):
     """Begins with an empty queue whenever it runs."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Forget who waits."""
         self.requests_in, self.requests = trio.open_memory_channel[trio.Event](10)
         await super().run(task_status=task_status)
@@ -176,7 +177,7 @@ class LosesRequests(Counter):
 class RunsOnce(Counter):
     """Cannot be run again."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Close the queue at the end."""
         async with self.requests:
             await super().run(task_status=task_status)
@@ -208,7 +209,7 @@ from . import mailbox
         ("test_runs_until_cancelled", Swallows, "run did not pass on that it was cancelled"),
         ("test_runs_again", LosesTable, "the table was lost"),
         ("test_runs_again", LosesRequests, "it hangs"),
-        ("test_plain", Writes, "it writes: ['open"),
+        ("test_plain", Writes, "it writes: ["),
     ],
 )
 async def test_broken(
@@ -225,7 +226,7 @@ async def test_broken(
 
 def test_opening(context: Context) -> None:
     """A module that opens something in `__init__` is found."""
-    with pytest.raises(AssertionError, match="__init__ is not plain: ..open '/dev/null'"):
+    with pytest.raises(AssertionError, match=r"__init__ is not plain: .*open '/dev/null'"):
         Suite().test_made_in_init(lambda: OpensFiles(context))
 
 
@@ -244,7 +245,7 @@ def test_different(context: Context) -> None:
 
 async def test_runs_once(context: Context) -> None:
     """A module that cannot be run again is found."""
-    with pytest.RaisesGroup(trio.ClosedResourceError, flatten_subgroups=True):
+    with pytest.RaisesGroup(trio.BrokenResourceError, flatten_subgroups=True):
         await Suite().test_runs_again(lambda: RunsOnce(context))
 
 
@@ -255,10 +256,10 @@ def make_written(
     """Return what makes modules from the text of a file, which is not run."""
 
     def make(source: str) -> Callable[[], Module]:
-        (tmp_path / "written.py").write_text(source)
-        written: Any = type(pytest)("written")
+        written = ModuleType("written")
         written.__file__ = str(tmp_path / "written.py")
-        monkeypatch.setitem(__import__("sys").modules, "written", written)
+        Path(written.__file__).write_text(source)
+        monkeypatch.setitem(sys.modules, "written", written)
         kind = type("Written", (Counter,), {"__module__": "written"})
         return lambda: kind(context)
 

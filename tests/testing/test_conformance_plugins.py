@@ -1,15 +1,17 @@
-"""The suite for plugins passes the ones that are installed, and finds what is broken."""
+"""The suite for plugins passes one that is well made, and finds what is broken."""
 
-from collections.abc import Awaitable, Callable
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import ClassVar
 
+import attrs
 import pytest
 
-from observatory import Context, PluginError, Settings
+from observatory import PluginError, Settings, SupervisionSettings
 from observatory.testing import PluginConformance
-from observatory.testing.plugins import load
-
-Install: type = Callable[[str], None]
 
 GOOD = """
 import attrs
@@ -24,13 +26,11 @@ def observatory_register_policies(registrar):
     registrar.register("nothing", lambda draft: draft)
 """
 
-NO_SETTINGS = "class settings_class:\n    pass\n"
+MISSPELLED = """
+import observatory
 
-NO_EQUAL_SETTINGS = """
-import attrs
-
-@attrs.frozen(eq=False)
-class settings_class:
+@observatory.hookimpl
+def observatory_register_policys(registrar):
     pass
 """
 
@@ -38,36 +38,152 @@ LEAKS = """
 import os
 import observatory
 
+opened = []
+
 @observatory.hookimpl
 def observatory_register_policies(registrar):
-    os.open(os.devnull, os.O_RDONLY)
+    opened.append(os.open(os.devnull, os.O_RDONLY))
 """
 
 FAILS = """
 import observatory
 
-class Module(observatory.Module):
+class Failing(observatory.Module):
     async def run(self, *, task_status):
+        task_status.started()
         raise OSError("broken")
 
 @observatory.hookimpl
 def observatory_register_modules(registrar):
-    registrar.register("Failing", lambda context: Module())
+    registrar.register("Failing", lambda context: Failing())
 """
+
+NEVER_DELIVERS = """
+import trio
+import observatory
+
+class Stuck(observatory.DeliveryChannel):
+    async def deliver(self, batch):
+        await trio.sleep_forever()
+
+@observatory.hookimpl
+def observatory_register_channels(registrar):
+    registrar.register("stuck", lambda context: Stuck())
+"""
+
+NO_ATTRS = "class settings_class:\n    pass\n"
+
+NOT_EQUAL = "import attrs\n\n@attrs.frozen(eq=False)\nclass settings_class:\n    pass\n"
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return what puts a distribution with the plugin `trial` on the path."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Give what puts a distribution with the plugin `trial` on the path."""
 
     def write(source: str) -> None:
-        site = tmp_path / "site"
-        metadata = site / "trial-1.dist-info"
+        metadata = tmp_path / "site/trial-1.dist-info"
         metadata.mkdir(parents=True)
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: trial\nVersion: 1\n")
         (metadata / "entry_points.txt").write_text("[observatory]\ntrial = observatory_trial\n")
-        (site / "observatory_trial.py").write_text(source)
-        monkeypatch.syspath_prepend(site)
-        monkeypatch.delitem(__import__("sys").modules, "observatory_trial", raising=False)
+        (metadata.parent / "observatory_trial.py").write_text(source)
+        monkeypatch.syspath_prepend(metadata.parent)
 
-    return write
+    yield write
+    trial = sys.modules.pop("observatory_trial", None)
+    for descriptor in getattr(trial, "opened", ()):
+        os.close(descriptor)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return settings under which only the plugin `trial` is loaded."""
+    others = {entry_point.name for entry_point in entry_points(group="observatory")}
+    return Settings(root=tmp_path / "root", disabled_plugins=tuple(others), plugins={"trial": {}})
+
+
+class TestTrial(PluginConformance):
+    """A plugin that is well made."""
+
+    configuration: ClassVar = {"size": 2}
+
+    @pytest.fixture
+    def plugin_name(self, install: Callable[[str], None]) -> str:
+        """Install it, and return its name."""
+        install(GOOD)
+        return "trial"
+
+
+LAWS = PluginConformance()
+
+
+def test_not_installed() -> None:
+    """A plugin that is not installed is found."""
+    with pytest.raises(AssertionError, match="0 entry points in group 'observatory' are called 'trial'; is it instal"):
+        LAWS.test_entry_point("trial")
+
+
+def test_not_importable(install: Callable[[str], None]) -> None:
+    """A plugin that cannot be imported fails with what went wrong."""
+    install("import no_such_package")
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        LAWS.test_entry_point("trial")
+
+
+async def test_misspelled_hook(install: Callable[[str], None], settings: Settings) -> None:
+    """A misspelled hook fails with the name that is nearest."""
+    install(MISSPELLED)
+    with pytest.raises(PluginError, match="did you mean 'observatory_register_policies'"):
+        await LAWS.test_hooks("trial", settings)
+
+
+async def test_no_hooks(
+    install: Callable[[str], None], settings: Settings, broken: Callable[..., Awaitable[str]]
+) -> None:
+    """A plugin that registers nothing is found."""
+    install("def observatory_register_modules(registrar): ...")
+    assert "it registers nothing; are its hooks marked" in await broken(LAWS.test_hooks, "trial", settings)
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"), [(NO_ATTRS, "settings_class is no attrs class"), (NOT_EQUAL, "are not equal")]
+)
+def test_broken_settings(install: Callable[[str], None], source: str, finding: str) -> None:
+    """A settings class that is none is found."""
+    install(source)
+    with pytest.raises(AssertionError, match=finding):
+        LAWS.test_settings_class("trial")
+
+
+async def test_without_settings(install: Callable[[str], None], settings: Settings) -> None:
+    """A plugin needs no settings; then every setting is unknown."""
+    install(FAILS)
+    LAWS.test_settings_class("trial")
+    await LAWS.test_unknown_setting("trial", settings)
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        (LEAKS, "something is left of it"),
+        (FAILS, "not everything runs"),
+    ],
+)
+async def test_broken_run(
+    install: Callable[[str], None],
+    settings: Settings,
+    broken: Callable[..., Awaitable[str]],
+    source: str,
+    finding: str,
+) -> None:
+    """A plugin that does not start and stop as it should is found."""
+    install(source)
+    assert finding in await broken(LAWS.test_starts_and_stops, settings)
+
+
+async def test_undelivered(
+    install: Callable[[str], None], settings: Settings, broken: Callable[..., Awaitable[str]]
+) -> None:
+    """A delivery channel that holds back what it was given is found."""
+    install(NEVER_DELIVERS)
+    impatient = attrs.evolve(settings, supervision=SupervisionSettings(drain=0))
+    assert "could not be delivered" in await broken(LAWS.test_starts_and_stops, impatient)

@@ -11,6 +11,7 @@ from observatory import (
     Draft,
     Dropped,
     Failed,
+    Job,
     Module,
     Policy,
     PolicyRefusedError,
@@ -75,7 +76,8 @@ async def test_failing_for_one() -> None:
     """Who fails, and how often, can be changed at will."""
     channel = FailingChannel(0, permanent=True)
     channel.left["a"] = 1
-    outcomes = await channel.deliver(batch := [*posts("a", "b"), Dropped(1)])
+    batch: list[Job] = [*posts("a", "b"), Dropped(1)]
+    outcomes = await channel.deliver(batch)
     assert outcomes[0] == Failed("planned by the test", permanent=True)
     assert [message.to for message in channel.delivered] == ["b"]
     await channel.deliver(batch)
@@ -119,7 +121,7 @@ class Idle(Module):
 class IdleService(Service):
     """A service that does nothing."""
 
-    run = Idle.run  # type: ignore[assignment]
+    run = Idle.run
 
 
 @attrs.frozen
@@ -129,7 +131,7 @@ class Own:
     size: int = 1
 
 
-async def test_plugin(observatory_root: Path, observatory_settings: Settings) -> None:
+async def test_plugin(observatory_settings: Settings) -> None:
     """A plugin made on the spot registers every kind, and reads its settings."""
     seen: list[Own] = []
 
@@ -154,7 +156,13 @@ async def test_plugin(observatory_root: Path, observatory_settings: Settings) ->
         with pytest.raises(PolicyRefusedError, match="refused by policy 'p': never"):
             await obs.mailbox.send_message("a", "b", "c")
     assert seen == [Own(7)]
-    assert observatory_root.is_dir()
+
+
+def test_root(tmp_path: Path, observatory_root: Path, observatory_settings: Settings) -> None:
+    """The root is the test's own, and is not there yet."""
+    assert observatory_settings.root == observatory_root
+    assert observatory_root.parent == tmp_path
+    assert not observatory_root.exists()
 
 
 def _refuse(draft: Draft) -> Draft:

@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -62,19 +64,33 @@ def test_every_test_is_a_law(suite: type[Conformance]) -> None:
     assert [name for name in vars(suite) if name.startswith("test")] == list(suite.laws())
 
 
-@pytest.mark.parametrize("suite", [*SUITES.values(), PluginConformance])
-def test_hints(suite: type[Conformance]) -> None:
+def test_missing_fixtures(pytester: pytest.Pytester) -> None:
     """What a suite needs and was not given, it asks for by name."""
-    needed = {name: source_of(value) for name, value in vars(suite).items() if name not in suite.laws()}
-    hints = {name: text.partition("raise NotImplementedError")[2] for name, text in needed.items()}
-    assert any(hints.values())
-    assert all(name in hint for name, hint in hints.items() if hint)
+    suites: list[type[Conformance]] = [*SUITES.values(), PluginConformance]
+    tests = [f"class Test{suite.__name__}(testing.{suite.__name__}):\n    pass\n" for suite in suites]
+    pytester.makepyfile("\n".join(["from observatory import testing", *tests]))
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=sum(len(suite.laws()) for suite in suites))
+    for name in ("backend_factory", "channel_factory", "module_factory", "service_factory", "policy", "plugin_name"):
+        result.stdout.fnmatch_lines(f"E*NotImplementedError: give your suite a fixture `{name}` that returns *")
 
 
-def source_of(value: object) -> str:
-    """Return the source of a function or a fixture, or nothing."""
-    function = inspect.unwrap(getattr(value, "_fixture_function", value))  # type: ignore[arg-type]
-    return inspect.getsource(function) if inspect.isfunction(function) else ""
+@pytest.mark.parametrize(
+    ("hook", "args"),
+    [
+        (StorageBackendConformance().break_storage, (None,)),
+        (StorageBackendConformance().mend_storage, (None,)),
+        (DeliveryChannelConformance().break_recipient, (None, "a")),
+        (DeliveryChannelConformance().mend_recipient, (None, "a")),
+        (DeliveryChannelConformance().delivered, (None, "a")),
+        (ModuleConformance().use, (None,)),
+        (ModuleConformance().contents, (None,)),
+    ],
+)
+async def test_missing_methods(hook: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """A method that a suite needs and that is not implemented asks for itself by name."""
+    with pytest.raises(NotImplementedError, match=f"implement .*{hook.__name__}"):
+        await hook(*args)
 
 
 class Suite(Conformance):
@@ -101,7 +117,7 @@ def test_override_by_another_base() -> None:
 
     with pytest.raises(TypeError, match="Mine overrides the law test_law"):
 
-        class Mine(Other, Suite): ...  # type: ignore[misc]
+        class Mine(Other, Suite): ...
 
 
 def test_own_tests() -> None:
@@ -121,7 +137,7 @@ def test_unknown_expected_failure() -> None:
     with pytest.raises(TypeError, match="expects a failure of test_lwa, which is no law of it: test_law"):
 
         class Mine(Suite):
-            expected_failures = {"test_lwa": "typing"}  # noqa: RUF012
+            expected_failures = {"test_lwa": "typing"}
 
 
 def test_no_reason() -> None:
@@ -129,7 +145,7 @@ def test_no_reason() -> None:
     with pytest.raises(TypeError, match="expects a failure of test_law without a reason"):
 
         class Mine(Suite):
-            expected_failures = {"test_law": " "}  # noqa: RUF012
+            expected_failures = {"test_law": " "}
 
 
 class TestExpectedFailures:

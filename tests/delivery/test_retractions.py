@@ -1,0 +1,136 @@
+"""Retractions: what acknowledging does to deliveries."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from observatory import DeliveryError, Job, Outcome, Post, Retraction
+from observatory.testing import FailingChannel, RecordingChannel
+
+
+class GatedChannel(RecordingChannel):
+    """Delivers when its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Wait for the gate."""
+        await self.gate.wait()
+        return await super().deliver(batch)
+
+
+async def test_taken_back(open_with: Any) -> None:
+    """What is acknowledged is gone from the delivery channel when `mark_read` returns."""
+    channel = RecordingChannel()
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        first, second = [(await observatory.mailbox.send_message("a", "x", text)).message for text in "12"]
+        await observatory.mailbox.mark_read("a", first.id)
+        assert channel.delivered == [second]
+        await observatory.mailbox.clear_messages("a")
+        assert channel.delivered == []
+
+
+async def test_a_pending_write_is_cancelled(open_with: Any) -> None:
+    """A message that is acknowledged before its turn came never reaches the delivery channel."""
+    channel = GatedChannel()
+    async with open_with({"c": channel}) as observatory:
+        await observatory.mailbox.send_message("b", "x", "keeps the lane busy")
+        await wait_all_tasks_blocked()
+        message = (await observatory.mailbox.send_message("a", "x", "hello")).message
+        await observatory.mailbox.mark_read("a", message.id)
+        channel.gate.set()
+        await wait_all_tasks_blocked()
+        assert observatory.statistics().lanes["c"].dropped == 1
+    assert channel.jobs[1:] == [Retraction("a", message.id)]
+
+
+async def test_who_waits_for_a_cancelled_write_hears_of_it(open_with: Any) -> None:
+    """The receipt of a message that was acknowledged first says that it was dropped, and why."""
+    channel = GatedChannel()
+    async with open_with({"c": channel}, required=("c",)) as observatory, trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            with pytest.raises(DeliveryError, match="c is dropped: acknowledged before it was delivered"):
+                await observatory.mailbox.send_message("a", "x", "hello", require=["c"])
+
+        nursery.start_soon(observatory.mailbox.send_message, "b", "x", "keeps the lane busy")
+        await wait_all_tasks_blocked()
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(observatory.mailbox.clear_messages, "a")
+        await wait_all_tasks_blocked()
+        channel.gate.set()
+
+
+async def test_a_retry_is_cancelled(open_with: Any, autojump_clock: MockClock) -> None:
+    """A message that is acknowledged while it backs off is not tried again."""
+    channel = FailingChannel(times=1)
+    async with open_with({"c": channel}) as observatory:
+        message = (await observatory.mailbox.send_message("a", "x", "hello")).message
+        await wait_all_tasks_blocked()
+        await observatory.mailbox.mark_read("a", message.id)
+        await trio.sleep(1)
+    assert [type(job) for job in channel.jobs] == [Post, Retraction]
+
+
+async def test_in_order(open_with: Any) -> None:
+    """A retraction never overtakes the post that it takes back."""
+    channel = GatedChannel()
+    async with open_with({"c": channel}) as observatory:
+        message = (await observatory.mailbox.send_message("a", "x", "hello")).message
+        await wait_all_tasks_blocked()
+        await observatory.mailbox.mark_read("a", message.id)
+        channel.gate.set()
+    assert channel.jobs == [Post(message, 1), Retraction("a", message.id)]
+    assert channel.delivered == []
+
+
+async def test_behind_a_failure(open_with: Any, autojump_clock: MockClock) -> None:
+    """A retraction waits behind what fails for its recipient, and `mark_read` does not."""
+    channel = FailingChannel(times=0)
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        first = (await observatory.mailbox.send_message("a", "x", "1")).message
+        channel.left["a"] = 1
+        second = (await observatory.mailbox.send_message("a", "x", "2")).message
+        now = trio.current_time()
+        await observatory.mailbox.mark_read("a", first.id)
+        assert trio.current_time() == now
+        assert channel.delivered == [first]
+        await trio.sleep(1)
+    assert channel.delivered == [second]
+
+
+async def test_given_up(open_with: Any, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    """A retraction that cannot be carried out is tried like a post; in the end the log tells, there is no letter."""
+    channel = FailingChannel(times=0)
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        message = (await observatory.mailbox.send_message("a", "x", "hello")).message
+        channel.left["a"] = 100
+        await observatory.mailbox.mark_read("a", message.id)
+        await trio.sleep(46)
+        assert observatory.dead_letters() == ()
+        assert observatory.statistics().lanes["c"].dead == 1
+    assert len(channel.batches) == 11
+    assert caplog.record_tuples[-1] == (
+        "observatory.delivery",
+        logging.WARNING,
+        f"c could not take back message {message.id} of 'a': planned by the test",
+    )
+
+
+async def test_the_room_is_given_back(open_with: Any, autojump_clock: MockClock) -> None:
+    """A recipient whose backing-off messages were all acknowledged is free again."""
+    channel = FailingChannel(times=1, raises=OSError("offline"))
+    async with open_with({"c": channel}) as observatory:
+        await observatory.mailbox.send_message("a", "x", "hello")
+        await wait_all_tasks_blocked()
+        await observatory.mailbox.clear_messages("a")
+        await trio.sleep(1)
+        lane = observatory.statistics().lanes["c"]
+        assert (lane.queued, lane.backing_off) == (0, 0)
