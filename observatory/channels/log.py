@@ -26,7 +26,9 @@ class LogChannel(DeliveryChannel):
         self._log: Any = structlog.wrap_logger(
             logging.getLogger("observatory.messages"),
             # renders values with repr, which escapes whatever could move a cursor or begin a line of its own
-            processors=[structlog.processors.KeyValueRenderer(key_order=["event", "to", "from_", "id"])],
+            processors=[
+                structlog.processors.KeyValueRenderer(key_order=["event", "to", "from_", "id"], drop_missing=True)
+            ],
             wrapper_class=structlog.stdlib.BoundLogger,
         )
 

@@ -82,9 +82,10 @@ class DeliveryChannelConformance(Conformance):
     async def test_order(self, fresh: Fresh) -> None:
         """Jobs of one recipient are carried out in the order given."""
         async with opened(fresh()) as channel:
-            first, second, third = batch = posts("a", "a", "a")
-            outcomes = await deliver(channel, first, second, retraction(first), third, first, retraction(second))
-            left = [third, first] if kept(outcomes[0]) else [*batch, first]
+            first, second, third, last = batch = posts("a", "a", "a", "a")
+            before: list[Job] = [first, second, retraction(first), third]
+            outcomes = await deliver(channel, *before, retraction(last), last, retraction(second))
+            left = [third, last] if kept(outcomes[0]) else batch
             assert_arrived(await self.delivered(channel, "a"), left)
             if self.can_fail:
                 await self._fail_behind_a_failure(channel)

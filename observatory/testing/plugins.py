@@ -69,8 +69,7 @@ class PluginConformance(Conformance):
         """A setting that it does not have is refused, with its path."""
         settings = attrs.evolve(observatory_settings, plugins={plugin_name: {"no_such_setting": 1}})
         with pytest.raises(SettingsError) as refusal:
-            async with open_observatory(settings):
-                pass
+            await open_and_close(settings)
         assert refusal.value.path == f"$.plugins.{plugin_name}.no_such_setting"
 
     @law

@@ -27,8 +27,8 @@ def measure(options: Options) -> Iterator[Figure]:
     if find_spec("broadcaster"):
         beside["broadcaster"] = _run_asyncio(_broadcaster)
     for burst, bursts, goal, name in (
-        (16, options.size(100, 2), 8.0, "in bursts of 16"),
-        (1, options.size(1_500, 2), 1.2, "one at a time"),
+        (16, options.size(150, 2), 8.0, "in bursts of 16"),
+        (1, options.size(2_000, 2), 1.2, "one at a time"),
     ):
         sides = [partial(side, burst, bursts) for side in (_ours, _bare, *beside.values())]
         ours, bare, *others = interleave(options, *sides)

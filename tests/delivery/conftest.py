@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,8 @@ from observatory import (
     DeliverySettings,
     Observatory,
     Settings,
+    StorageBackend,
+    StorageSettings,
     SupervisionSettings,
     open_observatory,
 )
@@ -32,14 +34,23 @@ def open_with(tmp_path: Path) -> Open:
     """Return what opens an Observatory with delivery channels by name; `required` and more are `[delivery]`."""
 
     def open_with(
-        channels: Mapping[str, DeliveryChannel], *, required: tuple[str, ...] = (), drain: float = 10.0, **more: Any
+        channels: Mapping[str, DeliveryChannel],
+        *,
+        required: tuple[str, ...] = (),
+        drain: float = 10.0,
+        storage: StorageBackend | None = None,
+        recover: Collection[str] | None = None,
+        **more: Any,
     ) -> AbstractAsyncContextManager[Observatory]:
         settings = Settings(
             root=tmp_path,
             delivery=DeliverySettings(required=required, disabled=("inbox", "log"), **more),
             supervision=SupervisionSettings(drain=drain),
+            storage=StorageSettings(backend="test" if storage else "memory"),
         )
         factories = {name: _factory(channel) for name, channel in channels.items()}
-        return open_observatory(settings, plugins=[observatory_plugin("test-channels", channels=factories)])
+        backends = {"test": lambda context: storage} if storage else {}
+        plugin = observatory_plugin("test-channels", channels=factories, storage=backends)
+        return open_observatory(settings, plugins=[plugin], recover=recover)
 
     return open_with

@@ -123,7 +123,8 @@ async def test_a_full_required_lane_holds_back_before_the_commit(open_with: Any)
 async def test_held_back_and_cancelled(open_with: Any) -> None:
     """A sender that gives up before there is room leaves nothing behind."""
     channel = GatedChannel()
-    async with open_with({"c": channel}, required=("c",), lane_capacity=1) as observatory, trio.open_nursery() as nursery:
+    options = {"required": ("c",), "lane_capacity": 1}
+    async with open_with({"c": channel}, **options) as observatory, trio.open_nursery() as nursery:
         nursery.start_soon(observatory.mailbox.send_message, "a", "x", "1")
         await wait_all_tasks_blocked()
         async with trio.open_nursery() as impatient:

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Delivery, DeliveryError, Done, Job, Outcome, UnknownNameError
+from observatory import Delivery, DeliveryError, Done, Job, Observatory, Outcome, UnknownNameError
 from observatory.testing import FailingChannel, RecordingChannel, StuckChannel
 
 
@@ -49,12 +49,12 @@ class SlowStarter(RecordingChannel):
 
 
 class SentChannel(RecordingChannel):
-    """Says `sent`, with a new outcome for each job."""
+    """Says `sent`, with one outcome for all jobs."""
 
     async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
         """Keep nothing."""
         await super().deliver(batch)
-        return [Done("sent") for _ in batch]
+        return [Done("sent")] * len(batch)
 
 
 async def test_written(open_with: Any) -> None:
@@ -67,8 +67,8 @@ async def test_written(open_with: Any) -> None:
 async def test_sent(open_with: Any) -> None:
     """A delivery channel that keeps nothing claims no durability."""
     async with open_with({"c": SentChannel()}, required=("c",)) as observatory:
-        receipt = await observatory.mailbox.send_message("a", "x", "hello")
-    assert receipt.deliveries == {"c": Delivery("c", "sent", 1)}
+        receipts = await observatory.mailbox.broadcast_to_many(["a", "b", "c"], "x", "hello")
+    assert [receipt.deliveries for receipt in receipts] == [{"c": Delivery("c", "sent", 1)}] * 3
 
 
 async def test_a_receipt_does_not_change(open_with: Any, autojump_clock: MockClock) -> None:
@@ -221,15 +221,15 @@ async def test_a_lane_that_fails_itself(
 async def test_closed_with_somebody_waiting(open_with: Any, autojump_clock: MockClock) -> None:
     """Whoever waits for the first outcome, outside of the block, has a receipt when it can no longer come."""
     states = []
-    async with trio.open_nursery() as nursery:
-        async with open_with({"c": StuckChannel()}, required=("c",), batch_size=1) as observatory:
 
-            async def send(text: str) -> None:
-                receipt = await observatory.mailbox.send_message("a", "x", text)
-                states.append(receipt.deliveries["c"])
+    async def send(observatory: Observatory, text: str) -> None:
+        receipt = await observatory.mailbox.send_message("a", "x", text)
+        states.append(receipt.deliveries["c"])
 
-            nursery.start_soon(send, "in hand")
-            nursery.start_soon(send, "in the queue")
-            await wait_all_tasks_blocked()
+    opening = open_with({"c": StuckChannel()}, required=("c",), batch_size=1)
+    async with trio.open_nursery() as nursery, opening as observatory:
+        nursery.start_soon(send, observatory, "in hand")
+        nursery.start_soon(send, observatory, "in the queue")
+        await wait_all_tasks_blocked()
     assert states == [Delivery("c", "queued", error="Observatory was closed before it was delivered")] * 2
     assert observatory.undelivered == 2

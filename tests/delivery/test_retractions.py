@@ -134,3 +134,12 @@ async def test_the_room_is_given_back(open_with: Any, autojump_clock: MockClock)
         await trio.sleep(1)
         lane = observatory.statistics().lanes["c"]
         assert (lane.queued, lane.backing_off) == (0, 0)
+
+
+async def test_without_any_lane(open_with: Any) -> None:
+    """In memory only there is nothing to take back, and acknowledging works all the same."""
+    async with open_with({}) as observatory:
+        receipt = await observatory.mailbox.send_message("a", "x", "hello")
+        assert receipt.deliveries == {}
+        await observatory.mailbox.mark_read("a", receipt.message.id)
+        assert observatory.mailbox.unread_count("a") == 0
