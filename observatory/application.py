@@ -223,6 +223,10 @@ class Observatory:
             await self._dispatcher.drain()
         await self._storage.flush()
 
+    async def stop(self) -> None:
+        """End every child: services first, then modules, then lanes."""
+        await self._supervisor.stop()
+
     async def flush(self) -> None:
         """Also when cancelled: make what was committed as durable as promised."""
         self.undelivered = self._dispatcher.in_use

@@ -98,6 +98,7 @@ class _Opening:
     async def _close(self, error: BaseException | None) -> BaseException | None:
         """Flush, end every child, give everything back; return what is to be raised."""
         error = await _finish(self._observatory.flush, error)
+        error = await _finish(self._observatory.stop, error)
         self._nursery.cancel_scope.cancel()
         # What has nothing to do with being cancelled does not go through the nursery, which would wrap it.
         inside = error if error is not None and _holds_cancelled(error) else None

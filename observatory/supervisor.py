@@ -41,6 +41,8 @@ class _Child:
         self.error: str | None = None
         self.failures: deque[float] = deque()
         self.settled = trio.Event()  # it has become ready, or will never be
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
         self._changed = changed
 
     def started(self, value: None = None) -> None:
@@ -82,7 +84,7 @@ class Supervisor:
         """
         child = _Child(name, run, essential, self._tell)
         self._children.append(child)
-        nursery.start_soon(self._keep_running, child, name=name)
+        nursery.start_soon(self._host, child, name=name)
         await child.settled.wait()
 
     def health(self) -> Health:
@@ -92,6 +94,19 @@ class Supervisor:
             children=tuple(child.health() for child in self._children),
             broken_plugins=dict(self._broken_plugins),
         )
+
+    async def stop(self) -> None:
+        """End every child, the latest first."""
+        for child in reversed(self._children):
+            child.scope.cancel()
+            await child.ended.wait()
+
+    async def _host(self, child: _Child) -> None:
+        try:
+            with child.scope:
+                await self._keep_running(child)
+        finally:
+            child.ended.set()
 
     async def _keep_running(self, child: _Child) -> None:
         while True:

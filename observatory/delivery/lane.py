@@ -136,9 +136,8 @@ class Lane:
         """Deliver until cancelled."""
         task_status.started()
         while True:
-            if not self._in_hand:  # else an earlier run failed with it
-                await self._wait_for_work()
-                self._take_batch()
+            await self._wait_for_work()
+            self._take_batch()
             outcomes = await self._attempt([parcel.job for parcel in self._in_hand]) if self._in_hand else ()
             self._settle(outcomes)
             self._progress.unpark_all()
@@ -160,7 +159,7 @@ class Lane:
             self._opened = True
 
     async def _wait_for_work(self) -> None:
-        if not self._queue:
+        if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
             self._work = trio.Event()
             with trio.move_on_at(self._recipients.next_deadline()):
                 await self._work.wait()
@@ -168,7 +167,7 @@ class Lane:
     def _take_batch(self) -> None:
         size = self._settings.batch_size
         batch = self._in_hand
-        for parcel in self._recipients.take_due(trio.current_time(), size):
+        for parcel in self._recipients.take_due(trio.current_time(), size - len(batch)):
             self._due.setdefault(parcel.to, self._recipients[parcel.to].attempts)
             self._take(parcel)
         queue = self._queue

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 
 import trio
@@ -97,9 +98,10 @@ async def _read_one_by_one(receiver: trio.MemoryReceiveChannel[str]) -> None:
 
 async def _settle(pending: Callable[[], int]) -> None:
     """Let readers run until the last one has nothing left, and then all others, who run in the same rounds."""
-    await trio.lowlevel.checkpoint()
-    while pending():
+    left = 1
+    while left:
         await trio.lowlevel.checkpoint()
+        left = pending()
     await trio.lowlevel.checkpoint()
 
 
@@ -119,8 +121,7 @@ async def _queues(burst: int, bursts: int) -> float:
         for _ in range(burst):
             for queue in queues:
                 queue.put_nowait(_PAYLOAD)
-        while queues[-1].qsize():
-            await asyncio.sleep(0)
+        await _settle_asyncio(queues[-1].qsize)
     seconds = time.perf_counter() - start
     _check([queue.qsize() for queue in queues], 0)
     await _cancel(readers)
@@ -133,8 +134,7 @@ async def _read_queue(queue: asyncio.Queue[str]) -> None:
 
 
 async def _broadcaster(burst: int, bursts: int) -> float:
-    from broadcaster import Broadcast  # only installed where the benchmarks are
-
+    broadcaster = import_module("broadcaster")  # only there where benchmarks are run
     counts = [0] * _READERS
     ready = [asyncio.Event() for _ in range(_READERS)]
 
@@ -144,7 +144,7 @@ async def _broadcaster(burst: int, bursts: int) -> float:
             async for _ in subscriber:
                 counts[number] += 1
 
-    async with Broadcast("memory://") as broadcast:
+    async with broadcaster.Broadcast("memory://") as broadcast:
         readers = [asyncio.create_task(read(number)) for number in range(_READERS)]
         for event in ready:
             await event.wait()
@@ -152,11 +152,21 @@ async def _broadcaster(burst: int, bursts: int) -> float:
         for number in range(bursts):
             for _ in range(burst):
                 await broadcast.publish(_TOPIC, _PAYLOAD)
-            while min(counts) < (number + 1) * burst:
-                await asyncio.sleep(0)
+            await _settle_asyncio(partial(_behind, counts, (number + 1) * burst))
         seconds = time.perf_counter() - start
         await _cancel(readers)
     return seconds
+
+
+async def _settle_asyncio(pending: Callable[[], int]) -> None:
+    left = 1
+    while left:
+        await asyncio.sleep(0)
+        left = pending()
+
+
+def _behind(counts: list[int], expected: int) -> int:
+    return expected - min(counts)
 
 
 async def _cancel(readers: list[asyncio.Task[None]]) -> None:

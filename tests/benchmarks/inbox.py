@@ -12,20 +12,19 @@ from functools import partial
 from pathlib import Path
 
 import trio
-from harness import Figure, Options, at_least, interleave, settings, speeds
+from harness import MEMORY_FOLDER, Figure, Options, at_least, interleave, settings, speeds
 
 from observatory import Observatory, open_observatory
 
 _AGENTS = [f"agent-{number}" for number in range(50)]
 _CONTENT = "x" * 100
-_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  # the usual tmpfs, where there is one
 
 
 def measure(options: Options) -> Iterator[Figure]:
     """Measure on disk, and in a file system in memory where there is one."""
     yield from _measure_in(options.folder, options, goal=0.6)
-    if os.access(_MEMORY_FOLDER, os.W_OK):
-        yield from _measure_in(_MEMORY_FOLDER, options, goal=0.35)
+    if os.access(MEMORY_FOLDER, os.W_OK):
+        yield from _measure_in(MEMORY_FOLDER, options, goal=0.35)
 
 
 def _measure_in(folder: Path, options: Options, *, goal: float) -> Iterator[Figure]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,18 +13,17 @@ from observatory import (
     Observatory,
     Post,
     Retraction,
-    Settings,
     open_observatory,
 )
 from observatory.testing.samples import messages
 
 
 @pytest.fixture
-async def observatory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Observatory]:
+async def observatory(bare_settings: Any, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Observatory]:
     """Open an Observatory that logs every message."""
     caplog.set_level(logging.INFO, "observatory.messages")
-    delivery = DeliverySettings(required=("log",), disabled=("inbox",))
-    async with open_observatory(Settings(root=tmp_path, delivery=delivery)) as observatory:
+    delivery = DeliverySettings(required=("log",), disabled=())
+    async with open_observatory(bare_settings(delivery=delivery)) as observatory:
         yield observatory
 
 
@@ -86,7 +85,7 @@ async def test_dropped(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records[0].levelno == logging.WARNING
 
 
-async def test_left_out_unless_asked_for(tmp_path: Path) -> None:
+async def test_left_out_unless_asked_for(bare_settings: Any) -> None:
     """By default nothing is logged."""
-    async with open_observatory(Settings(root=tmp_path)) as observatory:
+    async with open_observatory(bare_settings()) as observatory:
         assert "log" not in observatory.statistics().lanes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -14,7 +13,6 @@ from observatory import (
     DeliveryChannel,
     DeliverySettings,
     Observatory,
-    Settings,
     StorageBackend,
     StorageSettings,
     SupervisionSettings,
@@ -30,7 +28,7 @@ def _factory(channel: DeliveryChannel) -> ChannelFactory:
 
 
 @pytest.fixture
-def open_with(tmp_path: Path) -> Open:
+def open_with(bare_settings: Any) -> Open:
     """Return what opens an Observatory with delivery channels by name; `required` and more are `[delivery]`."""
 
     def open_with(
@@ -42,9 +40,8 @@ def open_with(tmp_path: Path) -> Open:
         recover: Collection[str] | None = None,
         **more: Any,
     ) -> AbstractAsyncContextManager[Observatory]:
-        settings = Settings(
-            root=tmp_path,
-            delivery=DeliverySettings(required=required, disabled=("inbox", "log"), **more),
+        settings = bare_settings(
+            delivery=DeliverySettings(required=required, **more),
             supervision=SupervisionSettings(drain=drain),
             storage=StorageSettings(backend="test" if storage else "memory"),
         )

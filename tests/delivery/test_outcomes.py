@@ -226,10 +226,15 @@ async def test_closed_with_somebody_waiting(open_with: Any, autojump_clock: Mock
         receipt = await observatory.mailbox.send_message("a", "x", text)
         states.append(receipt.deliveries["c"])
 
-    opening = open_with({"c": StuckChannel()}, required=("c",), batch_size=1)
-    async with trio.open_nursery() as nursery, opening as observatory:
-        nursery.start_soon(send, observatory, "in hand")
-        nursery.start_soon(send, observatory, "in the queue")
-        await wait_all_tasks_blocked()
+    async def open_and_leave(nursery: trio.Nursery) -> Observatory:
+        observatory: Observatory
+        async with open_with({"c": StuckChannel()}, required=("c",), batch_size=1) as observatory:
+            nursery.start_soon(send, observatory, "in hand")
+            nursery.start_soon(send, observatory, "in the queue")
+            await wait_all_tasks_blocked()
+        return observatory
+
+    async with trio.open_nursery() as nursery:
+        observatory = await open_and_leave(nursery)
     assert states == [Delivery("c", "queued", error="Observatory was closed before it was delivered")] * 2
     assert observatory.undelivered == 2
