@@ -129,6 +129,7 @@ class DeliveryChannel(ABC):
         - Retracting what is not there is `Done`.
         - An outcome never claims more than was done.
         - A cancelled `deliver` leaves nothing half delivered.
+        - `recover` finds delivered messages that nobody acknowledged, oldest first per recipient.
     """
 
     recovers: ClassVar[bool] = False

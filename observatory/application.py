@@ -231,8 +231,8 @@ class Observatory:
         """Also when cancelled: make what was committed as durable as promised."""
         self.undelivered = self._dispatcher.in_use
         self.pubsub.close()
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
-            if self._storage_started:
+        if self._storage_started:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
                 await self._storage.flush()
 
     async def aclose(self) -> None:

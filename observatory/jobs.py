@@ -48,7 +48,7 @@ class Done:
     state: Literal["written", "sent"]
     """`written` when it is kept somewhere, `sent` when it went out to whoever listens."""
     durability: Durability | None = None
-    """The level reached, for what is kept."""
+    """The level reached, for what is kept; None for what is `sent`."""
 
 
 @attrs.frozen

@@ -79,10 +79,10 @@ class _Opening:
         try:
             await self._observatory.start(self._nursery)
         except BaseException as error:
-            outcome = await self._close(error)
+            outcome = await self._close(error)  # noqa: ASYNC102 -- shields what must not be cancelled
             if outcome is None or outcome is error:
                 raise
-            raise outcome from outcome.__cause__
+            raise outcome from outcome.__cause__  # noqa: ASYNC104 -- what it was cancelled for
         return self._observatory
 
     async def __aexit__(
@@ -90,8 +90,8 @@ class _Opening:
     ) -> None:
         outcome = error
         if error is None or isinstance(error, Exception):
-            outcome = await _finish(self._observatory.drain, error)
-        outcome = await self._close(outcome)
+            outcome = await _finish(self._observatory.drain, error)  # noqa: ASYNC102 -- can be cancelled
+        outcome = await self._close(outcome)  # noqa: ASYNC102 -- shields what must not be cancelled
         if outcome is not None and outcome is not error:
             raise outcome
 
@@ -113,9 +113,9 @@ async def _finish(step: Callable[[], Awaitable[None]], error: BaseException | No
     """Take one step of closing, whatever it raises; return what is to be raised in the end, the first error if any."""
     try:
         await step()
-    except trio.Cancelled as cancelled:
-        return cancelled if error is None else error
-    except BaseException as failure:  # noqa: BLE001 -- raised by the caller, after everything is closed
+    except trio.Cancelled as cancelled:  # noqa: ASYNC103 -- raised by the caller, after everything is closed
+        return cancelled if error is None else error  # noqa: ASYNC104
+    except BaseException as failure:  # noqa: BLE001 -- the same
         if error is None or not isinstance(failure, Exception):
             return failure
         _log.error("while closing after another error: %s", one_line(failure), exc_info=failure)

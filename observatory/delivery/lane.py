@@ -14,7 +14,7 @@ from observatory.abc import Adopt, DeliveryChannel
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.parcel import Parcel
-from observatory.delivery.recipients import Recipients
+from observatory.delivery.recipients import Recipient, Recipients
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
 from observatory.messages import DeadLetter, Delivery
@@ -22,8 +22,6 @@ from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
 
-_RETRACTED = "acknowledged before it was delivered"
-_OVERFLOWN = "the lane was full"
 _CLOSED = "Observatory was closed before it was delivered"
 
 
@@ -84,6 +82,8 @@ class Lane:
         self._progress = trio.lowlevel.ParkingLot()
         self._delivered = self._failures = self._dropped = self._dead = 0
         self._error: str | None = None
+        self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
+        self._overflown = Delivery(name, "dropped", error="the lane was full")
         self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
 
     @property
@@ -167,40 +167,40 @@ class Lane:
     def _take_batch(self) -> None:
         size = self._settings.batch_size
         batch = self._in_hand
+        backing_off = self._recipients.by_name
         for parcel in self._recipients.take_due(trio.current_time(), size - len(batch)):
-            self._due.setdefault(parcel.to, self._recipients[parcel.to].attempts)
+            self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
             self._take(parcel)
         queue = self._queue
         while queue and len(batch) < size:
             parcel = queue.popleft()
-            if parcel.to in self._recipients:
-                self._wait_behind(parcel)
-            else:
+            recipient = backing_off.get(parcel.to)
+            if recipient is None:
                 self._take(parcel)
+            else:
+                self._wait_behind(recipient, parcel)
 
     def _take(self, parcel: Parcel) -> None:
         if parcel.retracted:
-            self._drop(parcel, _RETRACTED)
+            self._drop(parcel, self._retracted)
         else:
             self._in_hand.append(parcel)
 
-    def _wait_behind(self, parcel: Parcel) -> None:
-        recipient = self._recipients[parcel.to]
+    def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
         if self._recipients.wait(recipient, parcel):
-            parcel.report(Delivery(self.name, "queued", error=recipient.error))
+            parcel.report(recipient.queued)
         else:
-            waiting = len(recipient.parcels)
-            self._give_up(parcel, f"{waiting} deliveries wait for this recipient already: {recipient.error}", 0)
+            self._give_up(parcel, f"too many deliveries wait for this recipient: {recipient.queued.error}", 0)
 
     def _drop_overflow(self) -> None:
         for _ in range(-self.room):
             parcel = self._queue.popleft()
-            self._drop(parcel, _OVERFLOWN)
+            self._drop(parcel, self._overflown)
             self._unmarked += isinstance(parcel.job, Post)
 
-    def _drop(self, parcel: Parcel, reason: str) -> None:
+    def _drop(self, parcel: Parcel, report: Delivery) -> None:
         self._dropped += 1
-        parcel.report(Delivery(self.name, "dropped", error=reason))
+        parcel.report(report)
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []
@@ -213,8 +213,10 @@ class Lane:
                 self._unmarked -= marker[0].count
             return outcomes[len(marker) :]
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a failure is an outcome
-            _log.warning("delivery channel %s failed", self.name, exc_info=error)
-            return [Failed(one_line(error))] * len(jobs)
+            reason = one_line(error)
+            again = reason == self._error
+            _log.warning("delivery channel %s failed: %s", self.name, reason, exc_info=None if again else error)
+            return [Failed(reason)] * len(jobs)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         batch, self._in_hand = self._in_hand, []
@@ -249,10 +251,11 @@ class Lane:
 
     def _retry_later(self, name: str, parcels: list[Parcel], error: str) -> None:
         now = trio.current_time()
-        recipient = self._recipients.fail(name, error, now)
+        recipient = self._recipients.fail(name, Delivery(self.name, "queued", error=error), now)
         excess = self._recipients.put_back(recipient, parcels)
+        retrying = Delivery(self.name, "retrying", recipient.attempts, error=error)
         for parcel in parcels[: len(parcels) - len(excess)]:
-            parcel.report(Delivery(self.name, "retrying", recipient.attempts, error=error))
+            parcel.report(retrying)
         for parcel in excess:
             self._give_up(parcel, f"too many deliveries wait for this recipient: {error}", recipient.attempts)
         if self._recipients.exhausted(recipient, now):
@@ -261,7 +264,7 @@ class Lane:
 
     def _give_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         if parcel.retracted:
-            self._drop(parcel, _RETRACTED)
+            self._drop(parcel, self._retracted)
             return
         self._dead += 1
         job = parcel.job

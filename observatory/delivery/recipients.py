@@ -8,20 +8,21 @@ from collections import deque
 
 from observatory.backoff import backoff
 from observatory.delivery.parcel import Parcel
+from observatory.messages import Delivery
 from observatory.settings import DeliverySettings
 
 
 class Recipient:
     """One recipient that is backing off in one lane."""
 
-    __slots__ = ("attempts", "deadline", "error", "in_hand", "name", "parcels", "since")
+    __slots__ = ("attempts", "deadline", "in_hand", "name", "parcels", "queued", "since")
 
-    def __init__(self, name: str, now: float) -> None:
+    def __init__(self, name: str, now: float, queued: Delivery) -> None:
         self.name = name
+        self.queued = queued  # what is told of those that come now
         self.since = now
         self.deadline = now
         self.attempts = 0
-        self.error = ""
         self.in_hand = 0  # parcels that are being tried again just now
         self.parcels: deque[Parcel] = deque()
 
@@ -38,20 +39,13 @@ class Recipients:
         self._settings = settings
         self._share = max(settings.lane_capacity // 10, 1)
         self._chance = chance
-        self._by_name: dict[str, Recipient] = {}
+        self.by_name: dict[str, Recipient] = {}
         self._clock: list[tuple[float, str]] = []  # heap of deadlines; an entry may be out of date
         self._count = 0
 
     def __len__(self) -> int:
         """Return how many parcels wait."""
         return self._count
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._by_name
-
-    def __getitem__(self, name: str) -> Recipient:
-        """Return a recipient that is backing off."""
-        return self._by_name[name]
 
     def wait(self, recipient: Recipient, parcel: Parcel) -> bool:
         """Let a parcel wait behind what failed; False when the recipient holds its share of the lane already."""
@@ -61,13 +55,19 @@ class Recipients:
         self._count += 1
         return True
 
-    def fail(self, name: str, error: str, now: float) -> Recipient:
-        """Note a failed attempt and set the clock for the next one."""
-        recipient = self._by_name.get(name)
+    def fail(self, name: str, queued: Delivery, now: float) -> Recipient:
+        """Note a failed attempt and set the clock for the next one.
+
+        Args:
+            name: the recipient's.
+            queued: what is told of messages that come until then.
+            now: Trio's time.
+        """
+        recipient = self.by_name.get(name)
         if recipient is None:
-            recipient = self._by_name[name] = Recipient(name, now)
+            recipient = self.by_name[name] = Recipient(name, now, queued)
         recipient.attempts += 1
-        recipient.error = error
+        recipient.queued = queued
         schedule = self._settings
         delay = backoff(
             recipient.attempts, first=schedule.retry_first, longest=schedule.retry_longest, chance=self._chance
@@ -83,7 +83,7 @@ class Recipients:
 
     def settle(self, name: str, now: float) -> None:
         """Note that an attempt carried out all it was given: what is left follows at once, and else it is over."""
-        recipient = self._by_name[name]
+        recipient = self.by_name[name]
         recipient.in_hand = 0
         if recipient.parcels:
             recipient.attempts, recipient.since, recipient.deadline = 0, now, now
@@ -94,7 +94,7 @@ class Recipients:
     def forget(self, recipient: Recipient) -> deque[Parcel]:
         """Let a recipient go, with what it still holds."""
         self._count -= len(recipient.parcels)
-        del self._by_name[recipient.name]
+        del self.by_name[recipient.name]
         return recipient.parcels
 
     def next_deadline(self) -> float:
@@ -111,7 +111,7 @@ class Recipients:
         taken: list[Parcel] = []
         while len(taken) < limit and self.next_deadline() <= now:
             _, name = heapq.heappop(self._clock)
-            recipient = self._by_name[name]
+            recipient = self.by_name[name]
             count = min(limit - len(taken), len(recipient.parcels))
             taken.extend(recipient.parcels.popleft() for _ in range(count))
             recipient.in_hand += count
@@ -127,5 +127,5 @@ class Recipients:
         return parcels[room:]
 
     def _is_current(self, entry: tuple[float, str]) -> bool:
-        recipient = self._by_name.get(entry[1])
+        recipient = self.by_name.get(entry[1])
         return recipient is not None and recipient.deadline == entry[0]

@@ -166,7 +166,7 @@ class DeliveryChannelConformance(Conformance):
 
     @law
     async def test_recovery(self, fresh: Fresh) -> None:
-        """Find delivered messages that nobody acknowledged, oldest first per recipient."""
+        """`recover` finds delivered messages that nobody acknowledged, oldest first per recipient."""
         batch = first, other, second, gone = posts("a", "b", "a", "a")
         async with opened(fresh()) as channel:
             await deliver(channel, *batch, retraction(gone))

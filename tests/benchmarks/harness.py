@@ -13,7 +13,6 @@ import attrs
 
 from observatory import DeliverySettings, MailboxSettings, Settings
 
-
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  # the usual file system in memory, where there is one
 
 

@@ -1,14 +1,14 @@
 """Closing: accepted things are served and delivered, storage is flushed, what is left is counted."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import ClosedError, MemoryStorage, Observatory, StorageError
+from observatory import ClosedError, Entry, MemoryStorage, Observatory, StorageError
 from observatory.testing import RecordingChannel, StuckChannel
 
 Open = Callable[..., Any]
@@ -43,6 +43,15 @@ class WatchedStorage(MemoryStorage):
         self.calls.append(f"{name} done")
 
 
+class SlowStorage(MemoryStorage):
+    """Takes its time for a commit."""
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Wait, and commit."""
+        await trio.sleep(2)
+        return await super().append(batch)
+
+
 async def test_drained(open_with: Open) -> None:
     """Left normally, everything that was accepted is delivered first."""
     channel = RecordingChannel()
@@ -67,25 +76,20 @@ async def test_drained_after_an_exception(open_with: Open) -> None:
     assert len(channel.delivered) == 1
 
 
-async def test_accepted_requests_are_served(open_with: Open) -> None:
-    """What was asked before the block was left is answered."""
-    receipts = []
+async def test_accepted_requests_are_served(open_with: Open, autojump_clock: MockClock) -> None:
+    """What was asked before the block was left is answered, and is there."""
 
-    async def send(observatory: Observatory, nursery_left: trio.Event) -> None:
-        receipts.append(await observatory.mailbox.send_message("a", "b", "hello"))
-        nursery_left.set()
-
-    left = trio.Event()
-
-    async def open_and_leave(nursery: trio.Nursery) -> None:
-        async with open_with() as observatory:
-            nursery.start_soon(send, observatory, left)
-            await trio.lowlevel.checkpoint()
+    async def open_and_leave(nursery: trio.Nursery) -> Observatory:
+        observatory: Observatory
+        async with open_with(SlowStorage()) as observatory:
+            for text in "123":
+                nursery.start_soon(observatory.mailbox.send_message, "a", "b", text)
+                await wait_all_tasks_blocked()
+        return observatory
 
     async with trio.open_nursery() as nursery:
-        await open_and_leave(nursery)
-        await left.wait()
-    assert len(receipts) == 1
+        observatory = await open_and_leave(nursery)
+    assert observatory.mailbox.unread_count("a") == 3
 
 
 async def test_ten_seconds_to_drain(open_with: Open, autojump_clock: MockClock) -> None:

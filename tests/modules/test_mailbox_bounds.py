@@ -1,0 +1,309 @@
+"""Caps, what is evicted at them, and the cleanup after 24 hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from observatory import (
+    Entry,
+    Expired,
+    MailboxFullError,
+    Message,
+    Observatory,
+    StorageError,
+)
+from observatory.testing import FailingStorage
+
+Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+
+HOUR = 3600.0
+
+
+class WatchedStorage(FailingStorage):
+    """Keeps what it is told, and can fail to compact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Entry] = []
+        self.compacted = 0
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Keep the batch and commit it."""
+        numbers = await super().append(batch)
+        self.log.extend(batch)
+        return numbers
+
+    async def compact(self) -> None:
+        """Count, or fail."""
+        self.compacted += 1
+        await super().compact()
+        if self.failing:
+            raise StorageError("no room to compact")
+
+
+async def fill(obs: Observatory, contents: str, *read: int, to: str = "a") -> list[Message]:
+    """Send a message for each character and acknowledge some by position; return them, oldest first."""
+    messages = [(await obs.mailbox.send_message(to, "x", content)).message for content in contents]
+    if read:
+        await obs.mailbox.mark_read(to, *(messages[position].id for position in read))
+    return messages
+
+
+def contents(obs: Observatory, agent: str = "a") -> str:
+    """Return what is in a mailbox, oldest first."""
+    return "".join(message.content for message in reversed(obs.mailbox.get_messages(agent)))
+
+
+class TestCaps:
+    """At a cap the oldest read messages go, and never an unread one."""
+
+    @pytest.mark.parametrize(
+        ("read", "left"),
+        [([1], "acde"), ([3], "abce"), ([3, 1, 0], "bcde"), ([2, 3, 1], "acde")],
+    )
+    async def test_the_oldest_read_message_goes(self, open_here: Open, read: list[int], left: str) -> None:
+        """Whatever the order of reading was."""
+        async with open_here(mailbox={"max_messages": 4}) as obs:
+            messages = await fill(obs, "abcd")
+            for position in read:
+                await obs.mailbox.mark_read("a", messages[position].id)
+            await fill(obs, "e")
+            assert contents(obs) == left
+
+    async def test_one_after_the_other(self, open_here: Open) -> None:
+        """Each further message evicts one, until only unread ones are left."""
+        async with open_here(mailbox={"max_messages": 4}) as obs:
+            await fill(obs, "abcd", 3, 0, 2)
+            for content, left in (("e", "bcde"), ("f", "bdef"), ("g", "befg")):
+                await fill(obs, content)
+                assert contents(obs) == left
+            with pytest.raises(MailboxFullError):
+                await fill(obs, "h")
+            assert contents(obs) == "befg"
+
+    @pytest.mark.parametrize(
+        ("limits", "to", "limit"),
+        [
+            ({"max_messages": 3}, "a", "max_messages"),
+            ({"max_bytes": 3}, "a", "max_bytes"),
+            ({"max_total_bytes": 3}, "a", "max_total_bytes"),
+            ({"max_total_bytes": 3}, "b", "max_total_bytes"),
+            ({"max_mailboxes": 1}, "b", "max_mailboxes"),
+        ],
+    )
+    async def test_full_of_unread_ones(self, open_here: Open, limits: dict[str, int], to: str, limit: str) -> None:
+        """The sender is refused, nothing has happened, and the error names the setting."""
+        async with open_here(mailbox=limits) as obs, obs.pubsub.subscribe("agent:*") as subscription:
+            await fill(obs, "abc")
+            await subscription.receive_batch()
+            with pytest.raises(MailboxFullError, match=rf"mailbox of '{to}' is full: mailbox\.{limit} is ") as caught:
+                await fill(obs, "d", to=to)
+            assert (caught.value.to, caught.value.limit) == (to, f"mailbox.{limit}")
+            assert contents(obs) == "abc"
+            assert list(obs.mailbox.get_stats()) == ["a"]
+            assert obs.statistics().mailbox.bytes == 3
+            assert subscription.statistics().pending == 0
+
+    @pytest.mark.parametrize("limit", ["max_bytes", "max_total_bytes"])
+    async def test_as_many_go_as_are_needed(self, open_here: Open, limit: str) -> None:
+        """A large message evicts several small ones, and no more than that."""
+        async with open_here(mailbox={limit: 10}) as obs:
+            await fill(obs, "abcdefghij", 0, 1, 2, 3, 4)
+            await obs.mailbox.send_message("a", "x", "xyz")
+            assert contents(obs) == "defghijxyz"
+            assert obs.statistics().mailbox.bytes == 10
+
+    async def test_too_large_for_what_may_go(self, open_here: Open) -> None:
+        """When evicting every read message is not enough, none is evicted."""
+        async with open_here(mailbox={"max_bytes": 10}) as obs:
+            await fill(obs, "abcdefghij", 0, 1, 2)
+            with pytest.raises(MailboxFullError):
+                await obs.mailbox.send_message("a", "x", "long")
+            assert contents(obs) == "abcdefghij"
+            await obs.mailbox.send_message("a", "x", "xyz")
+            assert contents(obs) == "defghijxyz"
+
+    async def test_metadata_counts(self, open_here: Open) -> None:
+        """Content is counted in bytes of UTF-8, and metadata with it."""
+        async with open_here(mailbox={"max_bytes": 42}) as obs:
+            await obs.mailbox.send_message("a", "x", "ü", metadata={"key": ["value", 1]})
+            assert obs.statistics().mailbox.bytes == 2 + 8 + 3 + 8 + 8 + 5 + 8
+            with pytest.raises(MailboxFullError):
+                await obs.mailbox.send_message("a", "x", "", metadata={"key": 1})
+
+    async def test_one_that_is_larger_than_any_mailbox(self, open_here: Open) -> None:
+        """It is refused even by an empty mailbox, which does not come into being by that."""
+        async with open_here(mailbox={"max_bytes": 3}) as obs:
+            with pytest.raises(MailboxFullError):
+                await obs.mailbox.send_message("a", "x", "four")
+            assert obs.mailbox.get_stats() == {}
+            assert obs.statistics().mailbox.mailboxes == 0
+
+    async def test_a_cleared_mailbox_has_room(self, open_here: Open) -> None:
+        """It counts neither as a mailbox nor in bytes."""
+        async with open_here(mailbox={"max_mailboxes": 1, "max_total_bytes": 3}) as obs:
+            await fill(obs, "abc")
+            await obs.mailbox.clear_messages("a")
+            await fill(obs, "abc", to="b")
+            assert contents(obs, "b") == "abc"
+
+    async def test_a_whole_batch_at_the_cap(self, open_here: Open) -> None:
+        """Concurrent senders share what room there is: as many as fit are served, the others refused."""
+        async with open_here(mailbox={"max_messages": 4}) as obs:
+            await fill(obs, "abcd", 0, 1)
+            refused: list[MailboxFullError] = []
+
+            async def send() -> None:
+                try:
+                    await obs.mailbox.send_message("a", "x", "n")
+                except MailboxFullError as error:
+                    refused.append(error)
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(5):
+                    nursery.start_soon(send)
+            assert contents(obs) == "cdnn"
+            assert len(refused) == 3
+
+    async def test_storage_is_told_what_goes(self, open_here: Open) -> None:
+        """The eviction is committed with the message that caused it."""
+        storage = WatchedStorage()
+        async with open_here(storage=storage, mailbox={"max_messages": 2}) as obs:
+            await fill(obs, "ab", 0, 1)
+            new = await fill(obs, "c")
+            assert storage.log[-2:] == [Expired("a", (1,)), new[0]]
+
+    async def test_what_should_have_gone_stays_when_the_commit_fails(self, open_here: Open) -> None:
+        """A send that evicts and then cannot be committed changes nothing."""
+        storage = FailingStorage()
+        async with open_here(storage=storage, mailbox={"max_messages": 3}) as obs:
+            await fill(obs, "abc", 2, 0)
+            storage.failing = True
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(expect_refusal, obs)
+            assert contents(obs) == "abc"
+            assert obs.statistics().mailbox.bytes == 3
+            storage.failing = False
+            await fill(obs, "de")
+            assert contents(obs) == "bde"
+
+
+async def expect_refusal(obs: Observatory) -> None:
+    """Send a message that must be refused, for want of room or of storage."""
+    with pytest.raises((StorageError, MailboxFullError)):
+        await obs.mailbox.send_message("a", "x", "n")
+
+
+class TestCleanup:
+    """Every minute, what is read and older than a day goes."""
+
+    async def test_after_a_day(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """A read message stays for 24 hours from when it was sent, an unread one for ever."""
+        async with open_here() as obs:
+            await fill(obs, "abc", 0, 2)
+            await trio.sleep(24 * HOUR - 60)
+            assert contents(obs) == "abc"
+            await trio.sleep(180)
+            assert contents(obs) == "b"
+            await trio.sleep(48 * HOUR)
+            assert contents(obs) == "b"
+            assert obs.statistics().mailbox.bytes == 1
+
+    async def test_read_late(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """What is acknowledged when it is old already goes with the next cleanup."""
+        async with open_here() as obs:
+            (message,) = await fill(obs, "a")
+            await trio.sleep(48 * HOUR)
+            await obs.mailbox.mark_read("a", message.id)
+            assert contents(obs) == "a"
+            await trio.sleep(61)
+            assert obs.mailbox.get_stats() == {}
+            assert obs.statistics().mailbox.mailboxes == 0
+
+    async def test_settings(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """Age and interval can be set."""
+        async with open_here(mailbox={"cleanup_age": 5, "cleanup_interval": 1}) as obs:
+            await fill(obs, "a", 0)
+            await trio.sleep(4.5)
+            assert contents(obs) == "a"
+            await trio.sleep(2)
+            assert contents(obs) == ""
+
+    async def test_many(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """More than fits one batch goes in one cleanup, over all mailboxes; storage is compacted once."""
+        storage = WatchedStorage()
+        async with open_here(storage=storage, mailbox={"cleanup_age": 30}) as obs:
+            for agent, count in (("a", 1_500), ("b", 1), ("c", 700)):
+                receipts = [await obs.mailbox.send_message(agent, "x", "") for _ in range(count)]
+                await obs.mailbox.mark_read(agent, *(receipt.message.id for receipt in receipts))
+            await fill(obs, "x", to="d")
+            await trio.sleep(60.5)
+            assert list(obs.mailbox.get_stats()) == ["d"]
+            assert storage.compacted == 1
+            assert sum(isinstance(entry, Expired) for entry in storage.log) == 5
+
+    async def test_nothing_to_do(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """Then nothing is committed or compacted."""
+        storage = WatchedStorage()
+        async with open_here(storage=storage) as obs:
+            await fill(obs, "a")
+            await trio.sleep(HOUR)
+            assert (len(storage.log), storage.compacted) == (1, 0)
+
+    async def test_a_failed_commit(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """Nothing goes, and a later cleanup does it."""
+        storage = WatchedStorage()
+        async with open_here(storage=storage, mailbox={"cleanup_age": 5}) as obs:
+            await fill(obs, "abc", 2, 0)
+            storage.failing = True
+            await trio.sleep(120.5)
+            assert storage.failures == 2
+            assert contents(obs) == "abc"
+            assert obs.statistics().mailbox.bytes == 3
+            storage.failing = False
+            await trio.sleep(60)
+            assert contents(obs) == "b"
+
+    async def test_compacting_fails(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """That is no reason to stop: messages go, and the Mailbox does not restart."""
+
+        class Full(WatchedStorage):
+            async def compact(self) -> None:
+                self.failing = True
+                try:
+                    await super().compact()
+                finally:
+                    self.failing = False
+
+        storage = Full()
+        async with open_here(storage=storage, mailbox={"cleanup_age": 5}) as obs:
+            for agent in ("a", "b"):
+                await fill(obs, "a", 0, to=agent)
+                await trio.sleep(60.5)
+            assert storage.compacted == 2
+            assert obs.mailbox.get_stats() == {}
+            assert all(child.restarts == 0 for child in obs.health().children)
+
+    async def test_while_closing(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """A cleanup that comes while lanes are drained is left out."""
+        storage = SlowStorage()
+        async with trio.open_nursery() as nursery:
+            async with open_here(storage=storage, mailbox={"cleanup_interval": 0.5}) as obs:
+                nursery.start_soon(obs.mailbox.send_message, "a", "x", "slow")
+                await wait_all_tasks_blocked()
+        assert contents(obs) == "slow"
+
+
+class SlowStorage(FailingStorage):
+    """Takes five seconds for each commit."""
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Wait, then commit."""
+        await trio.sleep(5)
+        return await super().append(batch)
