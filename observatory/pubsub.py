@@ -82,12 +82,9 @@ class PubSub:
             self._find_followers(log)
         for follower in log.followers:
             follower.add(event, size)
-            if follower.excessive(self._log_bytes):
-                follower.trim(self._log_bytes)
+            follower.trim(self._log_bytes)
         self._published += 1
-        self._bytes += size
-        if log.excessive(self._log_bytes):
-            self._bytes -= log.trim(self._log_bytes)
+        self._bytes += size - log.trim(self._log_bytes)
         if self._bytes > self._max_bytes:
             self._evict()
         return event

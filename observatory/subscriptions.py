@@ -99,12 +99,10 @@ class EventLog:
             trio.lowlevel.reschedule(task)
         self.waiting.clear()
 
-    def excessive(self, max_bytes: int) -> bool:
-        """Tell whether it is time to trim; in large steps, since each moves what is left."""
-        return self.bytes > max_bytes or len(self.events) > self.keep + self.keep // 4
-
     def trim(self, max_bytes: int) -> int:
-        """Forget what is beyond the bounds; return the bytes given back."""
+        """Forget what is beyond the bounds, in large steps, since each moves what is left; return the bytes freed."""
+        if self.bytes <= max_bytes and len(self.events) <= self.keep + self.keep // 4:
+            return 0
         count = max(len(self.events) - self.keep, 0)
         left = self.bytes - sum(self.sizes[:count])
         while left > max_bytes:
@@ -193,15 +191,16 @@ class Subscription:
         if self._busy:
             raise trio.BusyResourceError("another task is already reading this subscription")
         self._busy = True
+        log = self._log
         try:
-            if self._is_ready():
+            if self._position != log.next or self._gap is not None:
                 await trio.lowlevel.checkpoint()
-            while not self._is_ready():
+            while self._position == log.next and self._gap is None:
                 if self._closed:
                     await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
                 task = self._task = trio.lowlevel.current_task()
-                self._log.waiting[task] = None
+                log.waiting[task] = None
                 await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
             return self._take(max_events)
         finally:
@@ -243,9 +242,6 @@ class Subscription:
             capacity=self.capacity,
         )
 
-    def _is_ready(self) -> bool:
-        return self._position != self._log.next or self._gap is not None
-
     def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
         del self._log.waiting[self._task]
         return trio.lowlevel.Abort.SUCCEEDED
@@ -253,7 +249,8 @@ class Subscription:
     def _take(self, limit: int | None) -> list[Event]:
         log = self._log
         start = self._position
-        oldest = log.next - min(self.room, len(log.events))
+        first = log.next - len(log.events)
+        oldest = max(first, log.next - self.room)
         if start < oldest:
             self._overflow(oldest - start)
             start = oldest
@@ -261,7 +258,7 @@ class Subscription:
         if self._gap is not None:
             batch.append(self._gap_event(start))
             limit = None if limit is None else limit - 1
-        offset = start - log.first
+        offset = start - first
         events = log.events[offset:] if limit is None else log.events[offset : offset + limit]
         if self.room > self.capacity:  # what was replayed is read or dropped for good
             self.room = max(self.capacity, self.room - (start + len(events) - self._position))

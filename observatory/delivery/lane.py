@@ -253,14 +253,15 @@ class Lane:
         now = trio.current_time()
         recipient = self._recipients.fail(name, Delivery(self.name, "queued", error=error), now)
         excess = self._recipients.put_back(recipient, parcels)
-        retrying = Delivery(self.name, "retrying", recipient.attempts, error=error)
-        for parcel in parcels[: len(parcels) - len(excess)]:
-            parcel.report(retrying)
         for parcel in excess:
             self._give_up(parcel, f"too many deliveries wait for this recipient: {error}", recipient.attempts)
         if self._recipients.exhausted(recipient, now):
             for parcel in self._recipients.forget(recipient):
                 self._give_up(parcel, error, recipient.attempts)
+        else:
+            retrying = Delivery(self.name, "retrying", recipient.attempts, error=error)
+            for parcel in parcels[: len(parcels) - len(excess)]:
+                parcel.report(retrying)
 
     def _give_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         if parcel.retracted:

@@ -30,10 +30,9 @@ class Parcel:
         awaited: the delivery channels whose first outcome the waiter waits for.
         wanted: whether the message is still unread; None for a retraction, which is always wanted.
         waiter: who waits, or None.
-        position: for the waiter to tell its parcels apart.
     """
 
-    __slots__ = ("_awaited", "_waiter", "deliveries", "job", "position", "to", "wanted")
+    __slots__ = ("_awaited", "_waiter", "deliveries", "job", "to", "wanted")
 
     def __init__(
         self,
@@ -42,13 +41,11 @@ class Parcel:
         awaited: frozenset[str] = frozenset(),
         wanted: Wanted | None = None,
         waiter: Waiter | None = None,
-        position: int = 0,
     ) -> None:
         self.job = job
         self.to = job.message.to if isinstance(job, Post) else job.to
         self.deliveries = deliveries
         self.wanted = wanted
-        self.position = position
         self._awaited = awaited
         self._waiter = waiter
 
@@ -62,9 +59,12 @@ class Parcel:
         waiter = self._waiter
         if waiter is None:
             return
-        self.deliveries[delivery.channel] = delivery
-        if delivery.channel in self._awaited:
-            self._awaited = self._awaited - {delivery.channel}
-            if not self._awaited:
-                self._waiter = None
-                waiter.settled(self)
+        channel, awaited = delivery.channel, self._awaited
+        self.deliveries[channel] = delivery
+        if channel not in awaited:
+            return
+        if len(awaited) > 1:
+            self._awaited = awaited - {channel}
+        else:
+            self._waiter = None
+            waiter.settled(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +42,7 @@ class Composer:
             to, from_, content, type = draft.to, draft.from_, draft.content, draft.type
             check_name("to", to)
             copied, size = check_draft(from_, content, type, draft.metadata)
-        return Message(secrets.token_hex(8), from_, to, content, self._clock.now(), type, False, copied), size
+        return Message(os.urandom(8).hex(), from_, to, content, self._clock.now(), type, False, copied), size
 
 
 def check_draft(from_: object, content: object, type: object, metadata: object) -> tuple[Mapping[str, Any], int]:

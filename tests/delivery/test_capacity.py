@@ -24,6 +24,19 @@ class GatedChannel(FailingChannel):
         return await super().deliver(batch)
 
 
+class SteppedChannel(RecordingChannel):
+    """Delivers a batch for each release."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = trio.Semaphore(0)
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Wait for a release."""
+        await self.steps.acquire()
+        return await super().deliver(batch)
+
+
 class ForgetfulChannel(GatedChannel):
     """Does something else the first time that it is told of dropped posts."""
 
@@ -191,6 +204,19 @@ async def test_a_dropped_retraction_is_not_counted_in_the_marker(open_with: Any)
         await send(observatory, "2", "3")
         channel.gate.set()
     assert contents(channel.jobs) == ["1", 1, "3"]
+
+
+async def test_dropping_while_a_marker_is_given(open_with: Any) -> None:
+    """What is dropped in the meantime has a marker of its own: markers and posts are all that was sent."""
+    channel = SteppedChannel()
+    async with open_with({"c": channel}, lane_capacity=2) as observatory:
+        await send(observatory, *"12345")
+        channel.steps.release()
+        await wait_all_tasks_blocked()
+        await send(observatory, *"6789")
+        for _ in range(2):
+            channel.steps.release()
+    assert [contents(batch) for batch in channel.batches] == [["1"], [3, "5"], [3, "9"]]
 
 
 @pytest.mark.parametrize("fail", [fail_at_the_batch, fail_at_the_marker])

@@ -183,3 +183,11 @@ async def test_a_message_after_the_end_begins_anew(open_with: Any, autojump_cloc
         await trio.sleep(46)
         delivery = (await observatory.mailbox.send_message("a", "x", "second")).deliveries["c"]
         assert (delivery.state, delivery.attempts) == ("retrying", 1)
+
+
+async def test_the_first_attempt_may_be_the_last(open_with: Any) -> None:
+    """With a single attempt, its failure is the end, and the receipt says so."""
+    async with open_with({"c": TimedChannel()}, required=("c",), retry_attempts=1) as observatory:
+        delivery = (await observatory.mailbox.send_message("a", "x", "hello")).deliveries["c"]
+        assert (delivery.state, delivery.attempts) == ("dead", 1)
+        assert len(observatory.dead_letters()) == 1

@@ -172,7 +172,7 @@ async def test_contents_that_are_allowed(open_here: Open, content: str) -> None:
         ({"x" * 262_144: 1}, "metadata: has more than the 262,144 bytes that are allowed"),
         (widespread(), "metadata: has more than the 262,144 bytes that are allowed"),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=range(21),
 )
 async def test_metadata_that_is_not_allowed(open_here: Open, metadata: Any, text: str) -> None:
     """The error names the path of what JSON cannot hold."""
@@ -197,7 +197,7 @@ async def test_metadata_that_contains_itself(open_here: Open) -> None:
         ({"level": Level.HIGH, "max": 2**63 - 1, "min": -(2**63)}, {"level": 3, "max": 2**63 - 1, "min": -(2**63)}),
         (nested(64), nested(64)),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=range(7),
 )
 async def test_metadata_that_is_allowed(open_here: Open, metadata: Any, expected: dict[str, Any]) -> None:
     """A JSON object arrives as it was sent."""

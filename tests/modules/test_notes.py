@@ -186,12 +186,12 @@ async def test_waiting_when_it_ends() -> None:
     """Whoever still waits when the task is cancelled is told, and nothing has happened."""
     notes = make_notes()
     async with trio.open_nursery() as nursery:
-        await nursery.start(notes.run)
-        nursery.cancel_scope.cancel()
-        with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as writers:
-                for key in "ab":
-                    writers.start_soon(expect_refusal, notes, key)
+        for key in "ab":
+            nursery.start_soon(expect_refusal, notes, key)
+        await wait_all_tasks_blocked()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await notes.run()
     assert notes.list_notes() == []
 
 
