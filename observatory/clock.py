@@ -29,7 +29,7 @@ class Clock:
         if now <= self._last:
             now = self._last + 1
         self._last = now
-        return _EPOCH + timedelta(microseconds=now)
+        return datetime.fromtimestamp(now / 1_000_000, UTC)  # exact: a double tells microseconds apart until 2106
 
 
 class TrioClock(Clock):

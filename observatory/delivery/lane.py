@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -161,8 +162,12 @@ class Lane:
     async def _wait_for_work(self) -> None:
         if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
             self._work = trio.Event()
-            with trio.move_on_at(self._recipients.next_deadline()):
+            deadline = self._recipients.next_deadline()
+            if deadline == math.inf:
                 await self._work.wait()
+            else:
+                with trio.move_on_at(deadline):
+                    await self._work.wait()
 
     def _take_batch(self) -> None:
         size = self._settings.batch_size

@@ -12,7 +12,9 @@ from typing import Any
 import trio
 
 from observatory import Adopt, Context, DeliveryChannel, Job, Outcome
+from observatory_inbox.hop import run_in_thread
 from observatory_inbox.listing import QueueStats, queue_stats
+from observatory_inbox.placing import Placer
 from observatory_inbox.recovery import Recovery
 from observatory_inbox.settings import InboxSettings
 from observatory_inbox.writing import Batch
@@ -31,10 +33,8 @@ class InboxChannel(DeliveryChannel):
         self._clock = context.clock
         self._settings: InboxSettings = context.settings or InboxSettings()
         self._folder = os.path.join(context.root, "inbox")
-        # A thread of its own: one that others have taken would hold every sender back.
-        self._limiter = trio.CapacityLimiter(1)
         prefix = f".{secrets.token_hex(4)}-"
-        self._temporary_names = (f"{prefix}{number}.tmp" for number in itertools.count())
+        self._placer = Placer(f"{prefix}{number}.tmp" for number in itertools.count())
         self._written = 0
         self._removed = 0
         self._recovery = Recovery(self._folder, self._settings.max_file_bytes, 0.0)
@@ -42,8 +42,8 @@ class InboxChannel(DeliveryChannel):
     async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
         """Write and remove the files of a batch."""
         # Never abandoned: a batch is bounded, and a thread left behind could write after a later retraction.
-        work = Batch(self._folder, batch, self._temporary_names)
-        outcomes = await trio.to_thread.run_sync(work.carry_out, limiter=self._limiter)
+        work = Batch(self._folder, batch, self._placer)
+        outcomes = await run_in_thread(work.carry_out)
         self._written += work.written
         self._removed += work.removed
         return outcomes

@@ -1,6 +1,6 @@
 """One batch of jobs against the files of the inbox: blocking code, for a worker thread.
 
-This is the hot path: per message one open, write, close and rename, and per recipient and batch one descriptor,
+This is the hot path: per message one open, write, link and close, and per recipient and batch one descriptor,
 so that no directory can be exchanged for a symbolic link between the check and the write. Descriptors are not kept
 from batch to batch: they would go on to write into a directory that has been moved away.
 """
@@ -8,20 +8,17 @@ from batch to batch: they would go on to write into a directory that has been mo
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from observatory import Done, Failed, Job, Message, Outcome, Post, Retraction
 from observatory_inbox.files import explain, make_directory, open_directory
 from observatory_inbox.format import SUFFIX, encode, is_id, is_name
+from observatory_inbox.placing import Placer
 
 _Places: TypeAlias = list[tuple[int, Post | Retraction]]
 """Jobs of one recipient, each with its place in the batch."""
 
-_CREATE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
-_FILE_MODE = 0o600
 _WRITTEN = Done("written", "flushed")
 _NOTHING_LEFT = Done("written")  # of a retraction, and of a `Dropped`, which asks for nothing here
 
@@ -36,22 +33,22 @@ class Batch:
     Args:
         folder: the path of the inbox.
         jobs: the batch.
-        temporary_names: names for temporary files, each given once.
+        placer: writes the files.
     """
 
-    def __init__(self, folder: str, jobs: Sequence[Job], temporary_names: Iterator[str]) -> None:
+    def __init__(self, folder: str, jobs: Sequence[Job], placer: Placer) -> None:
         self.written = 0
         self.removed = 0
         self._folder = folder
         self._jobs = jobs
-        self._temporary_names = temporary_names
+        self._placer = placer
         self._outcomes: list[Outcome] = [_NOTHING_LEFT] * len(jobs)
-        self._umask_interferes: bool | None = None
 
     def carry_out(self) -> list[Outcome]:
         """Carry out every job and return the outcomes in order."""
         recipients = self._by_recipient()
         if recipients:
+            self._placer.begin_batch()
             self._carry_out(recipients)
         return self._outcomes
 
@@ -135,30 +132,9 @@ class Batch:
             data = encode(message)
         except TypeError as error:
             return Failed(f"message {message.id} cannot be written as JSON: {error}", permanent=True)
-        temporary = next(self._temporary_names)
-        descriptor = os.open(temporary, _CREATE, _FILE_MODE, dir_fd=directory)
-        try:
-            try:
-                if self._umask_interferes is not False:
-                    self._set_mode(descriptor)
-                written = os.write(descriptor, data)
-                while written < len(data):
-                    written += os.write(descriptor, memoryview(data)[written:])
-            finally:
-                os.close(descriptor)
-            os.rename(temporary, message.id + SUFFIX, src_dir_fd=directory, dst_dir_fd=directory)
-        except OSError:
-            _remove(temporary, directory)
-            raise
+        self._placer.place(data, message.id + SUFFIX, directory)
         self.written += 1
         return _WRITTEN
-
-    def _set_mode(self, descriptor: int) -> None:
-        """Look at the first file of the batch; if the umask took from its mode, correct it and all later ones."""
-        if self._umask_interferes is None:
-            self._umask_interferes = stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE_MODE
-        if self._umask_interferes:
-            os.fchmod(descriptor, _FILE_MODE)
 
 
 def _open(name: str, parent: int | None, places: Iterable[tuple[int, Job]]) -> int | None:
@@ -167,11 +143,6 @@ def _open(name: str, parent: int | None, places: Iterable[tuple[int, Job]]) -> i
         return open_directory(name, parent)
     except FileNotFoundError:
         return make_directory(name, parent) if any(isinstance(job, Post) for _, job in places) else None
-
-
-def _remove(temporary: str, directory: int) -> None:
-    with suppress(OSError):  # what is reported is the first failure; recovery sweeps what remains
-        os.unlink(temporary, dir_fd=directory)
 
 
 def _bad_name(to: str) -> str:

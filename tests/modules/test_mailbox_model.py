@@ -1,0 +1,470 @@
+"""The Mailbox beside a simple model of it: thousands of random steps, some of them failing, under a mock clock."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+import pytest
+import trio
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from observatory import (
+    Adopt,
+    DeliverySettings,
+    Entry,
+    MailboxCleared,
+    MailboxFullError,
+    MailboxSettings,
+    MemoryStorage,
+    Message,
+    MessagesRead,
+    Observatory,
+    ObservatoryError,
+    OutcomeUnknownError,
+    Receipt,
+    Settings,
+    StorageError,
+    StorageSettings,
+    StoredMessage,
+    Subscription,
+    TrioClock,
+    UnknownMessageError,
+    open_observatory,
+)
+from observatory.testing import RecordingChannel, observatory_plugin
+
+T = TypeVar("T")
+
+LIMITS = MailboxSettings(max_messages=4, max_bytes=20, max_total_bytes=45, max_mailboxes=3)
+DAY = timedelta(days=1)
+
+
+@attrs.define
+class Item:
+    """A message as the model knows it."""
+
+    marker: str
+    size: int
+    sequence: int
+    read: bool = False
+    id: str = ""
+    timestamp: datetime | None = None
+
+
+class Model:
+    """What the Mailbox should be, written down as simply as possible."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[str, list[Item]] = {}  # oldest first
+        self._last: Counter[str] = Counter()
+
+    def bytes_of(self, agents: Collection[str]) -> int:
+        """Return the bytes of some mailboxes."""
+        return sum(item.size for agent in agents for item in self.boxes.get(agent, ()))
+
+    def unread(self, agent: str) -> list[Item]:
+        """Return what is unread, oldest first."""
+        return [item for item in self.boxes.get(agent, ()) if not item.read]
+
+    def send(self, agent: str, marker: str, size: int) -> Item | None:
+        """Add a message, and let read ones go for it; None when there is no room."""
+        if agent not in self.boxes and len(self.boxes) >= LIMITS.max_mailboxes:
+            return None
+        box = list(self.boxes.get(agent, ()))
+        others = self.bytes_of(self.boxes.keys() - {agent})
+        while (
+            len(box) >= LIMITS.max_messages
+            or sum(item.size for item in box) + size > LIMITS.max_bytes
+            or others + sum(item.size for item in box) + size > LIMITS.max_total_bytes
+        ):
+            oldest = next((item for item in box if item.read), None)
+            if oldest is None:
+                return None
+            box.remove(oldest)
+        self._last[agent] += 1
+        item = Item(marker, size, self._last[agent])
+        self.boxes[agent] = [*box, item]
+        return item
+
+    def clean_up(self, now: datetime) -> None:
+        """Remove what is read and older than a day."""
+        for agent, box in list(self.boxes.items()):
+            left = [item for item in box if not (item.read and item.timestamp and item.timestamp < now - DAY)]
+            if left:
+                self.boxes[agent] = left
+            else:
+                del self.boxes[agent]
+
+
+class MoodyStorage(MemoryStorage):
+    """Fails at the next commit in the way it is told to; outlives the Observatory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mood = "good"
+        self.commits = 0
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Commit, or not, or both."""
+        self.commits += 1
+        if self.mood == "refuses":
+            raise StorageError("planned by the test")
+        if self.mood == "breaks before":
+            raise RuntimeError("planned by the test")
+        numbers = await super().append(batch)
+        if self.mood == "breaks after":
+            raise RuntimeError("planned by the test")
+        return numbers
+
+
+class FolderChannel(RecordingChannel):
+    """A delivery channel whose messages outlive the Observatory."""
+
+    recovers: ClassVar[bool] = True
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Hand over what is there."""
+        await adopt(list(self.delivered))
+
+
+class Swarm:
+    """An Observatory under a mock clock in a thread of its own, fed with steps from another one."""
+
+    def __init__(self, root: Path) -> None:
+        self.storage = MoodyStorage()
+        self.folder = FolderChannel()
+        self.clock = TrioClock()
+        self.told: set[str] = set()  # ids of unread messages, as a subscriber knows them
+        self.obs: Observatory
+        self._subscription: Subscription
+        self._root = root
+        self._mock = MockClock()
+        self._ended = False
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._run,), kwargs={"clock": self._mock})
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def do(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Run a step and wait for it."""
+        return trio.from_thread.run(function, *arguments, trio_token=self._token)
+
+    def reopen(self, *, end: bool = False) -> None:
+        """Close the Observatory, and open another one in its place."""
+        self._ended = end
+        self._ready.clear()
+        self.do(self._leave)
+        if end:
+            self._thread.join(10)
+            assert not self._thread.is_alive()
+        else:
+            assert self._ready.wait(10)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and everything happen that was due."""
+        await wait_all_tasks_blocked()
+        self._mock.jump(seconds)
+        await wait_all_tasks_blocked()
+
+    async def hear(self) -> None:
+        """Take notice of what was published."""
+        if not self._subscription.statistics().pending:
+            return
+        for event in await self._subscription.receive_batch():
+            if isinstance(event.payload, Message):
+                self.told.add(event.payload.id)
+            elif isinstance(event.payload, MessagesRead):
+                self.told.difference_update(event.payload.ids)
+            else:
+                assert isinstance(event.payload, MailboxCleared)
+                self.told.difference_update(self.known[event.payload.to])
+
+    known: dict[str, set[str]]
+    """Ids of every message by recipient; the machine keeps it."""
+
+    async def _run(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        plugin = observatory_plugin(
+            "test", storage={"test": lambda _: self.storage}, channels={"folder": lambda _: self.folder}
+        )
+        own = Settings(
+            root=self._root,
+            mailbox=LIMITS,
+            delivery=DeliverySettings(required=("folder",)),
+            storage=StorageSettings(backend="test"),
+            disabled_plugins=tuple(found.name for found in entry_points(group="observatory")),
+        )
+        while not self._ended:
+            async with open_observatory(own, plugins=[plugin], clock=self.clock) as self.obs:
+                self._subscription = self.obs.pubsub.subscribe("agent:*")
+                self._left = trio.Event()
+                self._ready.set()
+                await self._left.wait()
+
+    async def _leave(self) -> None:
+        await wait_all_tasks_blocked()
+        self._left.set()
+
+
+AGENTS = st.sampled_from("abcd")
+SIZES = st.integers(0, 8) | st.sampled_from([20, 21])
+MOODS = st.sampled_from(["good"] * 5 + ["refuses", "breaks before", "breaks after"])
+PICKS = st.integers(0, 5)
+
+
+class Machine(RuleBasedStateMachine):
+    """Each rule does the same to the Mailbox and to the model, and compares what both answer."""
+
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.swarm = Swarm(Path(self._folder.name))
+        self.swarm.known = {agent: set() for agent in "abcd"}
+        self.model = Model()
+        self._markers = iter(map(str, range(1_000_000)))
+
+    def teardown(self) -> None:
+        """End the thread."""
+        self.swarm.reopen(end=True)
+        self._folder.cleanup()
+
+    def call(self, mood: str, function: Callable[..., Awaitable[T]], *arguments: Any) -> tuple[T | None, bool]:
+        """Call the Mailbox in some mood of its storage; return the answer, and whether it has happened."""
+        storage = self.swarm.storage
+        storage.mood, storage.commits = mood, 0
+        try:
+            answer = self.swarm.do(function, *arguments)
+        except StorageError:
+            assert (mood, storage.commits) == ("refuses", 1)
+            return None, False
+        except OutcomeUnknownError:
+            assert mood.startswith("breaks")
+            storage.mood = "good"
+            self.swarm.do(self.swarm.pass_time, 7)  # the Mailbox starts again
+            return None, mood == "breaks after"
+        finally:
+            storage.mood = "good"
+        assert mood == "good" or not storage.commits
+        return answer, True
+
+    def fill_in(self, agent: str, items: Collection[Item]) -> None:
+        """Learn the ids and times of messages that were sent."""
+        found = {message.type: message for message in self.swarm.obs.mailbox.get_messages(agent)}
+        for item in items:
+            item.id, item.timestamp = found[item.marker].id, found[item.marker].timestamp
+            self.swarm.known[agent].add(item.id)
+
+    @rule(agent=AGENTS, size=SIZES, mood=MOODS)
+    def send(self, agent: str, size: int, mood: str) -> None:
+        """Send one message."""
+        marker = next(self._markers)
+        boxes = dict(self.model.boxes)
+        last = self.model._last.copy()
+        item = self.model.send(agent, marker, size)
+        if item is None:
+            with pytest.raises(MailboxFullError):
+                self.call(mood, self.send_one, agent, size, marker)
+            return
+        receipt, happened = self.call(mood, self.send_one, agent, size, marker)
+        if happened:
+            self.fill_in(agent, [item])
+        else:
+            self.model.boxes, self.model._last = boxes, last
+        if receipt is not None:
+            assert (receipt.sequence, receipt.message.id) == (item.sequence, item.id)
+            assert receipt.deliveries["folder"].state == "written"
+
+    async def send_one(self, agent: str, size: int, marker: str) -> Receipt:
+        """Send a message of that size."""
+        return await self.swarm.obs.mailbox.send_message(agent, "x", "x" * size, type=marker)
+
+    @rule(agent=AGENTS, size=st.integers(0, 8), count=st.integers(2, 6))
+    def send_together(self, agent: str, size: int, count: int) -> None:
+        """Send equal messages at the same time: which one is refused is left to chance, how many are is not."""
+        markers = [next(self._markers) for _ in range(count)]
+        outcomes = self.swarm.do(self.send_many, agent, size, markers)
+        sent = sorted((each for each in outcomes if isinstance(each, Receipt)), key=lambda each: each.sequence)
+        for receipt in sent:
+            item = self.model.send(agent, receipt.message.type, size)
+            assert item is not None
+            assert item.sequence == receipt.sequence
+            item.id, item.timestamp = receipt.message.id, receipt.message.timestamp
+            self.swarm.known[agent].add(item.id)
+        if len(sent) < count:
+            assert self.model.send(agent, "refused", size) is None
+
+    async def send_many(self, agent: str, size: int, markers: list[str]) -> list[Receipt | MailboxFullError]:
+        """Send messages at the same time."""
+        outcomes: list[Receipt | MailboxFullError] = []
+
+        async def send(marker: str) -> None:
+            try:
+                outcomes.append(await self.send_one(agent, size, marker))
+            except MailboxFullError as error:
+                outcomes.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for marker in markers:
+                nursery.start_soon(send, marker)
+        return outcomes
+
+    @rule(agents=st.permutations("abcd"), count=st.integers(1, 4), size=SIZES, mood=MOODS)
+    def broadcast(self, agents: list[str], count: int, size: int, mood: str) -> None:
+        """Send a copy to several."""
+        names, marker = agents[:count], next(self._markers)
+        boxes = dict(self.model.boxes)
+        last = self.model._last.copy()
+        items = [self.model.send(name, marker, size) for name in names]
+        outcomes, happened = self.call(mood, self.send_copies, names, size, marker)
+        if not happened:
+            self.model.boxes, self.model._last = boxes, last
+            return
+        for name, item in zip(names, items, strict=True):
+            if item is not None:
+                self.fill_in(name, [item])
+        if outcomes is not None:
+            numbers = [outcome.sequence if isinstance(outcome, Receipt) else None for outcome in outcomes]
+            assert numbers == [item and item.sequence for item in items]
+
+    async def send_copies(self, names: list[str], size: int, marker: str) -> list[Receipt | ObservatoryError]:
+        """Send a copy to each."""
+        return await self.swarm.obs.mailbox.broadcast_to_many(names, "x", "x" * size, type=marker)
+
+    @rule(agent=AGENTS, picks=st.lists(PICKS, max_size=3), mood=MOODS)
+    def mark_read(self, agent: str, picks: list[int], mood: str) -> None:
+        """Acknowledge some messages, or one that is not there."""
+        box = self.model.boxes.get(agent, [])
+        ids = [box[pick].id if pick < len(box) else "0" * 16 for pick in picks]
+        if "0" * 16 in ids:
+            with pytest.raises(UnknownMessageError):
+                self.call(mood, self.swarm.obs.mailbox.mark_read, agent, *ids)
+            return
+        answer, happened = self.call(mood, self.swarm.obs.mailbox.mark_read, agent, *ids)
+        if happened:
+            self.model.boxes[agent] = [attrs.evolve(item, read=item.read or item.id in ids) for item in box]
+            if not box:
+                del self.model.boxes[agent]
+        if answer is not None:
+            assert [(message.id, message.read) for message in answer] == [(id, True) for id in ids]
+
+    @rule(agent=AGENTS, mood=MOODS)
+    def clear(self, agent: str, mood: str) -> None:
+        """Remove a whole mailbox."""
+        count, happened = self.call(mood, self.swarm.obs.mailbox.clear_messages, agent)
+        if count is not None:
+            assert count == len(self.model.boxes.get(agent, ()))
+        if happened:
+            self.model.boxes.pop(agent, None)
+
+    @rule(agent=AGENTS, pick=PICKS)
+    def receive(self, agent: str, pick: int) -> None:
+        """Take the oldest unread message; of all, or after one."""
+        box = self.model.boxes.get(agent, [])
+        after = box[pick] if pick < len(box) else None
+        newer = [item for item in self.model.unread(agent) if after is None or item.sequence > after.sequence]
+        message = self.swarm.do(self.try_to_receive, agent, after.id if after else None)
+        assert (message and message.id) == (newer[0].id if newer else None)
+
+    async def try_to_receive(self, agent: str, after: str | None) -> Message | None:
+        """Receive what is there, and do not wait for what is not."""
+        message: Message | None = None
+
+        async def receive() -> None:
+            nonlocal message
+            message = await self.swarm.obs.mailbox.receive(agent, after=after)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        return message
+
+    @rule(agent=AGENTS, pick=PICKS, limit=st.integers(0, 5), unread_only=st.booleans())
+    def read_a_page(self, agent: str, pick: int, limit: int, unread_only: bool) -> None:
+        """Read a page of a mailbox."""
+        box = self.model.boxes.get(agent, [])
+        before = box[pick] if pick < len(box) else None
+        page = [item.id for item in reversed(box) if before is None or item.sequence < before.sequence]
+        if unread_only:
+            unread = {item.id for item in self.model.unread(agent)}
+            page = [id for id in page if id in unread]
+        found = self.swarm.obs.mailbox.get_messages(
+            agent, limit=limit, before=before.id if before else None, unread_only=unread_only
+        )
+        assert [message.id for message in found] == page[:limit]
+
+    # Multiples of seven, so that no message is ever just a day old.
+    @rule(seconds=st.sampled_from([63, 3_605, 43_204, 86_401]))
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass: a cleanup runs."""
+        self.swarm.do(self.swarm.pass_time, seconds)
+        self.model.clean_up(self.swarm.do(self.now))
+
+    async def now(self) -> datetime:
+        """Tell the time."""
+        return self.swarm.clock.now()
+
+    @rule()
+    def reopen(self) -> None:
+        """Close the Observatory, and open one that knows only what storage and folder have kept."""
+        self.swarm.do(self.swarm.hear)
+        self.swarm.reopen()
+
+    @invariant()
+    def agree(self) -> None:
+        """Table, figures, storage, delivery channel and subscriber hold what the model holds."""
+        type(self).steps += 1
+        self.swarm.do(self.compare)
+
+    async def compare(self) -> None:
+        """Compare everything with the model."""
+        await wait_all_tasks_blocked()
+        await self.swarm.hear()
+        mailbox, boxes = self.swarm.obs.mailbox, self.model.boxes
+        expected = {agent: [(item.id, item.read) for item in box] for agent, box in boxes.items()}
+        table = {agent: [(m.id, m.read) for m in reversed(mailbox.get_messages(agent))] for agent in mailbox.get_stats()}
+        assert table == expected
+        batches: list[Sequence[StoredMessage]] = []
+        await self.swarm.storage.replay(batches.append)
+        stored = {batch[0].message.to: [(each.message.id, each.message.read) for each in batch] for batch in batches}
+        assert stored == expected
+        for agent in "abcd":
+            unread = [item.id for item in self.model.unread(agent)]
+            stats = mailbox.agent_stats(agent)
+            assert (stats.total, stats.unread) == (len(boxes.get(agent, ())), len(unread))
+            assert mailbox.unread_count(agent) == len(unread)
+            assert (stats.oldest_unread_age_sec is None) == (not unread)
+            assert set(self.swarm.folder.ids(agent)) == set(unread)
+        totals = mailbox.statistics()
+        assert totals.bytes == self.model.bytes_of(boxes)
+        assert (totals.mailboxes, totals.messages) == (len(boxes), sum(map(len, boxes.values())))
+        assert totals.left_behind == 0
+        assert self.swarm.told == {item.id for agent in boxes for item in self.model.unread(agent)}
+        assert self.swarm.obs.health().healthy
+
+
+def test_the_mailbox_is_its_model() -> None:
+    """At least 5,000 steps, each compared with the model."""
+    Machine.steps = 0
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=110,
+            stateful_step_count=60,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
+    assert Machine.steps >= 5_000
