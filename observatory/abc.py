@@ -136,7 +136,7 @@ class DeliveryChannel(ABC):
     """Whether `recover` can find messages that an earlier process delivered and nobody acknowledged."""
 
     async def start(self) -> None:
-        """Open what the delivery channel needs. Called before the first batch, and again after a failure."""
+        """Open what the delivery channel needs. Called before the first batch, and again when it has failed itself."""
         await trio.lowlevel.checkpoint()
 
     @abstractmethod

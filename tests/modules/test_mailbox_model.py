@@ -461,7 +461,7 @@ def test_the_mailbox_is_its_model() -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=110,
+            max_examples=100,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -81,7 +81,11 @@ class CommitsOneByOne(MemoryStorage):
 
     async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
         """Commit one entry after the other."""
-        return [number for entry in batch for number in await super(CommitsOneByOne, self).append([entry])]
+        numbers: list[int] = []
+        for entry in batch:
+            await trio.lowlevel.checkpoint()
+            numbers += await super().append([entry])
+        return numbers
 
 
 class ClaimsDurability(MemoryStorage):
