@@ -179,17 +179,17 @@ class Lane:
         queue = self._queue
         while queue and len(batch) < size:
             parcel = queue.popleft()
-            recipient = backing_off.get(parcel.to)
-            if recipient is None:
-                self._take(parcel)
+            if backing_off and parcel.to in backing_off:
+                self._wait_behind(backing_off[parcel.to], parcel)
             else:
-                self._wait_behind(recipient, parcel)
+                self._take(parcel)
 
     def _take(self, parcel: Parcel) -> None:
-        if parcel.retracted:
-            self._drop(parcel, self._retracted)
-        else:
+        wanted = parcel.wanted
+        if wanted is None or wanted.live:
             self._in_hand.append(parcel)
+        else:
+            self._drop(parcel, self._retracted)
 
     def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
         if self._recipients.wait(recipient, parcel):
@@ -228,10 +228,10 @@ class Lane:
         due, self._due = self._due, {}
         failed: dict[str, list[Parcel]] = {}
         errors: dict[str, str] = {}
+        failures = self._failures
         for parcel, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Done):
-                self._delivered += 1
-                parcel.report(self._report_of(outcome, due.get(parcel.to, 0) + 1))
+                parcel.report(self._report_of(outcome, due.get(parcel.to, 0) + 1 if due else 1))
                 continue
             if not isinstance(outcome, Failed):
                 outcome = Failed(f"{self.name} gave a {type(outcome).__name__} for an outcome")
@@ -242,6 +242,7 @@ class Lane:
             else:
                 failed.setdefault(parcel.to, []).append(parcel)
                 errors.setdefault(parcel.to, outcome.error)
+        self._delivered += len(batch) - (self._failures - failures)
         for name, parcels in failed.items():
             self._retry_later(name, parcels, errors[name])
         for name in due.keys() - failed.keys():

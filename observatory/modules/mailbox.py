@@ -282,7 +282,9 @@ class Mailbox(Module):
         """Return the figures of all mailboxes together."""
         return self._table.totals(self._writer.left_behind)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 -- the writer says that it has started
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Fill the table, then serve requests until cancelled."""
         await self._writer.run(task_status=task_status)
 

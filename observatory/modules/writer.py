@@ -169,7 +169,7 @@ class Writer:
 
     async def _commit(self, requests: list[Request[Any]]) -> None:
         if self._dispatcher.required:
-            await self._dispatcher.wait_for_room(sum(request.weight(self._table) for request in requests))
+            await self._dispatcher.wait_for_room(sum([request.weight(self._table) for request in requests]))
         planned: list[Request[Any]] = []
         log: list[Entry] = []
         for request in requests:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from observatory import (
     Clock,
+    Context,
     DeliveryChannel,
     DeliverySettings,
     MailboxSettings,
@@ -27,6 +29,11 @@ from observatory import (
 from observatory.testing import observatory_plugin
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+
+
+def pick(channel: DeliveryChannel, _: Context) -> DeliveryChannel:
+    """Return the delivery channel that the test has made, as a factory does."""
+    return channel
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def open_here(root: Path) -> Open:
         plugin = observatory_plugin(
             "test",
             storage={} if storage is None else {"test": lambda _: storage},
-            channels={name: lambda _, channel=channel: channel for name, channel in (channels or {}).items()},
+            channels={name: partial(pick, channel) for name, channel in (channels or {}).items()},
             policies=policies,
         )
         settings = Settings(

@@ -221,7 +221,10 @@ async def test_metadata_is_copied(open_here: Open) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text("abü"), children, max_size=4),
     max_leaves=10,

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
     Entry,
@@ -20,6 +19,7 @@ from observatory import (
 from observatory.testing import FailingStorage
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+
 
 HOUR = 3600.0
 
@@ -198,112 +198,3 @@ async def expect_refusal(obs: Observatory) -> None:
     """Send a message that must be refused, for want of room or of storage."""
     with pytest.raises((StorageError, MailboxFullError)):
         await obs.mailbox.send_message("a", "x", "n")
-
-
-class TestCleanup:
-    """Every minute, what is read and older than a day goes."""
-
-    async def test_after_a_day(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """A read message stays for 24 hours from when it was sent, an unread one for ever."""
-        async with open_here() as obs:
-            await fill(obs, "abc", 0, 2)
-            await trio.sleep(24 * HOUR - 60)
-            assert contents(obs) == "abc"
-            await trio.sleep(180)
-            assert contents(obs) == "b"
-            await trio.sleep(48 * HOUR)
-            assert contents(obs) == "b"
-            assert obs.statistics().mailbox.bytes == 1
-
-    async def test_read_late(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """What is acknowledged when it is old already goes with the next cleanup."""
-        async with open_here() as obs:
-            (message,) = await fill(obs, "a")
-            await trio.sleep(48 * HOUR)
-            await obs.mailbox.mark_read("a", message.id)
-            assert contents(obs) == "a"
-            await trio.sleep(61)
-            assert obs.mailbox.get_stats() == {}
-            assert obs.statistics().mailbox.mailboxes == 0
-
-    async def test_settings(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """Age and interval can be set."""
-        async with open_here(mailbox={"cleanup_age": 5, "cleanup_interval": 1}) as obs:
-            await fill(obs, "a", 0)
-            await trio.sleep(4.5)
-            assert contents(obs) == "a"
-            await trio.sleep(2)
-            assert contents(obs) == ""
-
-    async def test_many(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """More than fits one batch goes in one cleanup, over all mailboxes; storage is compacted once."""
-        storage = WatchedStorage()
-        async with open_here(storage=storage, mailbox={"cleanup_age": 30}) as obs:
-            for agent, count in (("a", 1_500), ("b", 1), ("c", 700)):
-                receipts = [await obs.mailbox.send_message(agent, "x", "") for _ in range(count)]
-                await obs.mailbox.mark_read(agent, *(receipt.message.id for receipt in receipts))
-            await fill(obs, "x", to="d")
-            await trio.sleep(60.5)
-            assert list(obs.mailbox.get_stats()) == ["d"]
-            assert storage.compacted == 1
-            assert sum(isinstance(entry, Expired) for entry in storage.log) == 5
-
-    async def test_nothing_to_do(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """Then nothing is committed or compacted."""
-        storage = WatchedStorage()
-        async with open_here(storage=storage) as obs:
-            await fill(obs, "a")
-            await trio.sleep(HOUR)
-            assert (len(storage.log), storage.compacted) == (1, 0)
-
-    async def test_a_failed_commit(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """Nothing goes, and a later cleanup does it."""
-        storage = WatchedStorage()
-        async with open_here(storage=storage, mailbox={"cleanup_age": 5}) as obs:
-            await fill(obs, "abc", 2, 0)
-            storage.failing = True
-            await trio.sleep(120.5)
-            assert storage.failures == 2
-            assert contents(obs) == "abc"
-            assert obs.statistics().mailbox.bytes == 3
-            storage.failing = False
-            await trio.sleep(60)
-            assert contents(obs) == "b"
-
-    async def test_compacting_fails(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """That is no reason to stop: messages go, and the Mailbox does not restart."""
-
-        class Full(WatchedStorage):
-            async def compact(self) -> None:
-                self.failing = True
-                try:
-                    await super().compact()
-                finally:
-                    self.failing = False
-
-        storage = Full()
-        async with open_here(storage=storage, mailbox={"cleanup_age": 5}) as obs:
-            for agent in ("a", "b"):
-                await fill(obs, "a", 0, to=agent)
-                await trio.sleep(60.5)
-            assert storage.compacted == 2
-            assert obs.mailbox.get_stats() == {}
-            assert all(child.restarts == 0 for child in obs.health().children)
-
-    async def test_while_closing(self, open_here: Open, autojump_clock: MockClock) -> None:
-        """A cleanup that comes while lanes are drained is left out."""
-        storage = SlowStorage()
-        async with trio.open_nursery() as nursery:
-            async with open_here(storage=storage, mailbox={"cleanup_interval": 0.5}) as obs:
-                nursery.start_soon(obs.mailbox.send_message, "a", "x", "slow")
-                await wait_all_tasks_blocked()
-        assert contents(obs) == "slow"
-
-
-class SlowStorage(FailingStorage):
-    """Takes five seconds for each commit."""
-
-    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-        """Wait, then commit."""
-        await trio.sleep(5)
-        return await super().append(batch)

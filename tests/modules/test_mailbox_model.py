@@ -434,7 +434,8 @@ class Machine(RuleBasedStateMachine):
         await self.swarm.hear()
         mailbox, boxes = self.swarm.obs.mailbox, self.model.boxes
         expected = {agent: [(item.id, item.read) for item in box] for agent, box in boxes.items()}
-        table = {agent: [(m.id, m.read) for m in reversed(mailbox.get_messages(agent))] for agent in mailbox.get_stats()}
+        found = {agent: reversed(mailbox.get_messages(agent)) for agent in mailbox.get_stats()}
+        table = {agent: [(message.id, message.read) for message in box] for agent, box in found.items()}
         assert table == expected
         batches: list[Sequence[StoredMessage]] = []
         await self.swarm.storage.replay(batches.append)

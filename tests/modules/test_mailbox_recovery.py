@@ -6,24 +6,18 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 import pytest
 import trio
 
 from observatory import (
-    Adopt,
-    Clock,
     Durability,
-    Entry,
     MemoryStorage,
     Message,
     Observatory,
-    StorageError,
-    StoredMessage,
 )
-from observatory.testing import RecordingChannel
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
@@ -33,25 +27,6 @@ class DurableStorage(MemoryStorage):
     """What it holds outlives the Observatory, as long as the test keeps the object."""
 
     durability: ClassVar[Durability] = "fsynced"
-
-
-class FolderChannel(RecordingChannel):
-    """A delivery channel whose messages outlive the Observatory, like files."""
-
-    recovers: ClassVar[bool] = True
-
-    def __init__(self, *delivered: Message, batch_size: int = 100) -> None:
-        super().__init__()
-        self.delivered = list(delivered)
-        self.asked: list[Collection[str] | None] = []
-        self._batch_size = batch_size
-
-    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
-        """Hand over what is there."""
-        self.asked.append(agents)
-        found = [message for message in self.delivered if agents is None or message.to in agents]
-        for start in range(0, len(found), self._batch_size):
-            await adopt(found[start : start + self._batch_size])
 
 
 def files(root: Path, agent: str = "a") -> list[str]:
@@ -245,97 +220,3 @@ class TestStorage:
             assert obs.mailbox.get_messages("a") == [good]
             assert obs.statistics().mailbox.left_behind == 1
         assert f"recovered message '{bad.id}' of 'a' is left where it is: content: has a lone" in caplog.text
-
-
-class TestChannels:
-    """What holds for any delivery channel that recovers."""
-
-    async def test_it_is_asked_once(self, open_here: Open) -> None:
-        """At the start, for everybody or for whom the caller names."""
-        for recover in (None, ["a"]):
-            channel = FolderChannel()
-            async with open_here(channels={"folder": channel}, recover=recover):
-                pass
-            assert channel.asked == [recover]
-
-    async def test_batches(self, open_here: Open) -> None:
-        """However many batches it takes, everything is there before the Observatory is open."""
-        found = messages(*"ababa")
-        async with open_here(channels={"folder": FolderChannel(*found, batch_size=2)}) as obs:
-            assert obs.mailbox.get_messages("a") == [found[4], found[2], found[0]]
-            assert obs.mailbox.get_messages("b") == [found[3], found[1]]
-
-    async def test_the_same_message_twice(self, open_here: Open) -> None:
-        """In one batch, in two, and through two channels, it is one message."""
-        (message,) = messages("a")
-        channels = {"one": FolderChannel(message, message, message, batch_size=2), "two": FolderChannel(message)}
-        async with open_here(channels=channels) as obs:
-            assert obs.mailbox.get_messages("a") == [message]
-
-    async def test_the_same_id_of_two_recipients(self, open_here: Open) -> None:
-        """They are two messages, and the file of one does not stand for that of the other."""
-        storage = DurableStorage()
-        (first,) = messages("a")
-        second = attrs.evolve(first, to="b")
-        await storage.append([first])
-        channel = FolderChannel(second)
-        async with open_here(storage=storage, channels={"folder": channel}) as obs:
-            assert obs.mailbox.get_messages("a") == [first]
-            assert obs.mailbox.get_messages("b") == [second]
-        assert channel.delivered == [second, first]
-
-    async def test_nobody_is_told(self, open_here: Open) -> None:
-        """What was delivered before goes to no live delivery channel again."""
-        live = RecordingChannel()
-        channels = {"folder": FolderChannel(*messages("a", "b")), "live": live}
-        async with open_here(channels=channels):
-            pass
-        assert live.jobs == []
-
-    @pytest.mark.parametrize(
-        "changes", [{"from_": "../x"}, {"type": "\n"}, {"content": "\ud800"}, {"metadata": {"a": float("nan")}}]
-    )
-    async def test_what_is_not_allowed_is_left(
-        self, open_here: Open, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """A delivery channel cannot bring in what a sender could not."""
-        good, bad = messages("a", "a")
-        channel = FolderChannel(attrs.evolve(bad, **changes), good)
-        async with open_here(channels={"folder": channel}) as obs:
-            assert obs.mailbox.get_messages("a") == [good]
-            assert obs.statistics().mailbox.left_behind == 1
-            assert obs.health().healthy
-        assert f"recovered message '{bad.id}' of 'a' is left where it is" in caplog.text
-
-    async def test_storage_fails_meanwhile(self, open_here: Open) -> None:
-        """The Mailbox begins again, and everything is there once."""
-
-        class Flaky(DurableStorage):
-            failures = 2
-
-            async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-                self.failures -= 1
-                if self.failures == 0:
-                    raise StorageError("planned by the test")
-                return await super().append(batch)
-
-        found = messages("a", "b", "a")
-        channel = FolderChannel(*found, batch_size=1)
-        async with open_here(storage=Flaky(), channels={"folder": channel}, clock=Clock()) as obs:
-            assert obs.mailbox.get_messages("a") == [found[2], found[0]]
-            assert obs.statistics().mailbox.messages == 3
-            assert len(channel.asked) == 2
-
-    async def test_many_that_storage_holds(self, open_here: Open) -> None:
-        """A message that storage holds as read, but for the recipient's folder, is taken back there."""
-        storage = DurableStorage()
-        found = messages(*"aaa")
-        async with open_here(storage=storage, channels={"folder": FolderChannel(*found)}) as obs:
-            await obs.mailbox.mark_read("a", found[1].id)
-        channel = FolderChannel(*found)
-        async with open_here(storage=storage, channels={"folder": channel}):
-            pass
-        assert channel.ids("a") == [found[0].id, found[2].id]
-        batches: list[Sequence[StoredMessage]] = []
-        await storage.replay(batches.append)
-        assert [stored.sequence for stored in batches[0]] == [1, 2, 3]

@@ -117,9 +117,7 @@ def open_bench(open_here: Open, storage: BrokenStorage, channel: RecordingChanne
     """Return what opens an Observatory on both."""
 
     def open_bench(**settings: Any) -> AbstractAsyncContextManager[Observatory]:
-        return open_here(
-            storage=storage, channels={"files": channel}, delivery={"required": ["files"]}, **settings
-        )
+        return open_here(storage=storage, channels={"files": channel}, delivery={"required": ["files"]}, **settings)
 
     return open_bench
 
@@ -174,9 +172,7 @@ async def test_committed_all_the_same(open_bench: Open, make_bench: MakeBench, a
 
 
 @pytest.mark.parametrize("breaks", ["before", "after"])
-async def test_acknowledging(
-    open_bench: Open, make_bench: MakeBench, autojump_clock: MockClock, breaks: str
-) -> None:
+async def test_acknowledging(open_bench: Open, make_bench: MakeBench, autojump_clock: MockClock, breaks: str) -> None:
     """Whether it was committed or not, it can be repeated, and the file goes."""
     async with open_bench() as obs:
         bench = make_bench(obs)
@@ -300,15 +296,38 @@ async def test_a_table_that_was_filled_in_part_is_not_used(
         await bench.check()
 
 
+async def test_a_table_that_is_sound_is_kept(open_here: Open, autojump_clock: MockClock) -> None:
+    """When something else than a commit has failed, the Mailbox goes on with its table."""
+
+    class Clumsy(BrokenStorage):
+        async def compact(self) -> None:
+            self.replays_fail = 1  # it would be noticed if the table was filled again
+            raise RuntimeError("broken while compacting")
+
+    storage = Clumsy()
+    async with open_here(storage=storage, mailbox={"cleanup_age": 1}) as obs:
+        await obs.mailbox.mark_read("a", (await obs.mailbox.send_message("a", "x", "1")).message.id)
+        await obs.mailbox.send_message("a", "x", "2")
+        await trio.sleep(90)
+        await obs.mailbox.send_message("a", "x", "3")
+        assert [message.content for message in obs.mailbox.get_messages("a")] == ["3", "2"]
+        assert storage.replays_fail == 1
+        assert [child.restarts for child in obs.health().children if child.name == "module:Mailbox"] == [1]
+
+
 async def test_failing_for_good_ends_the_application(open_here: Open, autojump_clock: MockClock) -> None:
     """Wrong answers would be worse than none."""
     storage = BrokenStorage()
-    with pytest.raises(EssentialChildError, match="module:Mailbox has failed for good .* cannot be read"):
+
+    async def use() -> None:
         async with open_here(storage=storage) as obs:
             storage.breaks, storage.replays_fail = "before", 100
             with pytest.raises(OutcomeUnknownError):
                 await obs.mailbox.send_message("a", "x", "hello")
             await trio.sleep_forever()
+
+    with pytest.raises(EssentialChildError, match=r"module:Mailbox has failed for good .* cannot be read"):
+        await use()
 
 
 async def test_failing_while_it_starts(open_here: Open, autojump_clock: MockClock) -> None:

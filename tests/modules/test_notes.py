@@ -99,7 +99,7 @@ async def test_keys_that_are_not_allowed(open_here: Open, key: Any) -> None:
     """A key is 1 to 256 printable characters."""
     async with open_here() as obs:
         for change in (obs.notes.add_note(key, "text"), obs.notes.delete_note(key)):
-            with pytest.raises(InvalidInputError, match="^key: .* is no key: 1 to 256 printable characters"):
+            with pytest.raises(InvalidInputError, match=r"^key: .* is no key: 1 to 256 printable characters"):
                 await change
 
 

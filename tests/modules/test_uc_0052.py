@@ -81,6 +81,15 @@ async def test_a1_session_inbox_directory_does_not_yet_exist(open_here: Open, ro
         assert len(list((root / "inbox" / "abc").iterdir())) == 2
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Let time pass until something is the case."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await trio.sleep(1)
+    pytest.fail("it has never been the case")
+
+
 async def test_f1_write_fails_for_good_and_is_a_dead_letter(
     open_here: Open, root: Path, autojump_clock: MockClock
 ) -> None:
@@ -91,17 +100,15 @@ async def test_f1_write_fails_for_good_and_is_a_dead_letter(
         receipt = await obs.mailbox.send_message("abc", "dashboard", "go")
         assert receipt.deliveries["inbox"].state == "retrying"
         assert (await subscription.receive_batch())[0].payload == receipt.message
-        while not (letters := obs.dead_letters()):
-            await trio.sleep(1)
-        (letter,) = letters
+        await until(obs.dead_letters)
+        (letter,) = obs.dead_letters()
         assert (letter.message, letter.channel, letter.attempts) == (receipt.message, "inbox", 10)
         assert "not a directory" in letter.error
         assert obs.mailbox.unread_count("abc") == 1
 
         (root / "inbox" / "abc").unlink()
         assert await obs.redeliver([receipt.message.id]) == 1
-        while not (root / "inbox" / "abc" / f"{receipt.message.id}.json").exists():
-            await trio.sleep(1)
+        await until((root / "inbox" / "abc" / f"{receipt.message.id}.json").exists)
         assert obs.dead_letters() == ()
 
 

@@ -30,7 +30,7 @@ async def replayed(storage: MemoryStorage) -> list[StoredMessage]:
     return [stored for batch in batches for stored in batch]
 
 
-async def test_promises_nothing() -> None:
+def test_promises_nothing() -> None:
     """Its durability is `memory`."""
     assert MemoryStorage().durability == "memory"
 
