@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
     Clock,
     Context,
     DeliveryChannel,
     DeliverySettings,
+    Entry,
+    Job,
+    MailboxCleared,
     MailboxSettings,
+    MemoryStorage,
+    Message,
+    MessagesRead,
     NotesSettings,
     Observatory,
+    Outcome,
     Policy,
     Settings,
     StorageBackend,
+    StorageError,
     StorageSettings,
+    StoredMessage,
     TrioClock,
     open_observatory,
 )
-from observatory.testing import observatory_plugin
+from observatory.testing import RecordingChannel, observatory_plugin
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
@@ -77,3 +88,146 @@ def open_here(root: Path) -> Open:
         return open_observatory(settings, plugins=[plugin], clock=clock or TrioClock(), recover=recover)
 
     return open_here
+
+
+class BrokenStorage(MemoryStorage):
+    """Breaks with errors that no storage backend should raise; works until it is told to break."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()  # nothing is committed while it is closed
+        self.gate.set()
+        self.works = 0  # commits that succeed before the one that breaks
+        self.breaks: str | None = None  # "before" or "after" the next commit
+        self.compact_breaks = False
+        self.replays_fail = 0  # how often reading fails half-way
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Commit, and break before or after that when it is to."""
+        await self.gate.wait()
+        if self.works:
+            self.works -= 1
+            return await super().append(batch)
+        breaks, self.breaks = self.breaks, None
+        if breaks == "before":
+            raise RuntimeError("broken before the commit")
+        numbers = await super().append(batch)
+        if breaks == "after":
+            raise RuntimeError("broken after the commit")
+        return numbers
+
+    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
+        """Replay what is live, or the first of each batch and then fail."""
+        if self.replays_fail:
+            self.replays_fail -= 1
+            await super().replay(lambda batch: apply(batch[:1]))
+            raise StorageError("cannot be read")
+        await super().replay(apply)
+
+    async def compact(self) -> None:
+        """Do nothing, or break."""
+        await super().compact()
+        if self.compact_breaks:
+            raise RuntimeError("broken while compacting")
+
+
+@pytest.fixture
+def broken_storage() -> BrokenStorage:
+    """Return a storage backend that works until it is told to break."""
+    return BrokenStorage()
+
+
+class SlowChannel(RecordingChannel):
+    """Takes a few steps for each batch, so that a call can be cancelled in the middle of them."""
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Deliver, slowly."""
+        await trio.lowlevel.checkpoint()
+        outcomes = await super().deliver(batch)
+        await trio.lowlevel.checkpoint()
+        return outcomes
+
+
+class Bench:
+    """An Observatory, and whatever else should agree with its table."""
+
+    def __init__(self, obs: Observatory, storage: BrokenStorage, channel: RecordingChannel) -> None:
+        self.obs = obs
+        self.mailbox = obs.mailbox
+        self.storage = storage
+        self._channel = channel
+        self._subscription = obs.pubsub.subscribe("agent:*", capacity=100_000)
+        self._told: dict[str, Message] = {}  # unread messages, as a subscriber knows them
+
+    @property
+    def restarts(self) -> int:
+        """How often the Mailbox was started again."""
+        (child,) = (child for child in self.obs.health().children if child.name == "module:Mailbox")
+        return child.restarts
+
+    async def send(self, content: str = "hello", to: str = "a") -> Message:
+        """Send a message."""
+        return (await self.mailbox.send_message(to, "x", content)).message
+
+    def contents(self, agent: str = "a", *, unread_only: bool = True) -> list[str]:
+        """Return what a mailbox holds, oldest first."""
+        found = self.mailbox.get_messages(agent, limit=100_000, unread_only=unread_only)
+        return [message.content for message in reversed(found)]
+
+    async def check(self) -> None:
+        """See that everybody knows the same, and that the Mailbox still works."""
+        await self.send("still there", to="probe")
+        await self.mailbox.clear_messages("probe")
+        await wait_all_tasks_blocked()
+        stored: list[StoredMessage] = []
+        await self.storage.replay(stored.extend)
+        for agent in {each.message.to for each in stored} | set(self.mailbox.get_stats()):
+            mine = [each.message for each in stored if each.message.to == agent]
+            assert self.mailbox.get_messages(agent, limit=100_000) == mine[::-1]
+            unread = [message.id for message in mine if not message.read]
+            assert self._channel.ids(agent) == unread
+            assert self.mailbox.agent_stats(agent).unread == len(unread)
+        await self._read_events()
+        assert set(self._told) == {each.message.id for each in stored if not each.message.read}
+        assert self.obs.statistics().mailbox.bytes == sum(size_of(each.message) for each in stored)
+        assert self.obs.health().healthy
+
+    async def _read_events(self) -> None:
+        for event in await self._subscription.receive_batch():
+            if isinstance(event.payload, Message):
+                self._told[event.payload.id] = event.payload
+            elif isinstance(event.payload, MessagesRead):
+                for id in event.payload.ids:
+                    del self._told[id]
+            else:
+                assert isinstance(event.payload, MailboxCleared)
+                owner = event.payload.to
+                self._told = {id: message for id, message in self._told.items() if message.to != owner}
+
+
+def size_of(message: Message) -> int:
+    """Return what a message with texts in its metadata is counted for."""
+    fields = [len(key) + 8 + len(text) for key, text in message.metadata.items()]
+    return len(message.content) + (8 + sum(fields) if fields else 0)
+
+
+@pytest.fixture
+def open_bench(open_here: Open, broken_storage: BrokenStorage) -> Callable[..., AbstractAsyncContextManager[Bench]]:
+    """Return what opens a bench with a required delivery channel that takes its time."""
+
+    @asynccontextmanager
+    async def open_bench(**settings: Any) -> AsyncIterator[Bench]:
+        channel = SlowChannel()
+        delivery = {"required": ["files"]}
+        async with open_here(storage=broken_storage, channels={"files": channel}, delivery=delivery, **settings) as obs:
+            yield Bench(obs, broken_storage, channel)
+
+    return open_bench
+
+
+@pytest.fixture
+async def bench(open_bench: Callable[..., AbstractAsyncContextManager[Bench]]) -> AsyncIterator[Bench]:
+    """Return a bench on which nothing is to fail."""
+    async with open_bench() as bench:
+        yield bench
+        assert bench.restarts == 0

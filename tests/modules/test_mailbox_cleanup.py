@@ -152,7 +152,8 @@ class TestCleanup:
         """A cleanup that comes while lanes are drained is left out."""
         mailbox = {"cleanup_interval": 0.5}
         async with trio.open_nursery() as nursery, open_here(storage=SlowStorage(), mailbox=mailbox) as obs:
-            nursery.start_soon(obs.mailbox.send_message, "a", "x", "slow")
+            send = obs.mailbox.send_message
+            nursery.start_soon(send, "a", "x", "slow")
             await wait_all_tasks_blocked()
         assert contents(obs) == "slow"
 

@@ -153,7 +153,8 @@ class TestReceive:
     async def test_closing(self, open_here: Open) -> None:
         """Who waits is told that nothing will come; what is there can still be had."""
         async with trio.open_nursery() as nursery, open_here() as obs:
-            nursery.start_soon(expect_closed, obs.mailbox.receive, "a")
+            receive = obs.mailbox.receive
+            nursery.start_soon(expect_closed, receive, "a")
             await obs.mailbox.send_message("b", "x", "hello")
             await wait_all_tasks_blocked()
         await expect_closed(obs.mailbox.receive, "a")

@@ -152,7 +152,7 @@ class TestRequest:
 
     async def test_cancelled(self, open_here: Open) -> None:
         """The question stands, and a reply that comes later is an ordinary unread message."""
-        async with open_here() as obs, trio.open_nursery() as nursery:
+        async with open_here() as obs:
             assert await cancelled_while_waiting(obs.mailbox.request, "answerer", "asker", "what?")
             question = await obs.mailbox.receive("answerer")
             await obs.mailbox.reply(question, "too late")
@@ -172,7 +172,8 @@ class TestRequest:
     async def test_closing(self, open_here: Open) -> None:
         """Who waits for a reply is told that it will not come."""
         async with trio.open_nursery() as nursery, open_here() as obs:
-            nursery.start_soon(expect_closed, obs.mailbox.request, "answerer", "asker", "what?")
+            request = obs.mailbox.request
+            nursery.start_soon(expect_closed, request, "answerer", "asker", "what?")
             await wait_all_tasks_blocked()
         await expect_closed(obs.mailbox.request, "answerer", "asker", "what?")
 
