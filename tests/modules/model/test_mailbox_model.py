@@ -45,6 +45,7 @@ class Machine(RuleBasedStateMachine):
         self.swarm = swarm
         self.swarm.known = {agent: set() for agent in "abcd"}
         self.model = model
+        Machine.steps -= 1  # invariants are checked before the first step, too
         self._markers = iter(map(str, range(1_000_000)))
 
     def teardown(self) -> None:
@@ -236,7 +237,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def agree(self) -> None:
         """Table, figures, storage, delivery channel and subscriber hold what the model holds."""
-        type(self).steps += 1
+        Machine.steps += 1
         self.swarm.do(self.compare)
 
     async def compare(self) -> None:
@@ -269,9 +270,14 @@ class Machine(RuleBasedStateMachine):
 
 def test_the_mailbox_is_its_model(make_swarm: Callable[[], Swarm], make_model: Callable[[], Model]) -> None:
     """At least 5,000 steps, each compared with the model."""
+
+    class Fresh(Machine):
+        def __init__(self) -> None:
+            super().__init__(make_swarm(), make_model())
+
     Machine.steps = 0
     run_state_machine_as_test(
-        lambda: Machine(make_swarm(), make_model()),
+        Fresh,
         settings=settings(
             max_examples=100,
             stateful_step_count=60,
