@@ -101,7 +101,11 @@ class StorageBackend(ABC):
         """Hand every live message to `apply`, in batches of the backend's choice."""
 
     async def compact(self) -> None:
-        """Give back the room of what is no longer live. Called now and then by the Mailbox."""
+        """Give back the room of what is no longer live. Called after a cleanup, and beside `append`.
+
+        Raises:
+            StorageError: when it could not; nothing is lost, and the next cleanup tries again.
+        """
         await trio.lowlevel.checkpoint()
 
     async def flush(self) -> None:

@@ -237,6 +237,7 @@ class Observatory:
 
     async def aclose(self) -> None:
         """Give everything back, once no child runs any more."""
+        self.mailbox.end()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
             await self._dispatcher.aclose()
             if self._storage_started:

@@ -64,8 +64,10 @@ class MailboxFullError(ObservatoryError):
     """
 
     def __init__(self, to: str, limit: str, cap: int) -> None:
+        own = limit in ("mailbox.max_messages", "mailbox.max_bytes")
+        full = f"the mailbox of {to!r} is full" if own else f"there is no room for a message to {to!r}"
         super().__init__(
-            f"the mailbox of {to!r} is full: {limit} is {cap} and no message is read; "
+            f"{full}: {limit} is {cap}, and this mailbox holds no read message that could go; "
             "acknowledge or clear messages, or raise the setting"
         )
         self.to = to

@@ -29,7 +29,7 @@ CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
     (errors.RootError("/srv", "is no directory"), "the root /srv is no directory", {"root": "/srv"}),
     (
         errors.MailboxFullError("b", "mailbox.max_messages", 5),
-        "the mailbox of 'b' is full: mailbox.max_messages is 5 and no message is read; "
+        "the mailbox of 'b' is full: mailbox.max_messages is 5, and this mailbox holds no read message that could go; "
         "acknowledge or clear messages, or raise the setting",
         {"to": "b", "limit": "mailbox.max_messages"},
     ),

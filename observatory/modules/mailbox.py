@@ -288,6 +288,11 @@ class Mailbox(Module):
         """Fill the table, then serve requests until cancelled."""
         await self._writer.run(task_status=task_status)
 
+    def end(self) -> None:
+        """Let everybody go who waits; it will not run again."""
+        self._arrivals.close()
+        self._writer.end()
+
     async def close(self) -> None:
         """Refuse new requests, and wait until those that were accepted are served."""
         self._arrivals.close()

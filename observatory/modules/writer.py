@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
@@ -64,7 +63,6 @@ class Writer:
         self._dispatcher = dispatcher
         self._recover = recover
         self._clock = clock
-        self._arrivals = arrivals
         self._office = Office(table, dispatcher, storage.durability, pubsub, arrivals)
         self._loaded = False  # the table has been filled, and delivery channels have been asked
         self._sound = False  # nothing has happened since that could make the table differ from storage
@@ -101,21 +99,16 @@ class Writer:
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Fill the table, then serve until cancelled."""
-        try:
-            await self._fill_table()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._clean_up_regularly)
-                task_status.started()
-                while True:
-                    await self._serve([await self._requests.receive(), *self._take_waiting()])
-        finally:
-            if trio.current_effective_deadline() == -math.inf:  # cancelled: it will not run again
-                self._let_go()
+        await self._fill_table()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._clean_up_regularly)
+            task_status.started()
+            while True:
+                await self._serve([await self._requests.receive(), *self._take_waiting()])
 
-    def _let_go(self) -> None:
-        """Let everybody go who waits, and accept nothing any more."""
+    def end(self) -> None:
+        """Let everybody go who waits, and accept nothing any more: `run` will not be called again."""
         self._closing = True
-        self._arrivals.close()
         waiting = self._take_waiting()
         for request in waiting:
             request.fail(ClosedError("this Observatory was closed before its turn came; nothing has happened"))

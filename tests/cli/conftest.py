@@ -105,3 +105,28 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         (info / "entry_points.txt").write_text(f"[observatory]\n{name} = plugin_{name}\n")
 
     return install
+
+
+_GUIDE = """\
+# Guide
+
+Lanterns guide [travellers](travellers.md#top), [lost](lost.md), [web](https://example.org) and [here](#guide).
+
+```python
+# no heading, and [no link](nowhere.md)
+```
+
+~~~
+TODO: light more lanterns
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two pages."""
+    folder = tmp_path / "pages"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "guide.md").write_text(_GUIDE)
+    (folder / "travellers.md").write_text("# Travellers\n\nTravellers follow travellers.\n")
+    (folder / "deep" / "notes.txt").write_text("plain " * 50 + "\n")
+    return folder

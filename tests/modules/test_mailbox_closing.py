@@ -8,13 +8,9 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import (
-    ClosedError,
-    Observatory,
-    OutcomeUnknownError,
-)
+from observatory import ClosedError, EssentialChildError, Observatory, OutcomeUnknownError
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
@@ -55,3 +51,36 @@ async def expect(kind: type[Exception], match: str, function: Callable[..., Any]
     """Call a function that must raise."""
     with pytest.raises(kind, match=match):
         await function(*arguments)
+
+
+async def test_while_the_mailbox_backs_off(open_here: Open, broken_storage: Any) -> None:
+    """Whoever waits for the next run of the Mailbox's task is told that there will be none."""
+    broken_storage.breaks = "before"
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            async with open_here(storage=broken_storage) as obs:
+                send, receive = obs.mailbox.send_message, obs.mailbox.receive
+                nursery.start_soon(expect, ClosedError, "no message will come", receive, "a")
+                await expect(OutcomeUnknownError, "in hand", send, "a", "x", "")
+                nursery.start_soon(expect, ClosedError, "nothing has happened", send, "a", "x", "")
+                await wait_all_tasks_blocked()
+                scope.cancel()
+                await trio.sleep_forever()
+
+
+async def test_after_the_mailbox_has_failed_for_good(
+    open_here: Open, broken_storage: Any, autojump_clock: MockClock
+) -> None:
+    """Nobody waits for a Mailbox that is gone."""
+    opened: list[Observatory] = []
+
+    async def use() -> None:
+        async with open_here(storage=broken_storage) as obs:
+            opened.append(obs)
+            broken_storage.breaks, broken_storage.replays_fail = "before", 100
+            await expect(OutcomeUnknownError, "in hand", obs.mailbox.send_message, "a", "x", "")
+            await trio.sleep_forever()
+
+    await expect(EssentialChildError, "failed for good", use)
+    await expect(ClosedError, "closing", opened[0].mailbox.send_message, "a", "x", "")
+    await expect(ClosedError, "no message will come", opened[0].mailbox.receive, "a")
