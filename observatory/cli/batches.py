@@ -67,13 +67,13 @@ def read_line(line: Line, *, sender: str | None, type: str) -> Outgoing:
 
 def _read_object(text: bytes | None) -> dict[str, Any]:
     if text is None:
-        raise InvalidInputError("line", "is longer than any message can be")
+        raise InvalidInputError("message", "is longer than any message can be")
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError("line", f"is not JSON: {error}") from error
+        raise InvalidInputError("message", f"is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise InvalidInputError("line", "is not a JSON object")
+        raise InvalidInputError("message", "is not a JSON object")
     return data
 
 

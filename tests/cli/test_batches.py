@@ -65,16 +65,16 @@ def test_lines_to_one_recipient_arrive_in_their_order(run: Any, file: Path) -> N
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{", "line 2: line: is not JSON"),
-        (b"[]", "line 2: line: is not a JSON object"),
+        (b"{", "line 2: message: is not JSON"),
+        (b"[]", "line 2: message: is not a JSON object"),
         (b'{"to": "bob"}', "line 2: content: is missing"),
         (b'{"content": "x"}', "line 2: to: is missing"),
         (b'{"to": "bob", "content": "x"}', "line 2: from: is missing, and --from is not given"),
         (b'{"to": "bob", "contnet": "x"}', "line 2: contnet: is no field of a message; did you mean 'content'?"),
         (b'{"to": ["bob"], "content": "x", "from": "ann"}', "line 2: to: expected a name, got list"),
         (b'{"to": "bob", "content": 7, "from": "ann"}', "line 2: content: expected text, got int"),
-        (b'{"to": "bob", "content": "\\ud800", "from": "ann"}', "line 2: line: is not JSON"),
-        (b"\x1b[31m\xff", "line 2: line: is not JSON"),
+        (b'{"to": "bob", "content": "\\ud800", "from": "ann"}', "line 2: message: is not JSON"),
+        (b"\x1b[31m\xff", "line 2: message: is not JSON"),
     ],
 )
 def test_a_wrong_line_is_named_and_the_others_are_sent(run: Any, file: Path, line: bytes, reason: str) -> None:
@@ -158,4 +158,4 @@ def test_a_line_that_is_too_long_is_named(process: Any) -> None:
     """It is wrong like any other."""
     result = process("send", "--jsonl", "-", "--from", "ann", stdin=b"x" * (17 * 1024 * 1024))
     assert result.code == 1
-    assert "line 1: line: is longer than any message can be" in result.err
+    assert "line 1: message: is longer than any message can be" in result.err
