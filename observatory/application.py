@@ -232,13 +232,18 @@ class Observatory:
         self.undelivered = self._dispatcher.in_use
         self.pubsub.close()
         if self._storage_started:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
+            with self._shielded():
                 await self._storage.flush()
 
     async def aclose(self) -> None:
         """Give everything back, once no child runs any more."""
         self.mailbox.end()
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush):
+        with self._shielded():
             await self._dispatcher.aclose()
-            if self._storage_started:
+        if self._storage_started:
+            with self._shielded():  # of its own: a delivery channel that is slow to close must not leave storage open
                 await self._storage.aclose()
+
+    def _shielded(self) -> trio.CancelScope:
+        """Return a scope that nobody's cancelling reaches, for a time that ends."""
+        return trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush)

@@ -82,7 +82,7 @@ class PubSub:
             self._find_followers(log)
         for follower in log.followers:
             follower.add(event, size)
-            follower.trim(self._log_bytes)
+            follower.trim(self._max_bytes)
         self._published += 1
         self._bytes += size - log.trim(self._log_bytes)
         if self._bytes > self._max_bytes:

@@ -119,8 +119,11 @@ class Lane:
         self._work.set()
 
     async def wait_for_room(self, count: int) -> None:
-        """Wait until it takes `count` more jobs; what is more than it could ever hold waits until it is empty."""
-        while self.room < count and self.in_use:
+        """Wait until it takes `count` more jobs, or has nothing left to do but to try again.
+
+        What is more than it could ever hold would else wait for recipients that back off, and everybody with it.
+        """
+        while self.room < count and (self._queue or self._in_hand):
             await self._progress.park()
 
     async def drain(self) -> None:

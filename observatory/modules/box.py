@@ -28,6 +28,10 @@ class Entry:
         self.older_unread: Entry | None = None
         self.newer_unread: Entry | None = None
 
+    def unlink(self) -> None:
+        """Let go of the neighbours."""
+        self.older = self.newer = self.older_unread = self.newer_unread = None
+
 
 class Mailbox:
     """The messages of one recipient."""
@@ -91,6 +95,7 @@ class Mailbox:
             self.newest = older
         else:
             newer.older = older
+        entry.unlink()  # a stuck lane may hold it for long, and must not hold its neighbours with it
         del self.by_id[entry.message.id]
 
     def walk(self, *, before: Entry | None, unread_only: bool) -> Iterator[Message]:

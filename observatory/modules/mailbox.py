@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Any, ClassVar
@@ -251,7 +252,7 @@ class Mailbox(Module):
         check_limit(limit)
         if before is not None:
             check_id("before", before)
-        return list(islice(self._table.walk(agent, before, unread_only), limit))
+        return list(islice(self._table.walk(agent, before, unread_only), min(limit, sys.maxsize)))
 
     def unread_count(self, agent: str) -> int:
         """Return how many of an agent's messages are not acknowledged.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 from observatory.delivery.dispatcher import Dispatcher
@@ -225,7 +224,7 @@ class CleanUp(Request[int]):
 
     __slots__ = ("_horizon", "_limit", "_taken")
 
-    def __init__(self, horizon: datetime, limit: int) -> None:
+    def __init__(self, horizon: float, limit: int) -> None:
         super().__init__()
         self._horizon = horizon
         self._limit = limit
@@ -235,7 +234,7 @@ class CleanUp(Request[int]):
         return 0  # the files of read messages are gone already
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._taken = table.take_old(self._horizon.timestamp(), self._limit)
+        self._taken = table.take_old(self._horizon, self._limit)
         if not self._taken:
             self.answer(0)
         return [Expired(to, tuple(entry.sequence for entry in entries)) for to, entries in self._taken.items()]

@@ -133,7 +133,10 @@ class Table:
         if box is None:
             return []
         self.bytes -= box.bytes
-        return list(box.by_id.values())
+        entries = list(box.by_id.values())
+        for entry in entries:
+            entry.unlink()
+        return entries
 
     def take_old(self, horizon: float, limit: int) -> dict[str, list[Entry]]:
         """Count out up to `limit` read messages from before `horizon` (POSIX seconds), by recipient."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import trio
@@ -14,7 +13,8 @@ from observatory.clock import Clock
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry
-from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, StorageError
+from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, PluginError, StorageError
+from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
@@ -174,13 +174,17 @@ class Writer:
         if not planned:
             return
         try:
-            numbers = iter(await self._storage.append(log))
+            numbers = await self._storage.append(log)
         except StorageError as error:
             self._refuse(planned, error)
             return
+        expected = sum([isinstance(entry, Message) for entry in log])
+        if len(numbers) != expected:  # nothing is applied then, and the table is filled again
+            raise PluginError("storage", f"the backend gave {len(numbers)} numbers for {expected} messages")
         parcels: list[Parcel] = []
+        in_order = iter(numbers)
         for request in planned:
-            parcels += request.apply(self._office, numbers)
+            parcels += request.apply(self._office, in_order)
             request.settling = True
         if parcels:
             self._dispatcher.offer(parcels)
@@ -200,7 +204,7 @@ class Writer:
                 await self._clean_up()
 
     async def _clean_up(self) -> None:
-        horizon = self._clock.now() - timedelta(seconds=self._settings.cleanup_age)
+        horizon = self._clock.now().timestamp() - self._settings.cleanup_age  # no datetime: an age may mean "never"
         removed = first = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
         while removed == _CLEANUP_BATCH:
             removed = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
