@@ -84,7 +84,6 @@ class StuckChannel(DeliveryChannel):
         """Wait for ever."""
         self.calls += 1
         await trio.sleep_forever()
-        return []  # pragma: no cover - nothing wakes it
 
 
 class FailingChannel(RecordingChannel):
