@@ -20,7 +20,10 @@ from observatory.settings import PubSubSettings
 from observatory.subscriptions import EventLog, Subscription, SubscriptionStatistics, WhenFull, check_at_least
 
 _OVERHEAD = 300
-"""Bytes an event is counted for beside its payload. tracemalloc: 140 in a busy topic; a topic's own 1,400 are not counted."""
+"""Bytes an event is counted for beside its payload.
+
+tracemalloc: 140 in a busy topic; a topic's own 1,400 are not counted.
+"""
 
 _MAX_TOPICS = 200_000
 """Topics whose last sequence number is remembered; beyond, those that nobody reads are forgotten."""

@@ -15,7 +15,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
     """Run blocking code in a worker thread; being cancelled waits for its end.
 
     This is `trio.to_thread.run_sync` without what a lane has no use for: a limiter, since a lane makes one call at a
-    time; a name for the thread; calling back into Trio. That is a quarter of the time of a hop, and a send waits for it.
+    time; a name for the thread; calling back into Trio. That is a quarter of a hop, and a send waits for it.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     task = trio.lowlevel.current_task()
