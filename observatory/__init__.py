@@ -35,7 +35,7 @@ from observatory.abc import (
 from observatory.application import Observatory as Observatory, Statistics as Statistics
 from observatory.channels.log import LogChannel as LogChannel
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
-from observatory.delivery.lane import LaneStatistics as LaneStatistics
+from observatory.delivery.statistics import LaneStatistics as LaneStatistics
 from observatory.entries import (
     Cleared as Cleared,
     Entry as Entry,

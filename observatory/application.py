@@ -24,7 +24,8 @@ from observatory.channels.log import LogChannel
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.delivery.lane import Lane, LaneStatistics
+from observatory.delivery.lane import Lane
+from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import ClosedError, SettingsError, UnknownNameError
 from observatory.hookspecs import hookimpl
 from observatory.messages import DeadLetter, Health, MailboxTotals
@@ -229,7 +230,7 @@ class Observatory:
 
     async def flush(self) -> None:
         """Also when cancelled: make what was committed as durable as promised."""
-        self.undelivered = self._dispatcher.in_use
+        self.undelivered = self._dispatcher.undelivered
         self.pubsub.close()
         if self._storage_started:
             with self._shielded():

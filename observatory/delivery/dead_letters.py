@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 
 from observatory.delivery.parcel import Parcel
@@ -40,6 +40,10 @@ class DeadLetters:
     def list(self) -> tuple[DeadLetter, ...]:
         """Return every dead letter, oldest first."""
         return tuple(letter for letter, _ in self._letters.values())
+
+    def parcels(self) -> Iterator[Parcel]:
+        """Go through their parcels."""
+        return (parcel for _, parcel in self._letters.values())
 
     def take(self, channel: str, ids: Collection[str] | None, limit: int) -> tuple[Parcel, ...]:
         """Remove and return up to `limit` dead letters of a delivery channel; of these messages, or of all."""

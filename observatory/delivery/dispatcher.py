@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 import trio
 
 from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
-from observatory.delivery.parcel import Parcel, Waiter
+from observatory.delivery.parcel import Parcel, Waiter, Wanted
 from observatory.errors import UnknownNameError
-from observatory.jobs import Retraction
+from observatory.jobs import Post, Retraction
 from observatory.messages import Delivery
 
 
@@ -31,9 +32,9 @@ class Dispatcher:
         self._queued = {lane.name: Delivery(lane.name, "queued") for lane in lanes}
 
     @property
-    def in_use(self) -> int:
-        """How many jobs all lanes hold together."""
-        return sum(lane.in_use for lane in self.lanes.values())
+    def undelivered(self) -> int:
+        """How many jobs all lanes hold and owe together."""
+        return sum(lane.undelivered for lane in self.lanes.values())
 
     def new_deliveries(self) -> dict[str, Delivery]:
         """Return what a receipt says before any lane has reported."""
@@ -67,15 +68,28 @@ class Dispatcher:
         if not self.lanes:
             return []
         self.dead_letters.discard(ids, self.lanes)
-        return [Parcel(Retraction(to, id), self.new_deliveries(), self.required, waiter=waiter) for id in ids]
+        return [Parcel(Retraction(to, id), {}, self.required, waiter=waiter) for id in ids]
+
+    def look_again(self, unread: Mapping[tuple[str, str], Wanted]) -> None:
+        """Let every post under way look at the table that is the table now.
+
+        Args:
+            unread: whether a message is still wanted, by recipient and id; what is not there is wanted no more.
+        """
+        under_way = [lane.parcels() for lane in self.lanes.values()]
+        for parcel in chain(*under_way, self.dead_letters.parcels()):
+            job = parcel.job
+            if isinstance(job, Post):
+                parcel.wanted = unread.get((parcel.to, job.message.id), parcel.wanted)
 
     def redeliver(self, ids: Collection[str] | None) -> int:
-        """Give dead letters to their lanes again, as far as there is room; return how many."""
+        """Give dead letters and what is owed to the lanes again, as far as there is room; return how many letters."""
         count = 0
         wanted = None if ids is None else frozenset(ids)
         for name, lane in self.lanes.items():
             parcels = self.dead_letters.take(name, wanted, max(lane.room, 0))
             lane.offer(parcels)
+            lane.retry_owed()
             count += len(parcels)
         return count
 

@@ -6,16 +6,18 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 
-import attrs
 import trio
 
 from observatory.abc import Adopt, DeliveryChannel
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.owed import Owed
 from observatory.delivery.parcel import Parcel
 from observatory.delivery.recipients import Recipient, Recipients
+from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
 from observatory.messages import DeadLetter, Delivery
@@ -24,30 +26,6 @@ from observatory.settings import DeliverySettings
 _log = logging.getLogger("observatory.delivery")
 
 _CLOSED = "Observatory was closed before it was delivered"
-
-
-@attrs.frozen
-class LaneStatistics:
-    """Figures of one lane."""
-
-    required: bool
-    """Whether sends wait for it."""
-    capacity: int
-    """Jobs it holds."""
-    queued: int
-    """Jobs that wait for their first attempt, the batch in hand included."""
-    backing_off: int
-    """Jobs that wait for another attempt, or behind one."""
-    delivered: int
-    """Jobs carried out."""
-    failures: int
-    """Jobs that failed at an attempt, each attempt counted."""
-    dropped: int
-    """Posts that were dropped because the lane was full, or the message was acknowledged first."""
-    dead: int
-    """Deliveries given up."""
-    error: str | None
-    """The last failure, one line, or None."""
 
 
 class Lane:
@@ -77,6 +55,7 @@ class Lane:
         self._in_hand: list[Parcel] = []
         self._due: dict[str, int] = {}  # recipients tried again with the batch in hand, and their attempts so far
         self._recipients = Recipients(settings, chance)
+        self._owed = Owed(settings.dead_letters, settings.retry_total)
         self._unmarked = 0  # dropped posts that the delivery channel has not been told of
         self._opened = False
         self._work = trio.Event()
@@ -97,6 +76,11 @@ class Lane:
         """How many more jobs it takes."""
         return self._settings.lane_capacity - self.in_use
 
+    @property
+    def undelivered(self) -> int:
+        """How many jobs it holds, with the retractions that it owes."""
+        return self.in_use + len(self._owed)
+
     def statistics(self) -> LaneStatistics:
         """Return the lane's figures."""
         return LaneStatistics(
@@ -108,8 +92,14 @@ class Lane:
             failures=self._failures,
             dropped=self._dropped,
             dead=self._dead,
+            owed=len(self._owed),
+            forgotten=self._owed.forgotten,
             error=self._error,
         )
+
+    def parcels(self) -> Iterator[Parcel]:
+        """Go through everything it holds."""
+        return chain(self._in_hand, self._queue, self._recipients.parcels())
 
     def offer(self, parcels: Sequence[Parcel]) -> None:
         """Take parcels; never waits. One that is not required drops its oldest when full."""
@@ -126,8 +116,13 @@ class Lane:
         while self.room < count and (self._queue or self._in_hand):
             await self._progress.park()
 
+    def retry_owed(self) -> None:
+        """Try the retractions again that failed for a whole schedule."""
+        self.offer(self._owed.take_any(max(self.room, 0)))
+
     async def drain(self) -> None:
-        """Wait until it holds nothing."""
+        """Wait until it holds nothing; what it owes is tried once more."""
+        self.retry_owed()
         while self.in_use:
             await self._progress.park()
 
@@ -165,7 +160,7 @@ class Lane:
     async def _wait_for_work(self) -> None:
         if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
             self._work = trio.Event()
-            deadline = self._recipients.next_deadline()
+            deadline = min(self._recipients.next_deadline(), self._owed.deadline)
             if deadline == math.inf:
                 await self._work.wait()
             else:
@@ -175,8 +170,10 @@ class Lane:
     def _take_batch(self) -> None:
         size = self._settings.batch_size
         batch = self._in_hand
+        now = trio.current_time()
+        self._queue.extend(self._owed.take_due(now))
         backing_off = self._recipients.by_name
-        for parcel in self._recipients.take_due(trio.current_time(), size - len(batch)):
+        for parcel in self._recipients.take_due(now, size - len(batch)):
             self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
             self._take(parcel)
         queue = self._queue
@@ -203,8 +200,11 @@ class Lane:
     def _drop_overflow(self) -> None:
         for _ in range(-self.room):
             parcel = self._queue.popleft()
-            self._drop(parcel, self._overflown)
-            self._unmarked += isinstance(parcel.job, Post)
+            if isinstance(parcel.job, Post):
+                self._drop(parcel, self._overflown)
+                self._unmarked += 1
+            else:
+                self._owe(parcel, self._overflown)
 
     def _drop(self, parcel: Parcel, report: Delivery) -> None:
         self._dropped += 1
@@ -250,6 +250,10 @@ class Lane:
             self._retry_later(name, parcels, errors[name])
         for name in due.keys() - failed.keys():
             self._recipients.settle(name, trio.current_time())
+        if self._owed:
+            reached = {parcel.to for parcel, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Done)}
+            for name in reached:
+                self._queue.extend(self._owed.take(name, max(self.room, 0)))
 
     def _report_of(self, outcome: Done, attempts: int) -> Delivery:
         known, delivery = self._done
@@ -276,11 +280,17 @@ class Lane:
         if parcel.retracted:
             self._drop(parcel, self._retracted)
             return
-        self._dead += 1
         job = parcel.job
-        if isinstance(job, Post):
-            letter = DeadLetter(job.message, job.sequence, self.name, attempts, error, self._clock.now())
-            self._dead_letters.add(letter, parcel)
-        else:
-            _log.warning("%s could not take back message %s of %r: %s", self.name, job.id, job.to, error)
-        parcel.report(Delivery(self.name, "dead", attempts, error=error))
+        delivery = Delivery(self.name, "dead", attempts, error=error)
+        if not isinstance(job, Post):
+            _log.warning("%s could not take back message %s of %r yet: %s", self.name, job.id, job.to, error)
+            self._owe(parcel, delivery)
+            return
+        self._dead += 1
+        letter = DeadLetter(job.message, job.sequence, self.name, attempts, error, self._clock.now())
+        self._dead_letters.add(letter, parcel)
+        parcel.report(delivery)
+
+    def _owe(self, parcel: Parcel, report: Delivery) -> None:
+        self._owed.add(parcel, trio.current_time())
+        parcel.report(report)

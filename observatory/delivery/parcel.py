@@ -47,7 +47,7 @@ class Parcel:
         self.deliveries = deliveries
         self.wanted = wanted
         self._awaited = awaited
-        self._waiter = waiter
+        self._waiter = waiter if awaited else None  # else it would be held for as long as the parcel is
 
     @property
     def retracted(self) -> bool:

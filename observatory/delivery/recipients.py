@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
+from collections.abc import Iterator
 
 from observatory.backoff import backoff
 from observatory.delivery.parcel import Parcel
@@ -97,6 +98,10 @@ class Recipients:
         del self.by_name[recipient.name]
         return recipient.parcels
 
+    def parcels(self) -> Iterator[Parcel]:
+        """Go through what waits."""
+        return (parcel for recipient in self.by_name.values() for parcel in recipient.parcels)
+
     def next_deadline(self) -> float:
         """Return when the next recipient is due; infinity when none is backing off."""
         while self._clock and not self._is_current(self._clock[0]):
@@ -112,10 +117,20 @@ class Recipients:
         while len(taken) < limit and self.next_deadline() <= now:
             _, name = heapq.heappop(self._clock)
             recipient = self.by_name[name]
-            count = min(limit - len(taken), len(recipient.parcels))
-            taken.extend(recipient.parcels.popleft() for _ in range(count))
-            recipient.in_hand += count
-            self._count -= count
+            parcels = self._take_from(recipient, limit - len(taken))
+            taken += parcels
+            recipient.in_hand += len(parcels)
+            self._count -= len(parcels)
+        return taken
+
+    def _take_from(self, recipient: Recipient, limit: int) -> list[Parcel]:
+        """Take the first that is still wanted, which shows whether the recipient can be reached; once it could, all."""
+        taken: list[Parcel] = []
+        while recipient.parcels and len(taken) < limit:
+            parcel = recipient.parcels.popleft()
+            taken.append(parcel)
+            if recipient.attempts and not parcel.retracted:
+                break
         return taken
 
     def put_back(self, recipient: Recipient, parcels: list[Parcel]) -> list[Parcel]:

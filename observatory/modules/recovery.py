@@ -73,6 +73,7 @@ class Recovery:
             office: where it is told.
         """
         before, now = earlier.unread(), self._undelivered
+        self._dispatcher.look_again(now)
         new = [entry for key, entry in now.items() if key not in before]
         gone = [key for key in before if key not in now]
         for entry in new:

@@ -1,6 +1,5 @@
 """Retractions: what acknowledging does to deliveries."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,24 +103,6 @@ async def test_behind_a_failure(open_with: Any, autojump_clock: MockClock) -> No
         assert channel.delivered == [first]
         await trio.sleep(1)
     assert channel.delivered == [second]
-
-
-async def test_given_up(open_with: Any, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
-    """A retraction that cannot be carried out is tried like a post; in the end the log tells, there is no letter."""
-    channel = FailingChannel(times=0)
-    async with open_with({"c": channel}, required=("c",)) as observatory:
-        message = (await observatory.mailbox.send_message("a", "x", "hello")).message
-        channel.left["a"] = 100
-        await observatory.mailbox.mark_read("a", message.id)
-        await trio.sleep(46)
-        assert observatory.dead_letters() == ()
-        assert observatory.statistics().lanes["c"].dead == 1
-    assert len(channel.batches) == 11
-    assert caplog.record_tuples[-1] == (
-        "observatory.delivery",
-        logging.WARNING,
-        f"c could not take back message {message.id} of 'a': planned by the test",
-    )
 
 
 async def test_the_room_is_given_back(open_with: Any, autojump_clock: MockClock) -> None:

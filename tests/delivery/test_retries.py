@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from observatory import Failed, Job, Outcome, Post
+from observatory import Failed, Job, Outcome, Post, Retraction
 from observatory.testing import FailingChannel, RecordingChannel
 
 SCHEDULE = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
@@ -140,7 +140,21 @@ async def test_order_is_kept_behind_a_failure(open_with: Any, autojump_clock: Mo
         sent += [await observatory.mailbox.send_message("a", "x", str(number)) for number in range(3)]
         await trio.sleep(5)
     assert channel.ids("a") == [receipt.message.id for receipt in sent]
-    assert len(channel.times) == 3
+
+
+async def test_an_attempt_is_one_message(open_with: Any, autojump_clock: MockClock) -> None:
+    """Whether a recipient can be reached shows with the first of what waits for it; once it can, the rest follows."""
+    channel = TimedChannel(times=2)
+    async with open_with({"c": channel}) as observatory:
+        sent = [await observatory.mailbox.send_message("a", "x", str(number)) for number in range(6)]
+        await observatory.mailbox.mark_read("a", sent[0].message.id)
+        await trio.sleep(5)
+    assert [[type(job) for job in batch] for batch in channel.batches[-3:]] == [
+        [Post],
+        [Post],
+        [Post] * 4 + [Retraction],
+    ]
+    assert [pause > 0 for pause in channel.pauses[-2:]] == [True, False]
 
 
 async def test_what_is_left_follows_a_success_at_once(open_with: Any, autojump_clock: MockClock) -> None:

@@ -16,7 +16,10 @@ from observatory import (
     MessagesRead,
     Observatory,
     OutcomeUnknownError,
+    Post,
+    Retraction,
 )
+from observatory.testing import FailingChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 OpenBench = Callable[..., AbstractAsyncContextManager[Any]]
@@ -217,3 +220,46 @@ async def test_failing_while_it_starts(open_here: Open, broken_storage: Any, aut
     broken_storage.replays_fail = 2
     async with open_here(storage=broken_storage) as obs:
         assert [message.content for message in obs.mailbox.get_messages("a")] == list("321")
+
+
+SLOW = {"retry_first": 60.0, "retry_longest": 60.0, "retry_total": 1_000.0, "retry_attempts": 2}
+
+
+async def break_once(obs: Observatory, storage: Any) -> None:
+    """Let the table be filled again."""
+    storage.breaks = "before"
+    with pytest.raises(OutcomeUnknownError):
+        await obs.mailbox.send_message("b", "x", "lost")
+    await trio.sleep(10)
+
+
+async def test_what_is_under_way_looks_at_the_new_table(
+    open_here: Open, broken_storage: Any, autojump_clock: MockClock
+) -> None:
+    """A post that backs off while the table is filled again is still cancelled by an acknowledgement."""
+    channel = FailingChannel(times=1)
+    async with open_here(storage=broken_storage, channels={"c": channel}, delivery=SLOW) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "1")).message
+        await break_once(obs, broken_storage)
+        await obs.mailbox.mark_read("a", message.id)
+        await trio.sleep(60)
+    assert [type(job) for batch in channel.batches for job in batch] == [Post, Retraction]
+
+
+async def test_a_dead_letter_looks_at_the_new_table(
+    open_here: Open, broken_storage: Any, autojump_clock: MockClock
+) -> None:
+    """A dead letter from before the table was filled again is cancelled by an acknowledgement on its second way."""
+    channel = FailingChannel(times=3)
+    async with open_here(storage=broken_storage, channels={"c": channel}, delivery=SLOW) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "1")).message
+        await trio.sleep(60)
+        await break_once(obs, broken_storage)
+        other = (await obs.mailbox.send_message("a", "x", "backs off")).message
+        await wait_all_tasks_blocked()
+        assert await obs.redeliver() == 1
+        await wait_all_tasks_blocked()
+        await obs.mailbox.mark_read("a", message.id)
+        await trio.sleep(60)
+        assert channel.ids("a") == [other.id]
+        assert channel.jobs[-2:] == [Post(other, 2), Retraction("a", message.id)]
