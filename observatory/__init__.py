@@ -74,6 +74,7 @@ from observatory.jobs import (
 )
 from observatory.lifecycle import open_observatory as open_observatory, serve as serve
 from observatory.messages import (
+    MESSAGE_OVERHEAD as MESSAGE_OVERHEAD,
     ChildHealth as ChildHealth,
     DeadLetter as DeadLetter,
     Delivery as Delivery,

@@ -87,9 +87,9 @@ class MailboxSettings:
     max_messages: int = attrs.field(default=10_000, validator=_count(1))
     """Messages one mailbox holds; then the oldest read ones go, and a mailbox of unread ones refuses."""
     max_bytes: int = attrs.field(default=64 * MIB, validator=_count(1))
-    """Bytes of content and metadata one mailbox holds."""
+    """Bytes one mailbox holds: content, metadata, and 560 for each message beside them."""
     max_total_bytes: int = attrs.field(default=1024 * MIB, validator=_count(1))
-    """Bytes of content and metadata all mailboxes hold together."""
+    """Bytes all mailboxes hold together, counted in the same way."""
     max_mailboxes: int = attrs.field(default=100_000, validator=_count(1))
     """Mailboxes that are not empty."""
     cleanup_interval: float = attrs.field(default=60.0, validator=_seconds_above(0))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from observatory.errors import InvalidInputError
-from observatory.messages import NO_METADATA, Message
+from observatory.messages import MESSAGE_OVERHEAD, NO_METADATA, Message
 
 MAX_CONTENT = 1024 * 1024
 """Bytes of a message's content in UTF-8."""
@@ -127,7 +127,7 @@ def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:
 
 
 def size_of(message: Message) -> int:
-    """Return the bytes that a message's content and metadata are counted for.
+    """Return the bytes that a message is counted for.
 
     Raises:
         InvalidInputError: when the message is not one that `send_message` would take.
@@ -135,7 +135,8 @@ def size_of(message: Message) -> int:
     check_name("to", message.to)
     check_name("from", message.from_)
     check_type(message.type)
-    return check_text("content", message.content, MAX_CONTENT) + copy_metadata(message.metadata)[1]
+    size = check_text("content", message.content, MAX_CONTENT) + copy_metadata(message.metadata)[1]
+    return MESSAGE_OVERHEAD + size
 
 
 class _Budget:

@@ -8,7 +8,7 @@ from typing import Any
 
 from observatory.abc import Policy
 from observatory.clock import Clock
-from observatory.messages import Draft, Message
+from observatory.messages import MESSAGE_OVERHEAD, Draft, Message
 from observatory.modules.checks import MAX_CONTENT, check_name, check_text, check_type, copy_metadata
 
 _IDS_AT_A_TIME = 512
@@ -66,4 +66,4 @@ def check_draft(from_: object, content: object, type: object, metadata: object) 
     check_type(type)
     size = check_text("content", content, MAX_CONTENT)
     copied, extra = copy_metadata(metadata)
-    return copied, size + extra
+    return copied, MESSAGE_OVERHEAD + size + extra

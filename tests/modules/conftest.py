@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import entry_points
@@ -14,7 +14,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Clock,
+    ClosedError,
     Context,
     DeliveryChannel,
     DeliverySettings,
@@ -88,6 +90,65 @@ def open_here(root: Path) -> Open:
         return open_observatory(settings, plugins=[plugin], clock=clock or TrioClock(), recover=recover)
 
     return open_here
+
+
+@pytest.fixture
+def fill() -> Callable[..., Awaitable[list[Message]]]:
+    """Return what sends a message for each of some contents and acknowledges some by position; oldest first."""
+
+    async def fill(obs: Observatory, contents: Iterable[str] = "0123", *read: int, to: str = "a") -> list[Message]:
+        messages = [(await obs.mailbox.send_message(to, "x", content)).message for content in contents]
+        if read:
+            await obs.mailbox.mark_read(to, *(messages[position].id for position in read))
+        return messages
+
+    return fill
+
+
+@pytest.fixture
+def cancelled_while_waiting() -> Callable[..., Awaitable[bool]]:
+    """Return what cancels a call once it waits, and tells whether that has ended it."""
+
+    async def cancelled_while_waiting(function: Callable[..., Awaitable[object]], *arguments: Any) -> bool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(function, *arguments)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        return nursery.cancel_scope.cancelled_caught
+
+    return cancelled_while_waiting
+
+
+@pytest.fixture
+def expect_closed() -> Callable[..., Awaitable[None]]:
+    """Return what calls a function that must say that Observatory is closing."""
+
+    async def expect_closed(function: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+        with pytest.raises(ClosedError, match="clos"):
+            await function(*arguments)
+
+    return expect_closed
+
+
+class GatedStorage(MemoryStorage):
+    """Commits only while its gate is open, and keeps what it was given at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+        self.batches: list[list[Entry]] = []
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Wait at the gate, then commit."""
+        self.batches.append(list(batch))
+        await self.gate.wait()
+        return await super().append(batch)
+
+
+@pytest.fixture
+def gated_storage() -> GatedStorage:
+    """Return a storage backend whose gate is closed at first."""
+    return GatedStorage()
 
 
 class BrokenStorage(MemoryStorage):
@@ -208,7 +269,7 @@ class Bench:
 def size_of(message: Message) -> int:
     """Return what a message with texts in its metadata is counted for."""
     fields = [len(key) + 8 + len(text) for key, text in message.metadata.items()]
-    return len(message.content) + (8 + sum(fields) if fields else 0)
+    return MESSAGE_OVERHEAD + len(message.content) + (8 + sum(fields) if fields else 0)
 
 
 @pytest.fixture

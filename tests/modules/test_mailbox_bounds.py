@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Entry,
     Expired,
     MailboxFullError,
@@ -21,7 +22,11 @@ from observatory.testing import FailingStorage
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
 
-HOUR = 3600.0
+ONE = MESSAGE_OVERHEAD + 1
+"""Bytes of a message with one character."""
+
+AS_THREE = "z" * (3 * ONE - MESSAGE_OVERHEAD)
+"""A text that counts for as much as three of those."""
 
 
 class WatchedStorage(FailingStorage):
@@ -90,9 +95,9 @@ class TestCaps:
         ("limits", "to", "limit"),
         [
             ({"max_messages": 3}, "a", "max_messages"),
-            ({"max_bytes": 3}, "a", "max_bytes"),
-            ({"max_total_bytes": 3}, "a", "max_total_bytes"),
-            ({"max_total_bytes": 3}, "b", "max_total_bytes"),
+            ({"max_bytes": 3 * ONE}, "a", "max_bytes"),
+            ({"max_total_bytes": 3 * ONE}, "a", "max_total_bytes"),
+            ({"max_total_bytes": 3 * ONE}, "b", "max_total_bytes"),
             ({"max_mailboxes": 1}, "b", "max_mailboxes"),
         ],
     )
@@ -106,47 +111,47 @@ class TestCaps:
             assert (caught.value.to, caught.value.limit) == (to, f"mailbox.{limit}")
             assert contents(obs) == "abc"
             assert list(obs.mailbox.get_stats()) == ["a"]
-            assert obs.statistics().mailbox.bytes == 3
+            assert obs.statistics().mailbox.bytes == 3 * ONE
             assert subscription.statistics().pending == 0
 
     @pytest.mark.parametrize("limit", ["max_bytes", "max_total_bytes"])
     async def test_as_many_go_as_are_needed(self, open_here: Open, limit: str) -> None:
         """A large message evicts several small ones, and no more than that."""
-        async with open_here(mailbox={limit: 10}) as obs:
+        async with open_here(mailbox={limit: 10 * ONE}) as obs:
             await fill(obs, "abcdefghij", 0, 1, 2, 3, 4)
-            await obs.mailbox.send_message("a", "x", "xyz")
-            assert contents(obs) == "defghijxyz"
-            assert obs.statistics().mailbox.bytes == 10
+            await obs.mailbox.send_message("a", "x", AS_THREE)
+            assert contents(obs) == "defghij" + AS_THREE
+            assert obs.statistics().mailbox.bytes == 10 * ONE
 
     async def test_too_large_for_what_may_go(self, open_here: Open) -> None:
         """When evicting every read message is not enough, none is evicted."""
-        async with open_here(mailbox={"max_bytes": 10}) as obs:
+        async with open_here(mailbox={"max_bytes": 10 * ONE}) as obs:
             await fill(obs, "abcdefghij", 0, 1, 2)
             with pytest.raises(MailboxFullError):
-                await obs.mailbox.send_message("a", "x", "long")
+                await obs.mailbox.send_message("a", "x", AS_THREE + "z")
             assert contents(obs) == "abcdefghij"
-            await obs.mailbox.send_message("a", "x", "xyz")
-            assert contents(obs) == "defghijxyz"
+            await obs.mailbox.send_message("a", "x", AS_THREE)
+            assert contents(obs) == "defghij" + AS_THREE
 
     async def test_metadata_counts(self, open_here: Open) -> None:
         """Content is counted in bytes of UTF-8, and metadata with it."""
-        async with open_here(mailbox={"max_bytes": 42}) as obs:
+        async with open_here(mailbox={"max_bytes": MESSAGE_OVERHEAD + 42}) as obs:
             await obs.mailbox.send_message("a", "x", "ü", metadata={"key": ["value", 1]})
-            assert obs.statistics().mailbox.bytes == 2 + 8 + 3 + 8 + 8 + 5 + 8
+            assert obs.statistics().mailbox.bytes == MESSAGE_OVERHEAD + 2 + 8 + 3 + 8 + 8 + 5 + 8
             with pytest.raises(MailboxFullError):
                 await obs.mailbox.send_message("a", "x", "", metadata={"key": 1})
 
     async def test_one_that_is_larger_than_any_mailbox(self, open_here: Open) -> None:
         """It is refused even by an empty mailbox, which does not come into being by that."""
-        async with open_here(mailbox={"max_bytes": 3}) as obs:
+        async with open_here(mailbox={"max_bytes": 3 * ONE}) as obs:
             with pytest.raises(MailboxFullError):
-                await obs.mailbox.send_message("a", "x", "four")
+                await obs.mailbox.send_message("a", "x", AS_THREE + "z")
             assert obs.mailbox.get_stats() == {}
             assert obs.statistics().mailbox.mailboxes == 0
 
     async def test_a_cleared_mailbox_has_room(self, open_here: Open) -> None:
         """It counts neither as a mailbox nor in bytes."""
-        async with open_here(mailbox={"max_mailboxes": 1, "max_total_bytes": 3}) as obs:
+        async with open_here(mailbox={"max_mailboxes": 1, "max_total_bytes": 3 * ONE}) as obs:
             await fill(obs, "abc")
             await obs.mailbox.clear_messages("a")
             await fill(obs, "abc", to="b")
@@ -188,7 +193,7 @@ class TestCaps:
                 for _ in range(3):
                     nursery.start_soon(expect_refusal, obs)
             assert contents(obs) == "abc"
-            assert obs.statistics().mailbox.bytes == 3
+            assert obs.statistics().mailbox.bytes == 3 * ONE
             storage.failing = False
             await fill(obs, "de")
             assert contents(obs) == "bde"

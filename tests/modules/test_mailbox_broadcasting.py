@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
 import pytest
-import trio
 
 from observatory import (
     Draft,
-    Entry,
     InvalidInputError,
     MailboxFullError,
-    MemoryStorage,
     Observatory,
     PolicyRefusedError,
     Receipt,
@@ -27,33 +24,17 @@ from observatory.testing import FailingStorage, RecordingChannel
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
 
-class GatedStorage(MemoryStorage):
-    """Commits only while its gate is open, and keeps what it was given at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = trio.Event()
-        self.batches: list[list[Entry]] = []
-
-    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-        """Wait at the gate, then commit."""
-        self.batches.append(list(batch))
-        await self.gate.wait()
-        return await super().append(batch)
-
-
 class TestBroadcast:
     """One commit of independent copies."""
 
-    async def test_outcomes_in_the_order_given(self, open_here: Open) -> None:
+    async def test_outcomes_in_the_order_given(self, open_here: Open, gated_storage: Any) -> None:
         """Each recipient gets a message of its own, all in one commit, and the receipts keep the order."""
-        storage = GatedStorage()
-        storage.gate.set()
-        async with open_here(storage=storage, channels={"files": RecordingChannel()}) as obs:
+        gated_storage.gate.set()
+        async with open_here(storage=gated_storage, channels={"files": RecordingChannel()}) as obs:
             names = ["c", "a", "b"]
             receipts = await obs.mailbox.broadcast_to_many(names, "x", "start", type="task", metadata={"list": [1]})
             assert [receipt.message.to for receipt in receipts if isinstance(receipt, Receipt)] == names
-            assert [len(batch) for batch in storage.batches] == [3]
+            assert [len(batch) for batch in gated_storage.batches] == [3]
             messages = [obs.mailbox.get_messages(name)[0] for name in names]
             assert len({message.id for message in messages}) == 3
             assert all((m.content, m.type, m.metadata) == ("start", "task", {"list": [1]}) for m in messages)

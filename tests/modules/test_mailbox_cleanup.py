@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Entry,
     Expired,
     Message,
@@ -18,7 +19,7 @@ from observatory import (
 from observatory.testing import FailingStorage
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
+Fill = Callable[..., Awaitable[list[Message]]]
 
 HOUR = 3600.0
 
@@ -45,14 +46,6 @@ class WatchedStorage(FailingStorage):
             raise StorageError("no room to compact")
 
 
-async def fill(obs: Observatory, contents: str, *read: int, to: str = "a") -> list[Message]:
-    """Send a message for each character and acknowledge some by position; return them, oldest first."""
-    messages = [(await obs.mailbox.send_message(to, "x", content)).message for content in contents]
-    if read:
-        await obs.mailbox.mark_read(to, *(messages[position].id for position in read))
-    return messages
-
-
 def contents(obs: Observatory, agent: str = "a") -> str:
     """Return what is in a mailbox, oldest first."""
     return "".join(message.content for message in reversed(obs.mailbox.get_messages(agent)))
@@ -61,7 +54,7 @@ def contents(obs: Observatory, agent: str = "a") -> str:
 class TestCleanup:
     """Every minute, what is read and older than a day goes."""
 
-    async def test_after_a_day(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_after_a_day(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """A read message stays for 24 hours from when it was sent, an unread one for ever."""
         async with open_here() as obs:
             await fill(obs, "abc", 0, 2)
@@ -71,9 +64,9 @@ class TestCleanup:
             assert contents(obs) == "b"
             await trio.sleep(48 * HOUR)
             assert contents(obs) == "b"
-            assert obs.statistics().mailbox.bytes == 1
+            assert obs.statistics().mailbox.bytes == MESSAGE_OVERHEAD + 1
 
-    async def test_read_late(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_read_late(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """What is acknowledged when it is old already goes with the next cleanup."""
         async with open_here() as obs:
             (message,) = await fill(obs, "a")
@@ -84,7 +77,7 @@ class TestCleanup:
             assert obs.mailbox.get_stats() == {}
             assert obs.statistics().mailbox.mailboxes == 0
 
-    async def test_settings(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_settings(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """Age and interval can be set."""
         async with open_here(mailbox={"cleanup_age": 5, "cleanup_interval": 1}) as obs:
             await fill(obs, "a", 0)
@@ -93,7 +86,7 @@ class TestCleanup:
             await trio.sleep(2)
             assert contents(obs) == ""
 
-    async def test_many(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_many(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """More than fits one batch goes in one cleanup, over all mailboxes; storage is compacted once."""
         storage = WatchedStorage()
         async with open_here(storage=storage, mailbox={"cleanup_age": 30}) as obs:
@@ -106,7 +99,7 @@ class TestCleanup:
             assert storage.compacted == 1
             assert sum(isinstance(entry, Expired) for entry in storage.log) == 5
 
-    async def test_nothing_to_do(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_nothing_to_do(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """Then nothing is committed or compacted."""
         storage = WatchedStorage()
         async with open_here(storage=storage) as obs:
@@ -114,7 +107,7 @@ class TestCleanup:
             await trio.sleep(HOUR)
             assert (len(storage.log), storage.compacted) == (1, 0)
 
-    async def test_a_failed_commit(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_a_failed_commit(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """Nothing goes, and a later cleanup does it."""
         storage = WatchedStorage()
         async with open_here(storage=storage, mailbox={"cleanup_age": 5}) as obs:
@@ -123,12 +116,12 @@ class TestCleanup:
             await trio.sleep(120.5)
             assert storage.failures == 2
             assert contents(obs) == "abc"
-            assert obs.statistics().mailbox.bytes == 3
+            assert obs.statistics().mailbox.bytes == 3 * (MESSAGE_OVERHEAD + 1)
             storage.failing = False
             await trio.sleep(60)
             assert contents(obs) == "b"
 
-    async def test_compacting_fails(self, open_here: Open, autojump_clock: MockClock) -> None:
+    async def test_compacting_fails(self, open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
         """That is no reason to stop: messages go, and the Mailbox does not restart."""
 
         class Full(WatchedStorage):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
@@ -12,8 +12,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Clock,
-    Entry,
     InvalidInputError,
     MailboxStats,
     MailboxTotals,
@@ -24,14 +24,7 @@ from observatory import (
 )
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-async def fill(obs: Observatory, *read: int, to: str = "a", count: int = 6) -> list[Message]:
-    """Send messages and acknowledge some of them by position; return them, oldest first."""
-    messages = [(await obs.mailbox.send_message(to, "x", str(number))).message for number in range(count)]
-    if read:
-        await obs.mailbox.mark_read(to, *(messages[position].id for position in read))
-    return messages
+Fill = Callable[..., Awaitable[list[Message]]]
 
 
 def contents(messages: Sequence[Message]) -> str:
@@ -50,10 +43,10 @@ def contents(messages: Sequence[Message]) -> str:
         ({"unread_only": True, "limit": 2}, "53"),
     ],
 )
-async def test_newest_first(open_here: Open, arguments: dict[str, Any], expected: str) -> None:
+async def test_newest_first(open_here: Open, fill: Fill, arguments: dict[str, Any], expected: str) -> None:
     """As many as are asked for, those that were acknowledged left out where nobody wants them."""
     async with open_here() as obs:
-        await fill(obs, 1, 2, 4)
+        await fill(obs, "012345", 1, 2, 4)
         assert contents(obs.mailbox.get_messages("a", **arguments)) == expected
 
 
@@ -68,35 +61,35 @@ async def test_newest_first(open_here: Open, arguments: dict[str, Any], expected
         (0, True, ""),
     ],
 )
-async def test_before(open_here: Open, position: int, unread_only: bool, expected: str) -> None:
+async def test_before(open_here: Open, fill: Fill, position: int, unread_only: bool, expected: str) -> None:
     """Only what is older than a message, whether that was acknowledged or not."""
     async with open_here() as obs:
-        messages = await fill(obs, 1, 2, 4)
+        messages = await fill(obs, "012345", 1, 2, 4)
         page = obs.mailbox.get_messages("a", before=messages[position].id, unread_only=unread_only)
         assert contents(page) == expected
 
 
-async def test_pages_join_without_a_seam(open_here: Open) -> None:
+async def test_pages_join_without_a_seam(open_here: Open, fill: Fill) -> None:
     """Going on before the last message of each page gives everything once."""
     async with open_here() as obs:
-        await fill(obs, 3, count=10)
+        await fill(obs, "0123456789", 3)
         found = page = obs.mailbox.get_messages("a", limit=4)
         while page := obs.mailbox.get_messages("a", limit=4, before=page[-1].id):
             found += page
         assert contents(found) == "9876543210"
 
 
-async def test_the_default_is_a_hundred(open_here: Open) -> None:
+async def test_the_default_is_a_hundred(open_here: Open, fill: Fill) -> None:
     """A deep mailbox is not returned whole unless that is asked for."""
     async with open_here() as obs:
-        await fill(obs, count=101)
+        await fill(obs, "x" * 101)
         assert len(obs.mailbox.get_messages("a")) == 100
 
 
-async def test_one_mailbox_knows_nothing_of_another(open_here: Open) -> None:
+async def test_one_mailbox_knows_nothing_of_another(open_here: Open, fill: Fill) -> None:
     """The id of a message in another mailbox is unknown here."""
     async with open_here() as obs:
-        (other,) = await fill(obs, to="b", count=1)
+        (other,) = await fill(obs, "0", to="b")
         assert obs.mailbox.get_messages("a") == []
         with pytest.raises(UnknownMessageError, match=f"'a' holds no message '{other.id}'") as caught:
             obs.mailbox.get_messages("a", before=other.id)
@@ -128,23 +121,23 @@ async def test_bad_names(open_here: Open, name: Any) -> None:
                 read(name)
 
 
-async def test_unread_count(open_here: Open) -> None:
+async def test_unread_count(open_here: Open, fill: Fill) -> None:
     """It goes down by what is acknowledged."""
     async with open_here() as obs:
         assert obs.mailbox.unread_count("a") == 0
-        messages = await fill(obs, 1, 2)
+        messages = await fill(obs, "012345", 1, 2)
         assert obs.mailbox.unread_count("a") == 4
         await obs.mailbox.mark_read("a", *(message.id for message in messages))
         assert obs.mailbox.unread_count("a") == 0
 
 
-async def test_stats(open_here: Open, autojump_clock: MockClock) -> None:
+async def test_stats(open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
     """Each mailbox that is not empty tells what it holds and how long the oldest unread one has waited."""
     async with open_here() as obs:
-        (message,) = await fill(obs, to="b", count=1)
+        (message,) = await fill(obs, "0", to="b")
         await trio.sleep(30)
-        await fill(obs, 0, to="c", count=1)
-        await fill(obs, 1, count=2)
+        await fill(obs, "0", 0, to="c")
+        await fill(obs, "01", 1)
         await trio.sleep(12)
         stats = obs.mailbox.get_stats()
         assert list(stats) == ["b", "c", "a"]
@@ -157,19 +150,21 @@ async def test_stats(open_here: Open, autojump_clock: MockClock) -> None:
         assert obs.mailbox.agent_stats("b").oldest_unread_age_sec is None
 
 
-async def test_the_oldest_unread_follows_what_is_acknowledged(open_here: Open, autojump_clock: MockClock) -> None:
+async def test_the_oldest_unread_follows_what_is_acknowledged(
+    open_here: Open, fill: Fill, autojump_clock: MockClock
+) -> None:
     """In whatever order messages are read, the age is that of the oldest one left."""
     async with open_here() as obs:
         messages = []
         for _ in range(4):
-            messages += await fill(obs, count=1)
+            messages += await fill(obs, "0")
             await trio.sleep(10)
         for position, age in ((1, 40), (0, 20), (3, 20), (2, None)):
             await obs.mailbox.mark_read("a", messages[position].id)
             assert obs.mailbox.agent_stats("a").oldest_unread_age_sec == (age and pytest.approx(age))
 
 
-async def test_an_age_is_never_negative(open_here: Open) -> None:
+async def test_an_age_is_never_negative(open_here: Open, fill: Fill) -> None:
     """A message that was recovered may come from a process whose clock was ahead of ours."""
 
     class Behind(Clock):
@@ -178,36 +173,29 @@ async def test_an_age_is_never_negative(open_here: Open) -> None:
 
     storage = MemoryStorage()
     async with open_here(storage=storage, clock=Clock()) as obs:
-        await fill(obs, count=1)
+        await fill(obs, "0")
     async with open_here(storage=storage, clock=Behind()) as obs:
         assert obs.mailbox.agent_stats("a").oldest_unread_age_sec == 0.0
 
 
-async def test_totals(open_here: Open) -> None:
+async def test_totals(open_here: Open, fill: Fill) -> None:
     """The figures of all mailboxes together."""
     async with open_here() as obs:
         assert obs.mailbox.statistics() == MailboxTotals(0, 0, 0, 0, 0)
-        await fill(obs, 1, 2)
+        await fill(obs, "012345", 1, 2)
         await obs.mailbox.send_message("b", "x", "grüße", metadata={"key": 1})
         totals = obs.mailbox.statistics()
-        assert totals == MailboxTotals(2, 7, 5, 6 + 7 + 3 + 8 + 8, 0)
+        assert totals == MailboxTotals(2, 7, 5, 7 * MESSAGE_OVERHEAD + 6 + 7 + 3 + 8 + 8, 0)
         assert obs.statistics().mailbox == totals
 
 
-async def test_what_is_being_committed_is_not_there_yet(open_here: Open) -> None:
+async def test_what_is_being_committed_is_not_there_yet(open_here: Open, gated_storage: Any) -> None:
     """While the first message to somebody is under way, there is no such mailbox."""
-
-    class Slow(MemoryStorage):
-        async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-            await gate.wait()
-            return await super().append(batch)
-
-    gate = trio.Event()
-    async with open_here(storage=Slow()) as obs, trio.open_nursery() as nursery:
+    async with open_here(storage=gated_storage) as obs, trio.open_nursery() as nursery:
         nursery.start_soon(obs.mailbox.send_message, "a", "x", "")
         await wait_all_tasks_blocked()
         assert obs.mailbox.get_stats() == {}
         assert obs.mailbox.agent_stats("a") == MailboxStats(0, 0, None)
         assert obs.mailbox.get_messages("a") == []
         assert obs.mailbox.statistics().mailboxes == 0
-        gate.set()
+        gated_storage.gate.set()

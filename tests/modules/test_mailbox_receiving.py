@@ -1,4 +1,4 @@
-"""Waiting for messages: `receive`, `request` and `reply`."""
+"""Waiting for messages: `receive`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
-    ClosedError,
     Entry,
     InvalidInputError,
     Message,
@@ -128,7 +127,7 @@ class TestReceive:
                     assert received.message is not None
                 await obs.mailbox.clear_messages("a")
 
-    async def test_cancelled(self, open_here: Open) -> None:
+    async def test_cancelled(self, open_here: Open, cancelled_while_waiting: Any) -> None:
         """Others who wait go on waiting, and the message is theirs."""
         async with open_here() as obs, trio.open_nursery() as nursery:
             received = Received(obs, nursery)
@@ -150,7 +149,7 @@ class TestReceive:
             with pytest.raises(InvalidInputError, match=f"^{field}: "):
                 await obs.mailbox.receive(agent, after=after)
 
-    async def test_closing(self, open_here: Open) -> None:
+    async def test_closing(self, open_here: Open, expect_closed: Any) -> None:
         """Who waits is told that nothing will come; what is there can still be had."""
         async with trio.open_nursery() as nursery, open_here() as obs:
             receive = obs.mailbox.receive
@@ -168,18 +167,3 @@ async def send_together(obs: Observatory, *contents: str) -> list[Message]:
             nursery.start_soon(obs.mailbox.send_message, "a", "b", content)
     await wait_all_tasks_blocked()
     return obs.mailbox.get_messages("a", limit=len(contents))[::-1]
-
-
-async def cancelled_while_waiting(function: Callable[..., Any], *arguments: Any) -> bool:
-    """Cancel a call once it waits, and tell whether that has ended it."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(function, *arguments)
-        await wait_all_tasks_blocked()
-        nursery.cancel_scope.cancel()
-    return nursery.cancel_scope.cancelled_caught
-
-
-async def expect_closed(function: Callable[..., Any], *arguments: Any) -> None:
-    """Call a function that must say that Observatory is closing."""
-    with pytest.raises(ClosedError, match="clos"):
-        await function(*arguments)

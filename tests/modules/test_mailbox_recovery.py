@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Durability,
     MemoryStorage,
     Message,
@@ -92,7 +93,7 @@ class TestInbox:
             assert obs.statistics().mailbox.left_behind == 0
         assert [len(files(root, agent)) for agent in "ab"] == [2, 2]
 
-    @pytest.mark.parametrize("limits", [{"max_messages": 3}, {"max_bytes": 3}])
+    @pytest.mark.parametrize("limits", [{"max_messages": 3}, {"max_bytes": 3 * (MESSAGE_OVERHEAD + 1)}])
     async def test_beyond_a_cap(
         self, open_here: Open, root: Path, limits: dict[str, int], caplog: pytest.LogCaptureFixture
     ) -> None:

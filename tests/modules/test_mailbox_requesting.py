@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
@@ -12,46 +12,15 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
-    ClosedError,
     InvalidInputError,
-    Job,
     Message,
     MessagesRead,
     Observatory,
-    Outcome,
     StorageError,
 )
-from observatory.testing import FailingStorage, RecordingChannel
+from observatory.testing import FailingStorage
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-class GatedChannel(RecordingChannel):
-    """Delivers only while its gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = trio.Event()
-
-    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
-        """Wait at the gate, then deliver."""
-        await self.gate.wait()
-        return await super().deliver(batch)
-
-
-async def cancelled_while_waiting(function: Callable[..., Any], *arguments: Any) -> bool:
-    """Cancel a call once it waits, and tell whether that has ended it."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(function, *arguments)
-        await wait_all_tasks_blocked()
-        nursery.cancel_scope.cancel()
-    return nursery.cancel_scope.cancelled_caught
-
-
-async def expect_closed(function: Callable[..., Any], *arguments: Any) -> None:
-    """Call a function that must say that Observatory is closing."""
-    with pytest.raises(ClosedError, match="clos"):
-        await function(*arguments)
 
 
 class Asked:
@@ -132,11 +101,10 @@ class TestRequest:
             assert asked.answer.content == "that"
             assert [child.restarts for child in obs.health().children if child.name == "module:Mailbox"] == [0]
 
-    async def test_cleared_before_it_was_acknowledged(self, open_here: Open) -> None:
+    async def test_cleared_before_it_was_acknowledged(self, open_here: Open, gated_channel: Any) -> None:
         """The asker has the answer even when the mailbox is cleared in the moment it came."""
-        channel = GatedChannel()
         async with (
-            open_here(channels={"files": channel}, delivery={"required": ["files"]}) as obs,
+            open_here(channels={"files": gated_channel}, delivery={"required": ["files"]}) as obs,
             trio.open_nursery() as nursery,
         ):
             asked = Asked(obs, nursery)  # its question is committed, and it still waits for the delivery channel
@@ -145,12 +113,12 @@ class TestRequest:
             await wait_all_tasks_blocked()
             nursery.start_soon(obs.mailbox.clear_messages, "asker")
             await wait_all_tasks_blocked()
-            channel.gate.set()
+            gated_channel.gate.set()
             await wait_all_tasks_blocked()
             assert asked.answer is not None
             assert asked.answer.content == "that"
 
-    async def test_cancelled(self, open_here: Open) -> None:
+    async def test_cancelled(self, open_here: Open, cancelled_while_waiting: Any) -> None:
         """The question stands, and a reply that comes later is an ordinary unread message."""
         async with open_here() as obs:
             assert await cancelled_while_waiting(obs.mailbox.request, "answerer", "asker", "what?")
@@ -169,7 +137,7 @@ class TestRequest:
             assert payloads[1:] == [MessagesRead("asker", (asked.answer.id,))]
             assert payloads[0].id == asked.answer.id
 
-    async def test_closing(self, open_here: Open) -> None:
+    async def test_closing(self, open_here: Open, expect_closed: Any) -> None:
         """Who waits for a reply is told that it will not come."""
         async with trio.open_nursery() as nursery, open_here() as obs:
             request = obs.mailbox.request
@@ -178,12 +146,13 @@ class TestRequest:
         await expect_closed(obs.mailbox.request, "answerer", "asker", "what?")
 
     async def test_not_sent(self, open_here: Open) -> None:
-        """A question that could not be committed is an error, and nobody waits for its answer."""
+        """A question that could not be committed is an error, and nothing is left of it."""
         storage = FailingStorage()
         async with open_here(storage=storage) as obs:
             storage.failing = True
             with pytest.raises(StorageError):
                 await obs.mailbox.request("answerer", "asker", "what?")
+            assert obs.mailbox.get_stats() == {}
 
     async def test_bad_metadata_of_a_reply(self, open_here: Open) -> None:
         """It is refused as it is in any other message."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     ClosedError,
     Delivery,
     DeliveryChannel,
     DeliveryError,
     Done,
-    Entry,
     Failed,
     InvalidInputError,
     Job,
-    MemoryStorage,
     Observatory,
     Outcome,
     Post,
@@ -31,34 +31,6 @@ from observatory import (
 from observatory.testing import FailingChannel, FailingStorage, RecordingChannel, StuckChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-class GatedStorage(MemoryStorage):
-    """Commits only while its gate is open, and keeps what it was given at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = trio.Event()
-        self.batches: list[list[Entry]] = []
-
-    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-        """Wait at the gate, then commit."""
-        self.batches.append(list(batch))
-        await self.gate.wait()
-        return await super().append(batch)
-
-
-class GatedChannel(RecordingChannel):
-    """Delivers only while its gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = trio.Event()
-
-    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
-        """Wait at the gate, then deliver."""
-        await self.gate.wait()
-        return await super().deliver(batch)
 
 
 async def test_receipt_says_what_was_done(open_here: Open) -> None:
@@ -105,23 +77,21 @@ async def test_published_in_the_order_of_commits(open_here: Open) -> None:
         assert [event.sequence for event in events] == [1, 2, 3, 4, 5]
 
 
-async def test_concurrent_senders_share_a_commit(open_here: Open) -> None:
+async def test_concurrent_senders_share_a_commit(open_here: Open, gated_storage: Any) -> None:
     """While one commit is under way, what arrives becomes the next one, in order of arrival."""
-    storage = GatedStorage()
-    async with open_here(storage=storage) as obs, trio.open_nursery() as nursery:
+    async with open_here(storage=gated_storage) as obs, trio.open_nursery() as nursery:
         for number in range(10):
             nursery.start_soon(obs.mailbox.send_message, "a", "b", str(number))
             await wait_all_tasks_blocked()
-        storage.gate.set()
+        gated_storage.gate.set()
         await wait_all_tasks_blocked()
-        assert [len(batch) for batch in storage.batches] == [1, 9]
+        assert [len(batch) for batch in gated_storage.batches] == [1, 9]
         assert [message.content for message in obs.mailbox.get_messages("a")] == list("9876543210")
 
 
-async def test_senders_are_held_back_while_too_many_wait(open_here: Open) -> None:
+async def test_senders_are_held_back_while_too_many_wait(open_here: Open, gated_storage: Any) -> None:
     """The request channel is bounded: a sender beyond it waits, and nobody is turned away."""
-    storage = GatedStorage()
-    async with open_here(storage=storage, mailbox={"max_requests": 2}) as obs, trio.open_nursery() as nursery:
+    async with open_here(storage=gated_storage, mailbox={"max_requests": 2}) as obs, trio.open_nursery() as nursery:
         for number in range(6):  # one in hand, two waiting, three held back
             nursery.start_soon(obs.mailbox.send_message, "a", "b", str(number))
             await wait_all_tasks_blocked()
@@ -129,47 +99,43 @@ async def test_senders_are_held_back_while_too_many_wait(open_here: Open) -> Non
             impatient.start_soon(obs.mailbox.send_message, "a", "b", "cancelled while held back")
             await wait_all_tasks_blocked()
             impatient.cancel_scope.cancel()
-        storage.gate.set()
+        gated_storage.gate.set()
         await wait_all_tasks_blocked()
         assert [message.content for message in obs.mailbox.get_messages("a")] == list("543210")
 
 
-async def test_closing_serves_who_was_held_back(open_here: Open) -> None:
+async def test_closing_serves_who_was_held_back(open_here: Open, gated_storage: Any) -> None:
     """Leaving the block refuses new requests, and serves those that were accepted before."""
-    storage = GatedStorage()
     receipts: list[Receipt] = []
 
     async def send(number: int) -> None:
         receipts.append(await obs.mailbox.send_message("a", "b", str(number)))
 
-    async with trio.open_nursery() as nursery, open_here(storage=storage, mailbox={"max_requests": 1}) as obs:
+    async def open_gate() -> None:
+        await wait_all_tasks_blocked()
+        gated_storage.gate.set()
+
+    async with trio.open_nursery() as nursery, open_here(storage=gated_storage, mailbox={"max_requests": 1}) as obs:
         for number in range(5):
             nursery.start_soon(send, number)
             await wait_all_tasks_blocked()
-        nursery.start_soon(open_soon, storage)
+        nursery.start_soon(open_gate)
     assert len(receipts) == 5
     with pytest.raises(ClosedError, match="closing"):
         await obs.mailbox.send_message("a", "b", "too late")
 
 
-async def open_soon(storage: GatedStorage) -> None:
-    """Open the gate once everybody else waits."""
-    await wait_all_tasks_blocked()
-    storage.gate.set()
-
-
-async def test_a_full_required_lane_holds_the_batch_back_before_the_commit(open_here: Open) -> None:
+async def test_a_full_required_lane_holds_the_batch_back_before_the_commit(open_here: Open, gated_channel: Any) -> None:
     """What has no room in a required lane is not committed yet."""
-    channel = GatedChannel()
     async with (
-        open_here(channels={"files": channel}, delivery={"required": ["files"], "lane_capacity": 2}) as obs,
+        open_here(channels={"files": gated_channel}, delivery={"required": ["files"], "lane_capacity": 2}) as obs,
         trio.open_nursery() as nursery,
     ):
         for number in range(4):
             nursery.start_soon(obs.mailbox.send_message, "a", "b", str(number))
             await wait_all_tasks_blocked()
         assert obs.mailbox.agent_stats("a").total == 2
-        channel.gate.set()
+        gated_channel.gate.set()
         await wait_all_tasks_blocked()
         assert obs.mailbox.agent_stats("a").total == 4
 
@@ -193,7 +159,7 @@ async def test_a_failed_commit_refuses_each_sender_of_the_batch(open_here: Open)
         assert len({id(error) for error in errors}) == 4
         assert {id(error.__cause__) for error in errors} == {id(errors[0].__cause__)}
         assert list(obs.mailbox.get_stats()) == ["a"]
-        assert obs.statistics().mailbox.bytes == len("kept")
+        assert obs.statistics().mailbox.bytes == MESSAGE_OVERHEAD + len("kept")
 
 
 class TestRequire:

@@ -17,6 +17,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    MESSAGE_OVERHEAD,
     Adopt,
     DeliverySettings,
     Entry,
@@ -37,7 +38,7 @@ from observatory.testing import RecordingChannel, observatory_plugin
 
 T = TypeVar("T")
 
-LIMITS = MailboxSettings(max_messages=4, max_bytes=20, max_total_bytes=45, max_mailboxes=3)
+LIMITS = MailboxSettings(max_messages=4, max_bytes=2_600, max_total_bytes=6_000, max_mailboxes=3)
 DAY = timedelta(days=1)
 
 
@@ -69,7 +70,8 @@ class Model:
         return [item for item in self.boxes.get(agent, ()) if not item.read]
 
     def send(self, agent: str, marker: str, size: int) -> Item | None:
-        """Add a message, and let read ones go for it; None when there is no room."""
+        """Add a message with so much content, and let read ones go for it; None when there is no room."""
+        size += MESSAGE_OVERHEAD
         if agent not in self.boxes and len(self.boxes) >= LIMITS.max_mailboxes:
             return None
         box = list(self.boxes.get(agent, ()))
