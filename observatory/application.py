@@ -182,7 +182,11 @@ class Observatory:
 
     def _make_dispatcher(self) -> Dispatcher:
         settings = self.settings.delivery
-        channels = {name: item for name, item in self._plugins.channels().items() if name not in settings.disabled}
+        every = self._plugins.channels()
+        for name in settings.disabled:
+            if name not in every:
+                raise SettingsError("$.delivery.disabled", str(UnknownNameError("delivery channel", name, every)))
+        channels = {name: item for name, item in every.items() if name not in settings.disabled}
         required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
         for name in required:
             if name not in channels:

@@ -160,7 +160,7 @@ class MailboxTotals:
     unread: int
     """Messages not yet acknowledged."""
     bytes: int
-    """Bytes of content and metadata held."""
+    """Bytes held: content, metadata, and `MESSAGE_OVERHEAD` for each message."""
     left_behind: int
     """Messages found at recovery that had no room or were not allowed; they stay where they are."""
 

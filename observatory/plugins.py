@@ -190,10 +190,11 @@ class Plugins:
         )
 
     def _check_names_in_settings(self) -> None:
-        for name in self._settings.plugins:
-            if name not in self._infos:
-                hint = did_you_mean(name, [known for known in self._infos if known != _IN_THE_BOX])
-                raise SettingsError(f"$.plugins.{name}", f"no plugin of this name is installed; {hint}")
+        known = [name for name in self._infos if name != _IN_THE_BOX]
+        named = [(name, f"$.plugins.{name}") for name in self._settings.plugins]
+        for name, path in [*named, *((name, "$.disabled_plugins") for name in self._settings.disabled_plugins)]:
+            if name not in known:
+                raise SettingsError(path, f"no plugin {name!r} is installed; {did_you_mean(name, known)}")
 
     def _register_all(self, name: str) -> None:
         """Call every hook of one plugin; what it registers counts only when all of them succeed."""

@@ -168,6 +168,7 @@ async def test_statistics(bare_settings: Any) -> None:
     [
         ({"storage": StorageSettings(backend="memroy")}, "$.storage.backend", "'memroy'; did you mean 'memory'"),
         ({"delivery": DeliverySettings(required=("kepe",))}, "$.delivery.required", "'kepe'; did you mean 'keep'"),
+        ({"delivery": DeliverySettings(disabled=("kepe",))}, "$.delivery.disabled", "'kepe'; did you mean 'keep'"),
         (
             {"delivery": DeliverySettings(required=("keep",), disabled=("keep",))},
             "$.delivery.required",

@@ -193,7 +193,8 @@ async def test_a_hook_that_raises_half_way(inspect: Inspect, caplog: pytest.LogC
 async def test_a_policy_of_a_broken_plugin_is_not_asked(bare_settings: Any) -> None:
     """What was registered before the failure takes no part either."""
     async with open_observatory(bare_settings(), plugins=[HalfWay(ValueError())]) as observatory:
-        await observatory.mailbox.send_message("a", "b", "hello")
+        receipt = await observatory.mailbox.send_message("a", "b", "hello")
+        assert observatory.mailbox.get_messages("a") == [receipt.message]
 
 
 async def test_a_broken_plugin_that_is_needed(inspect: Inspect) -> None:

@@ -107,6 +107,13 @@ async def test_settings_for_a_plugin_without_any(inspect: Inspect) -> None:
 
 async def test_settings_for_a_plugin_that_there_is_not(inspect: Inspect) -> None:
     """The error names the nearest plugin."""
-    with pytest.raises(SettingsError, match="no plugin of this name is installed; did you mean 'plain'") as error:
+    with pytest.raises(SettingsError, match="no plugin 'plian' is installed; did you mean 'plain'") as error:
         await inspect(Plain(), plugins={"plian": {}})
     assert error.value.path == "$.plugins.plian"
+
+
+async def test_disabling_a_plugin_that_there_is_not(inspect: Inspect) -> None:
+    """It is most likely misspelled, and the plugin that was meant would be loaded."""
+    with pytest.raises(SettingsError, match="no plugin 'plian' is installed; did you mean 'plain'") as error:
+        await inspect(Plain(), disabled_plugins=("plian",))
+    assert error.value.path == "$.disabled_plugins"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from observatory import DeliverySettings, Settings, TrioClock
+from observatory import Settings, TrioClock
 
 
 @pytest.fixture
@@ -17,8 +18,9 @@ def observatory_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def observatory_settings(observatory_root: Path) -> Settings:
-    """Return settings for memory only: of what is installed or in the box, no delivery channel takes part."""
-    return Settings(root=observatory_root, delivery=DeliverySettings(disabled=("inbox", "log")))
+    """Return settings for memory only: no message becomes a file, although the inbox may be installed."""
+    inbox = tuple(found.name for found in entry_points(group="observatory") if found.name == "inbox")
+    return Settings(root=observatory_root, disabled_plugins=inbox)
 
 
 @pytest.fixture

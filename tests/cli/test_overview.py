@@ -19,7 +19,7 @@ def test_stats_lists_every_mailbox(run: Any) -> None:
         run("send", to, "hello", "--from", "ann")
     result = run("stats")
     assert [line.split("\t")[:3] for line in result.out.splitlines()] == [["bob", "2", "2"], ["cyd", "1", "1"]]
-    assert result.err == "3 messages, 3 unread, 15 bytes, in 2 mailboxes\n"
+    assert result.err == "3 messages, 3 unread, 1,695 bytes, in 2 mailboxes\n"
 
 
 def test_stats_of_nothing_are_no_lines(run: Any) -> None:
