@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import trio
 
-from observatory import Settings
+from observatory import Job, Outcome, Settings
+from observatory.testing import RecordingChannel
 
 MakeSettings: TypeAlias = Callable[..., Settings]
 
@@ -23,3 +28,41 @@ def bare_settings(tmp_path: Path) -> MakeSettings:
         return Settings(disabled_plugins=installed + disabled_plugins, **{"root": tmp_path / "root"} | tables)
 
     return bare_settings
+
+
+class GatedChannel(RecordingChannel):
+    """Delivers only while its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Wait at the gate, then deliver."""
+        await self.gate.wait()
+        return await super().deliver(batch)
+
+
+@pytest.fixture
+def gated_channel() -> GatedChannel:
+    """Return a delivery channel whose gate is closed at first."""
+    return GatedChannel()
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder_without_rights(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder whose owner is not the superuser: a process of the test becomes that user.
+
+    Whoever has no rights cannot pass through pytest's own folders.
+    """
+    if os.geteuid():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if not all(parent.stat().st_mode & stat.S_IXOTH for parent in Path(folder).parents):
+            pytest.skip(f"{folder} cannot be reached by a user without rights")
+        os.chown(folder, NOBODY, NOBODY)
+        yield Path(folder)

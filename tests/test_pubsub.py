@@ -227,12 +227,18 @@ async def test_a_batch_of_nothing() -> None:
 async def test_two_tasks_cannot_read() -> None:
     """A second reader of one subscription is told so, and the first one is not disturbed."""
     pubsub = PubSub()
+    seen: list[Any] = []
+
+    async def read() -> None:
+        seen.extend(payloads(await subscription.receive_batch()))
+
     async with pubsub.subscribe("a") as subscription, trio.open_nursery() as nursery:
-        nursery.start_soon(subscription.receive_batch)
+        nursery.start_soon(read)
         await wait_all_tasks_blocked()
         with pytest.raises(trio.BusyResourceError, match="already reading"):
             await subscription.receive_batch()
         pubsub.publish("a", 1)
+    assert seen == [1]
 
 
 async def test_closed_under_a_reader() -> None:

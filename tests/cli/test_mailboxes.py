@@ -54,7 +54,9 @@ def test_only_the_agents_own_inbox_is_read(run: Any, root: Path) -> None:
     send(run, "one")
     (root / "inbox" / "cyd").mkdir()
     (root / "inbox" / "cyd" / "0123456789abcdef.json").write_text("damaged")
-    assert "0123456789abcdef" not in run("inbox", "bob").err
+    result = run("inbox", "bob")
+    assert (result.code, result.out.count("\n")) == (0, 1)
+    assert "0123456789abcdef" not in result.err
 
 
 def test_what_does_not_fit_is_left_in_the_files_and_counted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

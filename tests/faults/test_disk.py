@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +17,6 @@ import trio
 from observatory import Delivery, LaneStatistics, Observatory, Settings, open_observatory
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-NOBODY = 65534
 DENIED = Path(__file__).with_name("denied.py")
 
 
@@ -224,13 +221,13 @@ async def test_others_are_not_held_back(tmp_path: Path) -> None:
     assert receipt.deliveries["inbox"].state == "written"
 
 
-def test_permission_denied(tmp_path: Path) -> None:
+def test_permission_denied(folder_without_rights: Path) -> None:
     """A process without the right to write says so in its receipts, and delivers when it has it again."""
-    with _own_root(tmp_path) as root:
-        command = [sys.executable, str(DENIED), str(root), str(NOBODY)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert contents_of(root / "inbox" / "agent-42") == {"first", "second", "third"}
+    root = folder_without_rights
+    command = [sys.executable, str(DENIED), str(root), str(root.stat().st_uid)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert contents_of(root / "inbox" / "agent-42") == {"first", "second", "third"}
     deliveries, undelivered = map(json.loads, done.stdout.splitlines())
     (before, _), (second, error), (third, _) = deliveries
     assert before == "written"
@@ -238,16 +235,3 @@ def test_permission_denied(tmp_path: Path) -> None:
     assert "Permission denied" in error
     assert third in ("queued", "retrying")
     assert undelivered == 0
-
-
-@contextlib.contextmanager
-def _own_root(tmp_path: Path) -> Iterator[Path]:
-    """Give a root that the process may use; somebody without rights cannot pass through pytest's folders."""
-    if os.geteuid():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        if not all(parent.stat().st_mode & stat.S_IXOTH for parent in Path(folder).parents):
-            pytest.skip(f"{folder} cannot be reached by a user without rights")
-        os.chown(folder, NOBODY, NOBODY)
-        yield Path(folder)

@@ -1,6 +1,7 @@
 """Closing: accepted things are served and delivered, storage is flushed, what is left is counted."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,14 @@ class WatchedStorage(MemoryStorage):
             raise step
         await trio.sleep(step)
         self.calls.append(f"{name} done")
+
+
+class HangingChannel(RecordingChannel):
+    """Takes far longer to close than anybody waits; it ends all the same, so that a test of it fails and ends too."""
+
+    async def aclose(self) -> None:
+        """Hang."""
+        await trio.sleep(3_600)
 
 
 class SlowStorage(MemoryStorage):
@@ -148,6 +157,20 @@ async def test_one_second_to_flush_when_cancelled(open_with: Open, autojump_cloc
             await trio.sleep_forever()
     assert trio.current_time() - before == 1
     assert storage.calls[2:] == ["flush", "aclose", "aclose done"]
+
+
+@pytest.mark.parametrize("cancelled_after", [math.inf, 0, 0.5, 1.2])
+async def test_a_channel_that_hangs(open_with: Open, autojump_clock: MockClock, cancelled_after: float) -> None:
+    """A delivery channel that does not close keeps nobody from closing storage, whenever the closing is cancelled."""
+    storage = WatchedStorage(aclose=0.5)
+    with trio.CancelScope() as scope:
+        async with open_with(storage, HangingChannel()) as observatory:
+            await observatory.mailbox.send_message("a", "b", "opens the channel")
+            await wait_all_tasks_blocked()
+            before = trio.current_time()
+            scope.deadline = before + cancelled_after
+    assert trio.current_time() - before == 1.5
+    assert storage.calls[-2:] == ["aclose", "aclose done"]
 
 
 async def test_no_haste_at_a_clean_end(open_with: Open, autojump_clock: MockClock) -> None:

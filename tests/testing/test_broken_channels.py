@@ -249,15 +249,31 @@ async def test_broken(
 
 @pytest.mark.parametrize("law", [LAWS.test_recovery, LAWS.test_honest_outcomes])
 async def test_durable(law: Any) -> None:
-    """A delivery channel that keeps what it claims to keep, and finds it again, passes."""
-    await law(on_one_medium(Recovers))
+    """A delivery channel that keeps what it claims to keep passes; the law has asked a second one."""
+    made: list[DeliveryChannel] = []
+    make = on_one_medium(Recovers)
+
+    def fresh() -> DeliveryChannel:
+        made.append(make())
+        return made[-1]
+
+    await law(fresh)
+    assert len(made) == 2
 
 
-async def test_set() -> None:
+async def test_set(broken: Callable[..., Awaitable[str]]) -> None:
     """Where the medium keeps no order, a set is read back, and order is not asked for."""
+
+    class KeepsNoOrder(Good):
+        def ids(self, to: str) -> list[str]:
+            return super().ids(to)[::-1]
 
     class Unordered(Suite):
         async def delivered(self, channel: DeliveryChannel, to: str) -> set[str]:  # type: ignore[override]
-            return set(await super().delivered(channel, to))
+            read.append(set(await super().delivered(channel, to)))
+            return read[-1]
 
-    await Unordered().test_order(Good)
+    read: list[set[str]] = []
+    await Unordered().test_order(KeepsNoOrder)
+    assert max(map(len, read)) == 2
+    assert "assert" in await broken(LAWS.test_order, KeepsNoOrder)

@@ -159,6 +159,7 @@ async def test_without_settings(install: Callable[[str], None], settings: Settin
     install(FAILS)
     LAWS.test_settings_class("trial")
     await LAWS.test_unknown_setting("trial", settings)
+    assert not hasattr(sys.modules["observatory_trial"], "settings_class")
 
 
 @pytest.mark.parametrize(

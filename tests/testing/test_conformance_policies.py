@@ -100,9 +100,12 @@ def test_broken(law: Any, policy: Any, error: Any, finding: str) -> None:
 
 
 def test_refused_answer() -> None:
-    """A policy may refuse everything."""
+    """A policy may refuse everything that it is asked about."""
+    asked: list[Draft] = []
 
     def refuse(draft: Draft) -> Draft:
+        asked.append(draft)
         raise PolicyRefusedError("all", "closed")
 
     Suite().test_accepts_its_answer(refuse)
+    assert [draft for draft in asked if draft in (*Suite.drafts, SPAM)] == [*Suite.drafts, SPAM]

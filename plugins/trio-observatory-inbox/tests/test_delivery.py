@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,20 +82,29 @@ async def test_nothing_but_the_messages_is_left(bench: Any) -> None:
 
 async def test_a_reader_sees_a_file_whole_or_not_at_all(bench: Any) -> None:
     """Whoever polls the folder meanwhile never meets half a message."""
-    posts = [bench.post(content="x" * 200_000) for _ in range(50)]
+    posts = [bench.post(content="x" * 1_000_000) for _ in range(50)]
+    folder = bench.inbox / "agent-42"
+    folder.mkdir(parents=True)
+    reading, ended = threading.Event(), threading.Event()
+    lengths: dict[str, int] = {}
 
     def poll() -> None:
-        seen: set[str] = set()
-        while len(seen) < len(posts):
-            for path in (bench.inbox / "agent-42").glob("*.json"):
-                assert len(json.loads(path.read_bytes())["content"]) == 200_000
-                seen.add(path.name)
+        last = False
+        while not last:
+            last = ended.is_set()
+            reading.set()
+            for name in os.listdir(folder):
+                if name not in lengths and not name.startswith("."):
+                    lengths[name] = len(json.loads((folder / name).read_bytes())["content"])
 
-    (bench.inbox / "agent-42").mkdir(parents=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.to_thread.run_sync, poll)
-        for post in posts:
-            await bench.channel.deliver([post])
+        await trio.to_thread.run_sync(reading.wait)
+        try:
+            assert [await bench.channel.deliver([post]) for post in posts] == [[WRITTEN]] * len(posts)
+        finally:
+            ended.set()
+    assert lengths == {f"{post.message.id}.json": 1_000_000 for post in posts}
 
 
 async def test_the_same_id_again_is_there_once(bench: Any) -> None:
