@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -37,6 +38,8 @@ from observatory.registrar import Registrar
 from observatory.settings import Settings
 from observatory.storage.memory import MemoryStorage
 from observatory.supervisor import Supervisor
+
+_log = logging.getLogger("observatory")
 
 
 class InTheBox:
@@ -243,11 +246,15 @@ class Observatory:
     async def aclose(self) -> None:
         """Give everything back, once no child runs any more."""
         self.mailbox.end()
-        with self._shielded():
-            await self._dispatcher.aclose()
-        if self._storage_started:
-            with self._shielded():  # of its own: a delivery channel that is slow to close must not leave storage open
-                await self._storage.aclose()
+        await self._close("the delivery channels", self._dispatcher.aclose)
+        if self._storage_started:  # in a time of its own: channels that are slow to close must not leave it open
+            await self._close("storage", self._storage.aclose)
+
+    async def _close(self, what: str, aclose: Callable[[], Awaitable[None]]) -> None:
+        with self._shielded() as scope:
+            await aclose()
+        if scope.cancelled_caught:
+            _log.warning("%s did not close within %g s, and were left", what, self.settings.supervision.flush)
 
     def _shielded(self) -> trio.CancelScope:
         """Return a scope that nobody's cancelling reaches, for a time that ends."""

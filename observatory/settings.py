@@ -169,7 +169,7 @@ class SupervisionSettings:
     drain: float = attrs.field(default=10.0, validator=_seconds_from(0))
     """Seconds lanes are given to finish at a clean shutdown."""
     flush: float = attrs.field(default=1.0, validator=_seconds_from(0))
-    """Seconds the storage backend is given when Observatory is cancelled."""
+    """Seconds that flushing takes at most when Observatory is cancelled, and closing the parts, each, in any case."""
 
 
 def default_root() -> Path:

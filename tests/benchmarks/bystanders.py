@@ -66,7 +66,7 @@ def measure(options: Options) -> Iterator[Figure]:
     folder = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else options.folder
     with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=folder) as root, _formatted_log():
         with_inbox = settings(root, "inbox")
-        yield from _measure(with_inbox, "file inbox", options.size(10_000, 100), options, beside_none=0.9)
+        yield from _measure(with_inbox, "file inbox", options.size(20_000, 100), options, beside_none=0.9)
         in_memory = settings(root, delivery=DeliverySettings(required=()))
         yield from _measure(in_memory, "memory only", options.size(40_000, 100), options, beside_none=None)
 

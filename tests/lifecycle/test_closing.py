@@ -160,7 +160,9 @@ async def test_one_second_to_flush_when_cancelled(open_with: Open, autojump_cloc
 
 
 @pytest.mark.parametrize("cancelled_after", [math.inf, 0, 0.5, 1.2])
-async def test_a_channel_that_hangs(open_with: Open, autojump_clock: MockClock, cancelled_after: float) -> None:
+async def test_a_channel_that_hangs(
+    open_with: Open, autojump_clock: MockClock, cancelled_after: float, caplog: pytest.LogCaptureFixture
+) -> None:
     """A delivery channel that does not close keeps nobody from closing storage, whenever the closing is cancelled."""
     storage = WatchedStorage(aclose=0.5)
     with trio.CancelScope() as scope:
@@ -171,6 +173,7 @@ async def test_a_channel_that_hangs(open_with: Open, autojump_clock: MockClock, 
             scope.deadline = before + cancelled_after
     assert trio.current_time() - before == 1.5
     assert storage.calls[-2:] == ["aclose", "aclose done"]
+    assert "the delivery channels did not close within 1 s, and were left" in caplog.text
 
 
 async def test_no_haste_at_a_clean_end(open_with: Open, autojump_clock: MockClock) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from observatory import Adopt, Context, DeliveryChannel, Job, Outcome
-from observatory_inbox.hop import run_in_thread
+from observatory_inbox.hop import Hop
 from observatory_inbox.listing import QueueStats, queue_stats
 from observatory_inbox.placing import Placer
 from observatory_inbox.recovery import Recovery
@@ -39,11 +39,21 @@ class InboxChannel(DeliveryChannel):
         self._removed = 0
         self._recovery = Recovery(self._folder, self._settings.max_file_bytes, 0.0)
 
+    async def start(self) -> None:
+        """Make ready for work in a thread."""
+        await trio.lowlevel.checkpoint()
+        self._hop = Hop()
+
+    async def aclose(self) -> None:
+        """Give back what `start` took."""
+        self._hop.close()
+        await trio.lowlevel.checkpoint()
+
     async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
         """Write and remove the files of a batch."""
         # Never abandoned: a batch is bounded, and a thread left behind could write after a later retraction.
         work = Batch(self._folder, batch, self._placer)
-        outcomes = await run_in_thread(work.carry_out)
+        outcomes = await self._hop.run(work.carry_out)
         self._written += work.written
         self._removed += work.removed
         return outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,17 @@ class Bench:
         self.root = root
         self.inbox = root / "inbox"
         self.clock = Clock()
-        self.channel = self.make_channel()
         self._numbers = itertools.count(1)
 
-    def make_channel(self, settings: InboxSettings | None = None) -> InboxChannel:
-        """Return another delivery channel, as a restarted process would."""
-        return InboxChannel(Context(self.root, self.clock, PubSub(), settings, {}, {}))
+    async def start(self, settings: InboxSettings | None = None) -> None:
+        """Start a delivery channel."""
+        self.channel = InboxChannel(Context(self.root, self.clock, PubSub(), settings, {}, {}))
+        await self.channel.start()
+
+    async def restart(self, settings: InboxSettings | None = None) -> None:
+        """Put another delivery channel in the place of the first, as a restarted process would."""
+        await self.channel.aclose()
+        await self.start(settings)
 
     def post(self, to: str = "agent-42", content: str = "hello", **fields: Any) -> Post:
         """Return a post under a new id."""
@@ -78,12 +83,9 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench() -> Callable[[Path], Bench]:
-    """Return what makes a bench on a root of the test's choice."""
-    return Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """Return a bench on an empty root."""
-    return Bench(tmp_path)
+    bench = Bench(tmp_path)
+    await bench.start()
+    yield bench
+    await bench.channel.aclose()

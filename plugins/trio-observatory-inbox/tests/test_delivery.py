@@ -262,11 +262,8 @@ async def test_a_short_write_is_continued(bench: Any, monkeypatch: pytest.Monkey
     assert json.loads(bench.path(post).read_bytes())["content"] == "x" * 1000
 
 
-async def test_a_full_disk_leaves_nothing_and_works_again_with_room(
-    small_disk: Path, make_bench: Callable[[Path], Any]
-) -> None:
+async def test_a_full_disk_leaves_nothing_and_works_again_with_room(small_disk: Path, bench: Any) -> None:
     """What was written of the temporary file is removed when the disk is full."""
-    bench = make_bench(small_disk)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 128 * 1024)
     post = bench.post(content="x" * 200_000)

@@ -24,7 +24,7 @@ async def test_what_was_delivered_is_recovered_as_it_was(bench: Any) -> None:
     """Every field comes back, and the files stay until they are acknowledged."""
     posts = [bench.post(to=name, content=f"für {name}", type="task", metadata={"n": [1.5, None]}) for name in "ba"]
     await bench.channel.deliver(posts)
-    bench.channel = bench.make_channel()
+    await bench.restart()
     assert await bench.recover() == [posts[1].message, posts[0].message]
     assert bench.channel.statistics()["recovered"] == 2
     assert len(bench.files()) == 2
@@ -148,7 +148,7 @@ async def test_links_directories_and_pipes_are_left_and_never_waited_for(bench: 
 async def test_a_huge_file_is_left_unread(bench: Any) -> None:
     """The bound is a setting."""
     await bench.channel.deliver([bench.post(content="x" * 2000), small := bench.post()])
-    bench.channel = bench.make_channel(InboxSettings(max_file_bytes=1000))
+    await bench.restart(InboxSettings(max_file_bytes=1000))
     assert await bench.recover() == [small.message]
     assert left(bench) == {"huge": 1}
 
