@@ -28,8 +28,8 @@ def open_observatory(
     """Open an Observatory for the time of an `async with` block.
 
     Left normally, or by an exception, it refuses new sends, drains the lanes (10 s by default) and flushes storage;
-    what could not be drained is counted in `undelivered`. When cancelled it only flushes and closes, each step for at most 1 s. An
-    exception of the block comes out as itself.
+    what could not be drained is counted in `undelivered`. When cancelled it only flushes and closes, each step for at
+    most 1 s. An exception of the block comes out as itself.
 
     Args:
         settings: by default `Settings()`.

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Hop:
-    """To a worker thread and back, in half the time that `trio.to_thread.run_sync` takes; every send waits for it.
+    """To a worker thread and back, quicker than `trio.to_thread.run_sync`: every send waits for it.
 
     It leaves out what a lane has no use for: a limiter, since a lane makes one call at a time; a name for the thread;
     calling back into Trio. And the end of a call is a byte in a pipe, which wakes the one task that waits for it,
