@@ -33,8 +33,6 @@ class InboxChannel(DeliveryChannel):
         self._clock = context.clock
         self._settings: InboxSettings = context.settings or InboxSettings()
         self._folder = os.path.join(context.root, "inbox")
-        prefix = f".{secrets.token_hex(4)}-"
-        self._placer = Placer(f"{prefix}{number}.tmp" for number in itertools.count())
         self._written = 0
         self._removed = 0
         self._recovery = Recovery(self._folder, self._settings.max_file_bytes, 0.0)
@@ -42,10 +40,13 @@ class InboxChannel(DeliveryChannel):
     async def start(self) -> None:
         """Make ready for work in a thread."""
         await trio.lowlevel.checkpoint()
+        prefix = f".{secrets.token_hex(4)}-"
+        self._placer = Placer(f"{prefix}{number}.tmp" for number in itertools.count())
         self._hop = Hop()
 
     async def aclose(self) -> None:
         """Give back what `start` took."""
+        self._placer.close()
         self._hop.close()
         await trio.lowlevel.checkpoint()
 

@@ -17,7 +17,6 @@ _WRITE = os.O_WRONLY | os.O_CLOEXEC
 _NAMED = _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _UNNAMED = _WRITE | getattr(os, "O_TMPFILE", 0)
 _MODE = 0o600
-_DESCRIPTORS = "/proc/self/fd"
 
 
 class Placer:
@@ -29,8 +28,14 @@ class Placer:
 
     def __init__(self, temporary_names: Iterator[str]) -> None:
         self._temporary_names = temporary_names
-        self._can_do_without_names = hasattr(os, "O_TMPFILE") and os.path.isdir(_DESCRIPTORS)
+        self._descriptors = _open_descriptors() if hasattr(os, "O_TMPFILE") else None
         self._umask_interferes: bool | None = None
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        if self._descriptors is not None:
+            os.close(self._descriptors)
+            self._descriptors = None
 
     def begin_batch(self) -> None:
         """Look at the umask again: with the mode of the first file of each batch."""
@@ -42,20 +47,20 @@ class Placer:
         Raises:
             OSError: it is not there, or as it was.
         """
-        if not (self._can_do_without_names and self._place_unnamed(data, name, directory)):
+        if self._descriptors is None or not self._place_unnamed(data, name, directory, self._descriptors):
             self._place_named(data, name, directory)
 
-    def _place_unnamed(self, data: bytes, name: str, directory: int) -> bool:
+    def _place_unnamed(self, data: bytes, name: str, directory: int, descriptors: int) -> bool:
         try:
             descriptor = os.open(".", _UNNAMED, _MODE, dir_fd=directory)
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
                 raise
-            self._can_do_without_names = False
+            self.close()
             return False
         try:
             self._fill(descriptor, data)
-            os.link(f"{_DESCRIPTORS}/{descriptor}", name, dst_dir_fd=directory, follow_symlinks=True)
+            os.link(str(descriptor), name, src_dir_fd=descriptors, dst_dir_fd=directory, follow_symlinks=True)
         except FileExistsError:
             return False  # delivered again: only a rename replaces what is there
         finally:
@@ -89,3 +94,11 @@ class Placer:
             self._umask_interferes = stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE
         if self._umask_interferes:
             os.fchmod(descriptor, _MODE)
+
+
+def _open_descriptors() -> int | None:
+    """Open the directory of this process's descriptors, through which a file without a name is given one."""
+    try:
+        return os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
