@@ -263,3 +263,17 @@ async def test_a_dead_letter_looks_at_the_new_table(
         await trio.sleep(60)
         assert channel.ids("a") == [other.id]
         assert channel.jobs[-2:] == [Post(other, 2), Retraction("a", message.id)]
+
+
+async def test_a_retraction_under_way(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
+    """A retraction that backs off while the table is filled again is carried out."""
+    channel = FailingChannel(times=0)
+    async with open_here(storage=broken_storage, channels={"c": channel}, delivery=SLOW) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "1")).message
+        await wait_all_tasks_blocked()
+        channel.left["a"] = 1
+        await obs.mailbox.mark_read("a", message.id)
+        await break_once(obs, broken_storage)
+        assert channel.delivered == [message]
+        await trio.sleep(60)
+        assert channel.delivered == []
