@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from observatory.clock import Clock
-from observatory.entries import Entry, StoredMessage
+from observatory.entries import Entry, Stored
 from observatory.errors import UnknownNameError
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
@@ -73,10 +73,12 @@ class StorageBackend(ABC):
 
     Laws:
         - `append` commits the whole batch or nothing, and raises `StorageError` when it could not.
-        - It returns one number for each `Message` of the batch, in order: per recipient counted from 1,
+        - It returns one number for each `Message` and each `Sent` of the batch, in order: per recipient counted from 1,
           increasing, never used again, not even after everything was cleared.
         - `replay` gives exactly the messages that are live (neither expired nor cleared), per recipient in the
           order of their numbers, each with `read` as it was left, and may be called at any time.
+        - After the messages, `replay` gives every idempotency key and every delivery record that was not forgotten, and
+          every dead letter that was not settled, each kind in the order of commits.
         - A cancelled `append` has committed everything or nothing.
         - After `aclose` and `start`, a backend whose `durability` is not `memory` replays the same.
     """
@@ -97,8 +99,8 @@ class StorageBackend(ABC):
         """
 
     @abstractmethod
-    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
-        """Hand every live message to `apply`, in batches of the backend's choice."""
+    async def replay(self, apply: Callable[[Sequence[Stored]], None]) -> None:
+        """Hand everything that is live to `apply`, in batches of the backend's choice."""
 
     async def compact(self) -> None:
         """Give back the room of what is no longer live. Called after a cleanup, and beside `append`.
@@ -118,7 +120,10 @@ class StorageBackend(ABC):
 
 
 Adopt: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
-"""What `DeliveryChannel.recover` hands the messages it finds to."""
+"""What `DeliveryChannel.recover` and `watch` hand the messages they find to."""
+
+Gone: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
+"""What `DeliveryChannel.watch` tells of messages that others have taken: the recipient, and the ids."""
 
 
 class DeliveryChannel(ABC):
@@ -139,6 +144,9 @@ class DeliveryChannel(ABC):
     recovers: ClassVar[bool] = False
     """Whether `recover` can find messages that an earlier process delivered and nobody acknowledged."""
 
+    watches: ClassVar[bool] = False
+    """Whether `watch` can tell what other processes deliver to the same place, and take from it."""
+
     async def start(self) -> None:
         """Open what the delivery channel needs. Called before the first batch, and again when it has failed itself."""
         await trio.lowlevel.checkpoint()
@@ -155,6 +163,20 @@ class DeliveryChannel(ABC):
             adopt: takes a batch; when it returns, the batch is in the table or counted as left behind.
         """
         raise NotImplementedError(f"{type(self).__name__} does not recover")
+
+    async def watch(
+        self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Tell what other processes deliver to the same place, and take from it, until cancelled.
+
+        Runs beside `deliver`, after `recover`; when it fails it is started again.
+
+        Args:
+            adopt: takes a batch of messages that others have delivered; one that is known already is ignored.
+            gone: takes messages that others have taken away: they count as acknowledged.
+            task_status: told once nothing is missed any more.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not watch")
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the delivery channel's own figures, as JSON can hold them."""

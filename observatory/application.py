@@ -186,8 +186,9 @@ class Observatory:
     def _make_dispatcher(self) -> Dispatcher:
         settings = self.settings.delivery
         every = self._plugins.channels()
+        left_out = {info.name for info in self._plugins.infos() if info.state != "loaded"}
         for name in settings.disabled:
-            if name not in every:
+            if name not in every and name not in left_out and not self._plugins.broken():
                 raise SettingsError("$.delivery.disabled", str(UnknownNameError("delivery channel", name, every)))
         channels = {name: item for name, item in every.items() if name not in settings.disabled}
         required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
@@ -240,22 +241,19 @@ class Observatory:
         self.undelivered = self._dispatcher.undelivered
         self.pubsub.close()
         if self._storage_started:
-            with self._shielded():
-                await self._storage.flush()
+            await self._within("storage was not flushed", self._storage.flush)
 
     async def aclose(self) -> None:
         """Give everything back, once no child runs any more."""
         self.mailbox.end()
-        await self._close("the delivery channels", self._dispatcher.aclose)
+        await self._within("the delivery channels were not closed", self._dispatcher.aclose)
         if self._storage_started:  # in a time of its own: channels that are slow to close must not leave it open
-            await self._close("storage", self._storage.aclose)
+            await self._within("storage was not closed", self._storage.aclose)
 
-    async def _close(self, what: str, aclose: Callable[[], Awaitable[None]]) -> None:
-        with self._shielded() as scope:
-            await aclose()
+    async def _within(self, missed: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step of closing that nobody's cancelling reaches, for a time that ends."""
+        seconds = self.settings.supervision.flush
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds) as scope:
+            await step()
         if scope.cancelled_caught:
-            _log.warning("%s did not close within %g s, and were left", what, self.settings.supervision.flush)
-
-    def _shielded(self) -> trio.CancelScope:
-        """Return a scope that nobody's cancelling reaches, for a time that ends."""
-        return trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.supervision.flush)
+            _log.warning("%s within %g s", missed, seconds)

@@ -1,15 +1,40 @@
-"""What a storage backend keeps: the entries of the log behind the table.
+"""What a storage backend keeps: the entries of the log behind the table, and what it replays.
 
 A `Message` is itself the entry that says it was sent.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeAlias
 
 import attrs
 
-from observatory.messages import Message
+from observatory.messages import DeadLetter, DeliveryRecord, Message
+
+
+@attrs.frozen
+class Key:
+    """Under which idempotency key a message was sent."""
+
+    sender: str
+    """Whose key it is."""
+    key: str
+    """The key, as the sender chose it."""
+    digest: str
+    """Hexadecimal; tells whether the same is sent again."""
+
+
+@attrs.frozen
+class Sent:
+    """Log entry: a message was sent, and there is more to keep of it than itself."""
+
+    message: Message
+    """The message."""
+    expires_at: datetime | None = None
+    """When it leaves the mailbox, if nobody has acknowledged it by then."""
+    key: Key | None = None
+    """The idempotency key it was sent under."""
 
 
 @attrs.frozen
@@ -24,7 +49,7 @@ class Read:
 
 @attrs.frozen
 class Expired:
-    """Log entry: messages left the mailbox by cleanup or at a cap."""
+    """Log entry: messages left the mailbox by cleanup, at a cap, or because their time was over."""
 
     to: str
     """The recipient."""
@@ -40,8 +65,29 @@ class Cleared:
     """The recipient."""
 
 
-Entry: TypeAlias = Message | Read | Expired | Cleared
-"""One entry of the log behind the table."""
+@attrs.frozen
+class Settled:
+    """Log entry: dead letters were delivered again, or their messages acknowledged."""
+
+    channel: str
+    """The delivery channel's name."""
+    ids: tuple[str, ...]
+    """The ids of the messages."""
+
+
+@attrs.frozen
+class Forgotten:
+    """Log entry: idempotency keys and delivery records that are beyond their bounds."""
+
+    keys: tuple[tuple[str, str], ...] = ()
+    """Sender and key of each."""
+    records: tuple[str, ...] = ()
+    """Ids of the messages whose delivery records are forgotten."""
+
+
+Entry: TypeAlias = Message | Sent | Read | Expired | Cleared | DeliveryRecord | DeadLetter | Settled | Forgotten
+"""One entry of the log behind the table. A later `DeliveryRecord` or `DeadLetter` replaces an earlier one of the same
+message and delivery channel."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -52,3 +98,25 @@ class StoredMessage:
     """The message, with `read` as it was left."""
     sequence: int
     """The number that was assigned to it."""
+    expires_at: datetime | None = None
+    """When it leaves the mailbox, if nobody has acknowledged it by then."""
+
+
+@attrs.frozen
+class StoredKey:
+    """An idempotency key as a storage backend replays it; it outlives its message."""
+
+    key: Key
+    """The key."""
+    to: str
+    """The recipient of the message that was sent under it."""
+    id: str
+    """The message's id."""
+    sequence: int
+    """The message's number."""
+    timestamp: datetime
+    """The message's timestamp."""
+
+
+Stored: TypeAlias = StoredMessage | StoredKey | DeliveryRecord | DeadLetter
+"""What a storage backend replays."""

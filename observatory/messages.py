@@ -186,15 +186,29 @@ class NoteDeleted:
 
 
 @attrs.frozen
+class DeliveryRecord:
+    """What the ledger keeps of one message and one delivery channel."""
+
+    id: str
+    """The message's id."""
+    delivery: Delivery
+    """How far the delivery channel has come with it."""
+    since: datetime
+    """When the delivery channel first reported on it: aware, UTC."""
+    at: datetime
+    """When it last did."""
+
+
+@attrs.frozen
 class DeadLetter:
-    """A delivery that was given up; the message itself is still in its mailbox."""
+    """A delivery that was given up; the message itself is still in its mailbox, unless it expired there."""
 
     message: Message
     """The message."""
     sequence: int
     """Its number in the recipient's mailbox."""
     channel: str
-    """The delivery channel that gave up."""
+    """The delivery channel that gave up; `mailbox` for a message that nobody acknowledged in time."""
     attempts: int
     """Attempts made."""
     error: str

@@ -24,6 +24,7 @@ _log = logging.getLogger("observatory.plugins")
 
 ENTRY_POINT_GROUP = "observatory"
 _IN_THE_BOX = "observatory"
+_DISABLED = "disabled in the settings"
 
 _HOOKS = {
     "observatory_register_storage": "storage backend",
@@ -106,7 +107,7 @@ class Plugins:
         for entry_point in entry_points(group=ENTRY_POINT_GROUP):
             self._load(entry_point)
         for plugin in extra:
-            self._add(_name_of(plugin), plugin, None)
+            self._add_extra(_name_of(plugin), plugin)
         self._check_names_in_settings()
         for name in list(self._infos):
             if self._infos[name].state == "loaded":
@@ -140,10 +141,16 @@ class Plugins:
         """Return the policies by name, in the order of registration."""
         return {name: registered.item for name, registered in self._registered["policy"].items()}
 
+    def _add_extra(self, name: str, plugin: object) -> None:
+        if name in self._settings.disabled_plugins:
+            self._note(name, None, "disabled", _DISABLED)
+        else:
+            self._add(name, plugin, None)
+
     def _load(self, entry_point: EntryPoint) -> None:
         name = entry_point.name
         if name in self._settings.disabled_plugins:
-            self._note(name, entry_point, "disabled", "disabled in the settings")
+            self._note(name, entry_point, "disabled", _DISABLED)
             return
         try:
             plugin = entry_point.load()

@@ -187,6 +187,17 @@ async def test_settings_that_name_what_there_is_not(
     assert reason in info.value.reason
 
 
+async def test_disabling_what_a_plugin_that_is_left_out_would_register(bare_settings: Any) -> None:
+    """A delivery channel that is not there because its plugin is disabled may be disabled, too."""
+    plugin = observatory_plugin("left-out", channels={"left-out": lambda _: RecordingChannel()})
+    delivery = DeliverySettings(disabled=("left-out",))
+    settings = bare_settings(delivery=delivery)
+    settings = attrs.evolve(settings, disabled_plugins=(*settings.disabled_plugins, "left-out"))
+    async with open_observatory(settings, plugins=[plugin]) as observatory:
+        assert observatory.statistics().lanes.keys() == {"log"}
+        assert {info.name: info.state for info in observatory.plugins()}["left-out"] == "disabled"
+
+
 @pytest.mark.parametrize(
     ("delivery", "required"),
     [

@@ -74,7 +74,7 @@ class Dispatcher:
         """Let every post under way look at the table that is the table now.
 
         Args:
-            unread: whether a message is still wanted, by recipient and id; what is not there is wanted no more.
+            unread: every message that is unread there, by recipient and id.
         """
         under_way = [lane.parcels() for lane in self.lanes.values()]
         for parcel in chain(*under_way, self.dead_letters.parcels()):
@@ -83,7 +83,7 @@ class Dispatcher:
                 parcel.wanted = unread.get((parcel.to, job.message.id), parcel.wanted)
 
     def redeliver(self, ids: Collection[str] | None) -> int:
-        """Give dead letters and what is owed to the lanes again, as far as there is room; return how many letters."""
+        """Give dead letters to their lanes again, as far as there is room; return how many. What is owed is tried."""
         count = 0
         wanted = None if ids is None else frozenset(ids)
         for name, lane in self.lanes.items():
@@ -106,7 +106,9 @@ class Dispatcher:
                 await lane.recover(agents, adopt)
 
     async def drain(self) -> None:
-        """Wait until every lane holds nothing."""
+        """Wait until every lane holds nothing; what they owe is tried once more."""
+        for lane in self.lanes.values():
+            lane.retry_owed()
         for lane in self.lanes.values():
             await lane.drain()
 

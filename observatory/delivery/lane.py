@@ -17,15 +17,15 @@ from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.owed import Owed
 from observatory.delivery.parcel import Parcel
 from observatory.delivery.recipients import Recipient, Recipients
+from observatory.delivery.reports import Reports
 from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
-from observatory.messages import DeadLetter, Delivery
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
 
-_CLOSED = "Observatory was closed before it was delivered"
+_TOO_MANY = "too many deliveries wait for this recipient: {}"
 
 
 class Lane:
@@ -49,22 +49,17 @@ class Lane:
         self.channel = channel
         self.required = required
         self._settings = settings
-        self._clock = clock
-        self._dead_letters = dead_letters
+        self._reports = Reports(name, clock, dead_letters)
         self._queue: deque[Parcel] = deque()
         self._in_hand: list[Parcel] = []
         self._due: dict[str, int] = {}  # recipients tried again with the batch in hand, and their attempts so far
         self._recipients = Recipients(settings, chance)
-        self._owed = Owed(settings.dead_letters, settings.retry_total)
+        self._owed = Owed(settings, chance)
         self._unmarked = 0  # dropped posts that the delivery channel has not been told of
         self._opened = False
+        self._opening = trio.Lock()
         self._work = trio.Event()
         self._progress = trio.lowlevel.ParkingLot()
-        self._delivered = self._failures = self._dropped = self._dead = 0
-        self._error: str | None = None
-        self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
-        self._overflown = Delivery(name, "dropped", error="the lane was full")
-        self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
 
     @property
     def in_use(self) -> int:
@@ -88,13 +83,13 @@ class Lane:
             capacity=self._settings.lane_capacity,
             queued=len(self._queue) + len(self._in_hand),
             backing_off=len(self._recipients),
-            delivered=self._delivered,
-            failures=self._failures,
-            dropped=self._dropped,
-            dead=self._dead,
+            delivered=self._reports.delivered,
+            failures=self._reports.failures,
+            dropped=self._reports.dropped,
+            dead=self._reports.dead,
             owed=len(self._owed),
             forgotten=self._owed.forgotten,
-            error=self._error,
+            error=self._reports.error,
         )
 
     def parcels(self) -> Iterator[Parcel]:
@@ -117,13 +112,13 @@ class Lane:
             await self._progress.park()
 
     def retry_owed(self) -> None:
-        """Try the retractions again that failed for a whole schedule."""
-        self.offer(self._owed.take_any(max(self.room, 0)))
+        """Try the retractions that it owes now."""
+        self._owed.hurry(trio.current_time())
+        self._work.set()
 
     async def drain(self) -> None:
-        """Wait until it holds nothing; what it owes is tried once more."""
-        self.retry_owed()
-        while self.in_use:
+        """Wait until it holds nothing, and owes nothing that is due."""
+        while self.in_use or self._owed.next_deadline() <= trio.current_time():
             await self._progress.park()
 
     async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
@@ -144,7 +139,7 @@ class Lane:
     async def aclose(self) -> None:
         """Close the delivery channel, and let go whoever still waits for an outcome."""
         for parcel in (*self._in_hand, *self._queue):
-            parcel.report(Delivery(self.name, "queued", error=_CLOSED))
+            self._reports.closed(parcel)
         if self._opened:
             self._opened = False
             try:
@@ -153,14 +148,15 @@ class Lane:
                 _log.warning("delivery channel %s could not be closed", self.name, exc_info=error)
 
     async def _open(self) -> None:
-        if not self._opened:
-            await self.channel.start()
-            self._opened = True
+        async with self._opening:  # the Mailbox recovers, and the lane delivers
+            if not self._opened:
+                await self.channel.start()
+                self._opened = True
 
     async def _wait_for_work(self) -> None:
         if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
             self._work = trio.Event()
-            deadline = min(self._recipients.next_deadline(), self._owed.deadline)
+            deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
             if deadline == math.inf:
                 await self._work.wait()
             else:
@@ -171,7 +167,6 @@ class Lane:
         size = self._settings.batch_size
         batch = self._in_hand
         now = trio.current_time()
-        self._queue.extend(self._owed.take_due(now))
         backing_off = self._recipients.by_name
         for parcel in self._recipients.take_due(now, size - len(batch)):
             self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
@@ -183,32 +178,33 @@ class Lane:
                 self._wait_behind(backing_off[parcel.to], parcel)
             else:
                 self._take(parcel)
+        # Last, since a delivery channel does not try what follows a failure for the same recipient.
+        batch += self._owed.take_due(now, size - len(batch))
 
     def _take(self, parcel: Parcel) -> None:
         wanted = parcel.wanted
         if wanted is None or wanted.live:
             self._in_hand.append(parcel)
         else:
-            self._drop(parcel, self._retracted)
+            self._reports.retracted(parcel)
 
     def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
-        if self._recipients.wait(recipient, parcel):
+        error = recipient.queued.error or ""
+        if not isinstance(parcel.job, Post):
+            self._owe([parcel], error)
+        elif self._recipients.wait(recipient, parcel):
             parcel.report(recipient.queued)
         else:
-            self._give_up(parcel, f"too many deliveries wait for this recipient: {recipient.queued.error}", 0)
+            self._reports.given_up(parcel, _TOO_MANY.format(error), 0)
 
     def _drop_overflow(self) -> None:
-        for _ in range(-self.room):
+        while self.room < 0 and self._queue:
             parcel = self._queue.popleft()
             if isinstance(parcel.job, Post):
-                self._drop(parcel, self._overflown)
+                self._reports.overflown(parcel)
                 self._unmarked += 1
             else:
-                self._owe(parcel, self._overflown)
-
-    def _drop(self, parcel: Parcel, report: Delivery) -> None:
-        self._dropped += 1
-        parcel.report(report)
+                self._owe([parcel], "the lane was full")
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []
@@ -222,7 +218,7 @@ class Lane:
             return outcomes[len(marker) :]
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a failure is an outcome
             reason = one_line(error)
-            again = reason == self._error
+            again = reason == self._reports.error
             _log.warning("delivery channel %s failed: %s", self.name, reason, exc_info=None if again else error)
             return [Failed(reason)] * len(jobs)
 
@@ -230,67 +226,43 @@ class Lane:
         batch, self._in_hand = self._in_hand, []
         due, self._due = self._due, {}
         failed: dict[str, list[Parcel]] = {}
+        owed: dict[str, list[Parcel]] = {}
         errors: dict[str, str] = {}
-        failures = self._failures
+        reports = self._reports
         for parcel, outcome in zip(batch, outcomes, strict=True):
+            attempts = due.get(parcel.to, 0) + 1 if due else 1
             if isinstance(outcome, Done):
-                parcel.report(self._report_of(outcome, due.get(parcel.to, 0) + 1 if due else 1))
+                reports.done(parcel, outcome, attempts)
                 continue
-            if not isinstance(outcome, Failed):
-                outcome = Failed(f"{self.name} gave a {type(outcome).__name__} for an outcome")
-            self._failures += 1
-            self._error = outcome.error
-            if outcome.permanent:
-                self._give_up(parcel, outcome.error, due.get(parcel.to, 0) + 1)
+            failure = reports.failure(outcome)
+            errors.setdefault(parcel.to, failure.error)
+            if not isinstance(parcel.job, Post):
+                owed.setdefault(parcel.to, []).append(parcel)
+            elif failure.permanent:
+                reports.given_up(parcel, failure.error, attempts)
             else:
                 failed.setdefault(parcel.to, []).append(parcel)
-                errors.setdefault(parcel.to, outcome.error)
-        self._delivered += len(batch) - (self._failures - failures)
-        for name, parcels in failed.items():
-            self._retry_later(name, parcels, errors[name])
-        for name in due.keys() - failed.keys():
-            self._recipients.settle(name, trio.current_time())
-        if self._owed:
-            reached = {parcel.to for parcel, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Done)}
-            for name in reached:
-                self._queue.extend(self._owed.take(name, max(self.room, 0)))
-
-    def _report_of(self, outcome: Done, attempts: int) -> Delivery:
-        known, delivery = self._done
-        if outcome is not known or attempts != delivery.attempts:
-            delivery = Delivery(self.name, outcome.state, attempts, outcome.durability)
-            self._done = outcome, delivery
-        return delivery
-
-    def _retry_later(self, name: str, parcels: list[Parcel], error: str) -> None:
         now = trio.current_time()
-        recipient = self._recipients.fail(name, Delivery(self.name, "queued", error=error), now)
+        for name, parcels in failed.items():
+            self._retry_later(name, parcels, errors[name], now)
+        for name in due.keys() - failed.keys():
+            self._recipients.settle(name, now)
+        for name, parcels in owed.items():
+            self._owe(parcels, errors[name])
+        self._owed.settle(owed.keys(), now)
+
+    def _retry_later(self, name: str, parcels: list[Parcel], error: str, now: float) -> None:
+        reports = self._reports
+        recipient = self._recipients.fail(name, reports.queued(error), now)
         excess = self._recipients.put_back(recipient, parcels)
         for parcel in excess:
-            self._give_up(parcel, f"too many deliveries wait for this recipient: {error}", recipient.attempts)
+            reports.given_up(parcel, _TOO_MANY.format(error), recipient.attempts)
         if self._recipients.exhausted(recipient, now):
             for parcel in self._recipients.forget(recipient):
-                self._give_up(parcel, error, recipient.attempts)
+                reports.given_up(parcel, error, recipient.attempts)
         else:
-            retrying = Delivery(self.name, "retrying", recipient.attempts, error=error)
-            for parcel in parcels[: len(parcels) - len(excess)]:
-                parcel.report(retrying)
+            reports.retrying(parcels[: len(parcels) - len(excess)], error, recipient.attempts)
 
-    def _give_up(self, parcel: Parcel, error: str, attempts: int) -> None:
-        if parcel.retracted:
-            self._drop(parcel, self._retracted)
-            return
-        job = parcel.job
-        delivery = Delivery(self.name, "dead", attempts, error=error)
-        if not isinstance(job, Post):
-            _log.warning("%s could not take back message %s of %r yet: %s", self.name, job.id, job.to, error)
-            self._owe(parcel, delivery)
-            return
-        self._dead += 1
-        letter = DeadLetter(job.message, job.sequence, self.name, attempts, error, self._clock.now())
-        self._dead_letters.add(letter, parcel)
-        parcel.report(delivery)
-
-    def _owe(self, parcel: Parcel, report: Delivery) -> None:
-        self._owed.add(parcel, trio.current_time())
-        parcel.report(report)
+    def _owe(self, parcels: list[Parcel], error: str) -> None:
+        new = self._owed.add(parcels, trio.current_time())
+        self._reports.owed(parcels, error, new=new)

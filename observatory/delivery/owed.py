@@ -1,74 +1,126 @@
-"""Retractions that failed for a whole schedule: what should be taken back is not forgotten."""
+"""Retractions that could not be carried out yet: they hold up nothing, and are not forgotten."""
 
 from __future__ import annotations
 
-import math
+import heapq
+import random
 from collections import deque
+from collections.abc import Collection, Sequence
 
+from observatory.backoff import backoff
 from observatory.delivery.parcel import Parcel
+from observatory.settings import DeliverySettings
+
+
+class _Recipient:
+    """What is owed to one recipient, and when it is tried again."""
+
+    __slots__ = ("attempts", "deadline", "parcels")
+
+    def __init__(self) -> None:
+        self.parcels: deque[Parcel] = deque()
+        self.attempts = 1  # that failed since one succeeded
+        self.deadline = 0.0
 
 
 class Owed:
-    """Retractions that one lane still owes, by recipient: carried out as soon as that recipient can be reached.
+    """Retractions that one lane owes, by recipient.
 
-    They are no dead letters: nobody waits for them, and trying once more never does harm.
+    Nobody waits for them any more, and trying once more never does harm: so a retraction that fails keeps no post from
+    being delivered, is no dead letter, and is tried again for as long as Observatory runs, one for each recipient,
+    less and less often. When that one succeeds, the others follow at once.
 
     Args:
-        capacity: how many are kept; then the oldest goes.
-        interval: seconds after which one for each recipient is tried, to see whether it can be reached.
+        settings: the schedule, and how many are kept; then one of the recipient that is owed longest goes.
+        chance: source of the jitter.
     """
 
-    def __init__(self, capacity: int, interval: float) -> None:
-        self._capacity = capacity
-        self._interval = interval
-        self._by_recipient: dict[str, deque[Parcel]] = {}
+    def __init__(self, settings: DeliverySettings, chance: random.Random) -> None:
+        self._settings = settings
+        self._chance = chance
+        self._by_name: dict[str, _Recipient] = {}  # those that are tried just now may be owed nothing else
+        self._clock: list[tuple[float, str]] = []  # heap of deadlines; an entry may be out of date
+        self._tried: set[str] = set()
         self._count = 0
         self.forgotten = 0
         """Retractions that had to go at the bound."""
-        self.deadline = math.inf
-        """When one for each recipient is due."""
 
     def __len__(self) -> int:
-        """Return how many are owed."""
+        """Return how many are owed, those that are tried just now left out."""
         return self._count
 
-    def add(self, parcel: Parcel, now: float) -> None:
-        """Keep a retraction.
+    def add(self, parcels: Sequence[Parcel], now: float) -> bool:
+        """Keep retractions of one recipient; return whether it was owed nothing before.
 
         Args:
-            parcel: it.
+            parcels: they failed, or cannot be tried now.
             now: Trio's time.
         """
-        if not self._count:
-            self.deadline = now + self._interval
-        self._by_recipient.setdefault(parcel.to, deque()).append(parcel)
-        self._count += 1
-        if self._count > self._capacity:
-            oldest = next(iter(self._by_recipient))
-            self._take_one(oldest)
+        to = parcels[0].to
+        new = to not in self._by_name
+        if new:
+            self._by_name[to] = _Recipient()
+            self._set_clock(to, now)
+        self._by_name[to].parcels.extend(parcels)
+        self._count += len(parcels)
+        while self._count > self._settings.dead_letters:
+            self._take(next(to for to, recipient in self._by_name.items() if recipient.parcels))
             self.forgotten += 1
+        return new
 
-    def take(self, to: str, limit: int) -> list[Parcel]:
-        """Take up to `limit` of one recipient."""
-        return [self._take_one(to) for _ in range(min(limit, len(self._by_recipient.get(to, ()))))]
+    def next_deadline(self) -> float:
+        """Return when the next one is due, in Trio's time; infinity when none is."""
+        while self._clock and not self._is_current(self._clock[0]):
+            heapq.heappop(self._clock)
+        return self._clock[0][0] if self._clock else float("inf")
 
-    def take_any(self, limit: int) -> list[Parcel]:
-        """Take up to `limit` of anybody."""
+    def take_due(self, now: float, limit: int) -> list[Parcel]:
+        """Take up to `limit` that are due: of each recipient the first, or everything once that was carried out."""
         taken: list[Parcel] = []
-        for to in list(self._by_recipient):
-            taken += self.take(to, limit - len(taken))
+        while len(taken) < limit and self.next_deadline() <= now:
+            _, to = heapq.heappop(self._clock)
+            recipient = self._by_name[to]
+            most = 1 if recipient.attempts else limit - len(taken)
+            taken += [self._take(to) for _ in range(min(most, len(recipient.parcels)))]
+            self._tried.add(to)
         return taken
 
-    def take_due(self, now: float) -> list[Parcel]:
-        """Take one for each recipient, when it is time to see whether they can be reached."""
-        if now < self.deadline:
-            return []
-        self.deadline = now + self._interval if self._count else math.inf
-        return [self._take_one(to) for to in list(self._by_recipient)]
+    def settle(self, failed: Collection[str], now: float) -> None:
+        """Note how those fared that were taken, after what has failed was added again.
 
-    def _take_one(self, to: str) -> Parcel:
-        parcels = self._by_recipient[to]
+        Args:
+            failed: the recipients of retractions that have failed.
+            now: Trio's time.
+        """
+        for to in self._tried:
+            recipient = self._by_name[to]
+            recipient.attempts = recipient.attempts + 1 if to in failed else 0
+            if recipient.parcels:
+                self._set_clock(to, now)
+            else:
+                del self._by_name[to]
+        self._tried.clear()
+
+    def hurry(self, now: float) -> None:
+        """Let everything be due now."""
+        for to, recipient in self._by_name.items():
+            recipient.attempts = 0
+            self._set_clock(to, now)
+
+    def _set_clock(self, to: str, now: float) -> None:
+        recipient, schedule = self._by_name[to], self._settings
+        recipient.deadline = now
+        if recipient.attempts:
+            recipient.deadline += backoff(
+                recipient.attempts, first=schedule.retry_first, longest=schedule.retry_total, chance=self._chance
+            )
+        heapq.heappush(self._clock, (recipient.deadline, to))
+
+    def _is_current(self, entry: tuple[float, str]) -> bool:
+        deadline, to = entry
+        recipient = self._by_name.get(to)
+        return recipient is not None and recipient.deadline == deadline and bool(recipient.parcels)
+
+    def _take(self, to: str) -> Parcel:
         self._count -= 1
-        if len(parcels) == 1:
-            del self._by_recipient[to]
-        return parcels.popleft()
+        return self._by_name[to].parcels.popleft()

@@ -109,29 +109,35 @@ class Recipients:
         return self._clock[0][0] if self._clock else float("inf")
 
     def take_due(self, now: float, limit: int) -> list[Parcel]:
-        """Take up to `limit` parcels of recipients that are due, each recipient's in order.
+        """Take up to `limit` wanted parcels of recipients that are due, each recipient's in order.
 
         A recipient stays backing off until its attempt has been reported.
         """
         taken: list[Parcel] = []
-        while len(taken) < limit and self.next_deadline() <= now:
+        while limit > 0 and self.next_deadline() <= now:
             _, name = heapq.heappop(self._clock)
             recipient = self.by_name[name]
-            parcels = self._take_from(recipient, limit - len(taken))
+            parcels, wanted = self._take_from(recipient, limit)
             taken += parcels
+            limit -= wanted
             recipient.in_hand += len(parcels)
             self._count -= len(parcels)
         return taken
 
-    def _take_from(self, recipient: Recipient, limit: int) -> list[Parcel]:
-        """Take the first that is still wanted, which shows whether the recipient can be reached; once it could, all."""
+    def _take_from(self, recipient: Recipient, limit: int) -> tuple[list[Parcel], int]:
+        """Take the first that is still wanted, which shows whether the recipient can be reached; once it could, all.
+
+        Returns:
+            What was taken, with those before it that nobody wants any more, and how many are wanted.
+        """
         taken: list[Parcel] = []
-        while recipient.parcels and len(taken) < limit:
+        wanted = 0
+        most = 1 if recipient.attempts else limit
+        while recipient.parcels and wanted < most:
             parcel = recipient.parcels.popleft()
             taken.append(parcel)
-            if recipient.attempts and not parcel.retracted:
-                break
-        return taken
+            wanted += not parcel.retracted
+        return taken, wanted
 
     def put_back(self, recipient: Recipient, parcels: list[Parcel]) -> list[Parcel]:
         """Put parcels back in front, in their order; return those beyond the recipient's share of the lane."""

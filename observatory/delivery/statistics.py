@@ -26,7 +26,7 @@ class LaneStatistics:
     dead: int
     """Deliveries given up."""
     owed: int
-    """Retractions that failed for a whole schedule; they are tried again once the recipient can be reached."""
+    """Retractions that could not be carried out yet; they are tried again for as long as Observatory runs."""
     forgotten: int
     """Owed retractions that had to go at the bound: what they should take back may stay where it is."""
     error: str | None

@@ -10,6 +10,7 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import (
     Entry as LogEntry,
+    Stored,
     StoredMessage,
 )
 from observatory.errors import InvalidInputError, MailboxFullError
@@ -78,14 +79,17 @@ class Recovery:
         gone = [key for key in before if key not in now]
         for entry in new:
             office.announce(entry)
+        self._dispatcher.dead_letters.discard([id for _, id in gone], self._dispatcher.lanes)
         for to, id in gone:
             before[to, id].live = False
             office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
         posts = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
         self._dispatcher.offer(posts + [Parcel(Retraction(to, id), {}) for to, id in gone])
 
-    def _load(self, batch: Sequence[StoredMessage]) -> None:
+    def _load(self, batch: Sequence[Stored]) -> None:
         for stored in batch:
+            if not isinstance(stored, StoredMessage):
+                continue
             message = stored.message
             size = self._admit(message)
             if size is not None:

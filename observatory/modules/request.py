@@ -12,7 +12,7 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry
 from observatory.errors import ObservatoryError
-from observatory.messages import Durability
+from observatory.messages import MESSAGE_OVERHEAD, Durability
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.table import Table
@@ -46,7 +46,7 @@ class Office:
     def announce(self, entry: TableEntry) -> None:
         """Tell subscribers, and whoever waits for it, of a message that is in the table now."""
         message = entry.message
-        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size)
+        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size - MESSAGE_OVERHEAD)
         self.arrivals.announce(message)
 
 

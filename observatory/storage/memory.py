@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import attrs
 import trio
 
 from observatory.abc import StorageBackend
-from observatory.entries import Cleared, Entry, Expired, Read, StoredMessage
-from observatory.messages import Durability, Message
+from observatory.entries import (
+    Cleared,
+    Entry,
+    Expired,
+    Forgotten,
+    Read,
+    Sent,
+    Settled,
+    Stored,
+    StoredKey,
+    StoredMessage,
+)
+from observatory.messages import DeadLetter, DeliveryRecord, Durability, Message
 
 _MAX_NUMBERS = 200_000
 """Recipients without messages whose last number is remembered."""
@@ -23,8 +35,12 @@ class MemoryStorage(StorageBackend):
 
     def __init__(self) -> None:
         self._live: dict[str, dict[int, Message]] = {}
+        self._expiry: dict[tuple[str, int], datetime] = {}
         self._last: dict[str, int] = {}
         self._floor = 0  # no forgotten recipient had a number above this
+        self._keys: dict[tuple[str, str], StoredKey] = {}
+        self._records: dict[str, dict[str, DeliveryRecord]] = {}  # by message and delivery channel
+        self._letters: dict[tuple[str, str], DeadLetter] = {}  # by delivery channel and message
 
     async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
         """Commit a batch; cancelled before it begins, or not at all."""
@@ -34,15 +50,24 @@ class MemoryStorage(StorageBackend):
         for entry in batch:
             if isinstance(entry, Message):
                 numbers.append(self._add(entry))
-            else:
+            elif isinstance(entry, Sent):
+                numbers.append(self._add_sent(entry))
+            elif isinstance(entry, Read | Expired | Cleared):
                 self._change(entry)
+            else:
+                self._note(entry)
         return numbers
 
-    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
-        """Hand over one batch per recipient."""
-        for messages in list(self._live.values()):
-            apply([StoredMessage(message, number) for number, message in messages.items()])
+    async def replay(self, apply: Callable[[Sequence[Stored]], None]) -> None:
+        """Hand over one batch per recipient, and what there is beside the messages."""
+        for to, messages in list(self._live.items()):
+            expiry = self._expiry
+            apply([StoredMessage(message, number, expiry.get((to, number))) for number, message in messages.items()])
             await trio.lowlevel.checkpoint()
+        records = [record for by_channel in self._records.values() for record in by_channel.values()]
+        beside: list[Stored] = [*self._keys.values(), *records, *self._letters.values()]
+        if beside:
+            apply(beside)
         await trio.lowlevel.checkpoint()
 
     def _add(self, message: Message) -> int:
@@ -55,19 +80,43 @@ class MemoryStorage(StorageBackend):
         live[number] = message
         return number
 
+    def _add_sent(self, sent: Sent) -> int:
+        message, key = sent.message, sent.key
+        number = self._add(message)
+        if sent.expires_at is not None:
+            self._expiry[message.to, number] = sent.expires_at
+        if key is not None:
+            self._keys.pop((key.sender, key.key), None)  # in the order of commits
+            self._keys[key.sender, key.key] = StoredKey(key, message.to, message.id, number, message.timestamp)
+        return number
+
     def _change(self, entry: Read | Expired | Cleared) -> None:
-        live = self._live.get(entry.to, {})
+        to = entry.to
+        live = self._live.get(to, {})
         if isinstance(entry, Read):
             for number in entry.sequences:
                 live[number] = attrs.evolve(live[number], read=True)
-        elif isinstance(entry, Expired):
-            for number in entry.sequences:
-                del live[number]
         else:
-            live.clear()
+            for number in entry.sequences if isinstance(entry, Expired) else tuple(live):
+                del live[number]
+                self._expiry.pop((to, number), None)
         if not live:
-            self._live.pop(entry.to, None)
+            self._live.pop(to, None)
             self._forget_numbers()
+
+    def _note(self, entry: DeliveryRecord | DeadLetter | Settled | Forgotten) -> None:
+        if isinstance(entry, DeliveryRecord):
+            self._records.setdefault(entry.id, {})[entry.delivery.channel] = entry
+        elif isinstance(entry, DeadLetter):
+            self._letters[entry.channel, entry.message.id] = entry
+        elif isinstance(entry, Settled):
+            for id in entry.ids:
+                self._letters.pop((entry.channel, id), None)
+        else:
+            for key in entry.keys:
+                self._keys.pop(key, None)
+            for id in entry.records:
+                self._records.pop(id, None)
 
     def _forget_numbers(self) -> None:
         """Keep the memory of recipients that come and go bounded, without ever using a number again."""

@@ -1,26 +1,48 @@
-"""Retractions that failed for a whole schedule: they are owed, and carried out once that can be done."""
+"""Retractions that fail: they are owed, hold up nothing, and are carried out once that can be done."""
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import LaneStatistics, Message, Observatory
+from observatory import Failed, Job, LaneStatistics, Message, Observatory, Outcome, Retraction
 from observatory.testing import FailingChannel, StuckChannel
 
 
+class StubbornChannel(FailingChannel):
+    """Cannot take one message back.
+
+    Attributes:
+        stuck: its id.
+        tries: one item for each time that it was asked to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(times=0)
+        self.stuck = ""
+        self.tries: list[Job] = []
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Carry out what can be."""
+        stuck = Retraction("a", self.stuck)
+        self.tries += [job for job in batch if job == stuck]
+        outcomes = iter(await super().deliver([job for job in batch if job != stuck]))
+        return [Failed("it is stuck") if job == stuck else next(outcomes) for job in batch]
+
+
 async def owe(observatory: Observatory, channel: FailingChannel, *, count: int = 1) -> list[Message]:
-    """Deliver messages to `a`, and acknowledge them while the delivery channel fails, for as long as it is tried."""
+    """Deliver messages to `a`, and acknowledge them while the delivery channel fails, for a minute."""
     channel.left["a"] = 0
     messages = [(await observatory.mailbox.send_message("a", "x", str(number))).message for number in range(count)]
     await wait_all_tasks_blocked()
     assert channel.delivered == messages
     channel.left["a"] = math.inf
     await observatory.mailbox.mark_read("a", *(message.id for message in messages))
-    await trio.sleep(46)
+    await trio.sleep(60)
     assert lane_of(observatory).owed == count
     return messages
 
@@ -31,46 +53,33 @@ def lane_of(observatory: Observatory) -> LaneStatistics:
 
 
 async def test_the_log_tells(open_with: Any, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
-    """It is tried like a post; then the log tells, and there is no dead letter."""
-    channel = FailingChannel()
-    async with open_with({"c": channel}, required=("c",)) as observatory:
-        (message,) = await owe(observatory, channel)
-        assert observatory.dead_letters() == ()
-        assert lane_of(observatory).dead == 0
-        assert len(channel.batches) == 11
-        channel.left["a"] = 0
-    assert caplog.record_tuples[-1] == (
-        "observatory.delivery",
-        logging.WARNING,
-        f"c could not take back message {message.id} of 'a' yet: planned by the test",
-    )
-
-
-async def test_the_recipient_can_be_reached_again(open_with: Any, autojump_clock: MockClock) -> None:
-    """With the next delivery that succeeds, everything that is owed to this recipient is carried out."""
+    """Once for each recipient; there is no dead letter, and nobody waits."""
     channel = FailingChannel()
     async with open_with({"c": channel}, required=("c",)) as observatory:
         await owe(observatory, channel, count=3)
+        assert observatory.dead_letters() == ()
+        assert (lane_of(observatory).dead, lane_of(observatory).backing_off) == (0, 0)
         channel.left["a"] = 0
-        new = (await observatory.mailbox.send_message("a", "x", "new")).message
-        await wait_all_tasks_blocked()
-        assert channel.delivered == [new]
-        assert lane_of(observatory).owed == 0
+    assert caplog.record_tuples == [
+        ("observatory.delivery", logging.WARNING, "c cannot take back messages of 'a' yet: planned by the test")
+    ]
 
 
-async def test_somebody_else_can_be_reached(open_with: Any, autojump_clock: MockClock) -> None:
-    """A delivery to another recipient is no sign."""
+async def test_tried_again_less_and_less_often(open_with: Any, autojump_clock: MockClock) -> None:
+    """One for each recipient is tried, after pauses that double up to 45 seconds."""
     channel = FailingChannel()
-    async with open_with({"c": channel}, required=("c",)) as observatory:
-        await owe(observatory, channel)
-        channel.left["b"] = channel.left["a"] = 0
-        await observatory.mailbox.send_message("b", "x", "hello")
-        await wait_all_tasks_blocked()
-        assert lane_of(observatory).owed == 1
+    async with open_with({"c": channel}, required=("c",), drain=0.0) as observatory:
+        await owe(observatory, channel, count=3)
+        first, *later = [len(batch) for batch in channel.batches[3:]]
+        assert (first, set(later)) == (3, {1})
+        assert 8 <= len(later) <= 11
+        tried = len(channel.batches)
+        await trio.sleep(450)
+        assert 10 <= len(channel.batches) - tried <= 20
 
 
-async def test_tried_from_time_to_time(open_with: Any, autojump_clock: MockClock) -> None:
-    """Without any delivery, one for each recipient is tried every 45 seconds, and the others follow it."""
+async def test_the_others_follow_at_once(open_with: Any, autojump_clock: MockClock) -> None:
+    """When one of a recipient's was carried out, so are the others."""
     channel = FailingChannel()
     async with open_with({"c": channel}, required=("c",)) as observatory:
         await owe(observatory, channel, count=3)
@@ -79,17 +88,36 @@ async def test_tried_from_time_to_time(open_with: Any, autojump_clock: MockClock
         await trio.sleep(45)
         assert channel.delivered == []
         assert [len(batch) for batch in channel.batches[tried:]] == [1, 2]
+        assert lane_of(observatory).owed == 0
 
 
-async def test_still_out_of_reach(open_with: Any, autojump_clock: MockClock) -> None:
-    """What fails again is owed again, one attempt following the other in the schedule of retries."""
-    channel = FailingChannel()
+async def test_posts_are_not_held_up(open_with: Any, autojump_clock: MockClock) -> None:
+    """A message that can never be taken back keeps no other from being delivered or taken back."""
+    channel = StubbornChannel()
     async with open_with({"c": channel}, required=("c",), drain=0.0) as observatory:
-        await owe(observatory, channel, count=3)
-        tried = len(channel.batches)
-        await trio.sleep(45 + 46)
-        assert lane_of(observatory).owed == 3
-        assert {len(batch) for batch in channel.batches[tried:]} == {1}
+        stuck = (await observatory.mailbox.send_message("a", "x", "stuck")).message
+        channel.stuck = stuck.id
+        await observatory.mailbox.mark_read("a", stuck.id)
+        for number in range(100):
+            receipt = await observatory.mailbox.send_message("a", "x", str(number))
+            assert receipt.deliveries["c"].state == "written"
+            await observatory.mailbox.mark_read("a", receipt.message.id)
+            await trio.sleep(1)
+        assert channel.delivered == [stuck]
+        assert len(channel.tries) < 20
+        assert (lane_of(observatory).owed, lane_of(observatory).dead) == (1, 0)
+
+
+async def test_one_that_is_stuck_among_others(open_with: Any, autojump_clock: MockClock) -> None:
+    """The others are carried out although the first of them never can be."""
+    channel = StubbornChannel()
+    async with open_with({"c": channel}, required=("c",), drain=0.0) as observatory:
+        messages = [(await observatory.mailbox.send_message("a", "x", "")).message for _ in range(5)]
+        channel.stuck = messages[0].id
+        channel.left["a"] = 1
+        await observatory.mailbox.mark_read("a", *(message.id for message in messages))
+        await trio.sleep(60)
+        assert channel.delivered == messages[:1]
 
 
 async def test_redelivered(open_with: Any, autojump_clock: MockClock) -> None:
@@ -121,16 +149,18 @@ async def test_what_is_owed_at_the_end_is_counted(open_with: Any, autojump_clock
     assert observatory.undelivered == 2
 
 
-async def test_it_outlives_the_share_of_a_recipient(open_with: Any, autojump_clock: MockClock) -> None:
-    """A recipient that backs off holds a tenth of the lane; retractions beyond that are owed at once."""
+async def test_it_takes_no_room_from_posts(open_with: Any, autojump_clock: MockClock) -> None:
+    """A recipient that backs off holds a tenth of the lane in posts, however many retractions are owed."""
     channel = FailingChannel(times=0)
     async with open_with({"c": channel}, required=("c",), lane_capacity=20) as observatory:
         messages = [(await observatory.mailbox.send_message("a", "x", "")).message for _ in range(5)]
-        channel.left["a"] = 1
+        channel.left["a"] = 2
+        failing = await observatory.mailbox.send_message("a", "x", "")
         await observatory.mailbox.mark_read("a", *(message.id for message in messages))
-        assert (lane_of(observatory).owed, lane_of(observatory).backing_off) == (3, 2)
-        await trio.sleep(1)
-        assert channel.delivered == []
+        waiting = await observatory.mailbox.send_message("a", "x", "")
+        assert (lane_of(observatory).owed, lane_of(observatory).backing_off) == (5, 2)
+        await trio.sleep(2)
+        assert channel.delivered == [failing.message, waiting.message]
 
 
 async def test_it_outlives_a_full_lane(open_with: Any, autojump_clock: MockClock) -> None:
@@ -145,27 +175,49 @@ async def test_it_outlives_a_full_lane(open_with: Any, autojump_clock: MockClock
 
 
 async def test_bounded(open_with: Any, autojump_clock: MockClock) -> None:
-    """As many are kept as dead letters are; then the oldest goes, and is counted."""
-    channel = FailingChannel()
+    """As many are kept as dead letters are; then one of the recipient that is owed longest goes, and is counted."""
+    channel = FailingChannel(times=0)
     async with open_with({"c": channel}, required=("c",), dead_letters=2) as observatory:
-        channel.left["a"] = 0
-        messages = [(await observatory.mailbox.send_message("a", "x", "")).message for _ in range(3)]
-        channel.left["a"] = math.inf
-        await observatory.mailbox.mark_read("a", *(message.id for message in messages))
-        await trio.sleep(46)
+        messages = [(await observatory.mailbox.send_message(to, "x", "")).message for to in "aab"]
+        channel.left["a"] = channel.left["b"] = math.inf
+        await observatory.mailbox.mark_read("a", messages[0].id, messages[1].id)
+        await observatory.mailbox.mark_read("b", messages[2].id)
         assert (lane_of(observatory).owed, lane_of(observatory).forgotten) == (2, 1)
-        channel.left["a"] = 0
-    assert channel.delivered == messages[:1]
+        channel.left["a"] = channel.left["b"] = 0
+    assert len(channel.delivered) == 1
+    assert channel.delivered[0].to == "a"
 
 
-async def test_permanent(open_with: Any, autojump_clock: MockClock) -> None:
-    """What is said to be of no use is owed as well, and does not keep the lane busy."""
-    channel = FailingChannel(times=0, permanent=True)
-    async with open_with({"c": channel}, required=("c",)) as observatory:
-        first, second = [(await observatory.mailbox.send_message("a", "x", text)).message for text in "12"]
-        channel.left["a"] = 1
-        await observatory.mailbox.mark_read("a", first.id)
-        assert lane_of(observatory).owed == 1
-        await observatory.mailbox.mark_read("a", second.id)
+async def test_beside_a_full_lane(open_with: Any, autojump_clock: MockClock) -> None:
+    """What is owed and tried while a lane that is not required is full breaks nothing."""
+    channel = FailingChannel(times=0)
+    async with open_with({"c": channel}, lane_capacity=10, drain=0.0) as observatory:
+        message = (await observatory.mailbox.send_message("z", "x", "")).message
         await wait_all_tasks_blocked()
-        assert channel.delivered == []
+        for to in "zabcdefghij":
+            channel.left[to] = math.inf
+        await observatory.mailbox.mark_read("z", message.id)
+        for _ in range(20):
+            for to in "abcdefghij":
+                await observatory.mailbox.send_message(to, "x", "")
+            await trio.sleep(1)
+        assert observatory.health().healthy
+
+
+async def test_closing_beside_a_stuck_lane(open_with: Any, autojump_clock: MockClock) -> None:
+    """What one lane owes is tried at a clean end, although another lane is stuck then."""
+    channel = FailingChannel()
+    async with open_with({"a": StuckChannel(), "c": channel}, required=("c",)) as observatory:
+        await owe(observatory, channel)
+        channel.left["a"] = 0
+    assert channel.delivered == []
+
+
+async def test_closing_does_not_wait_for_the_impossible(open_with: Any, autojump_clock: MockClock) -> None:
+    """At a clean end what is owed is tried once, and not for the rest of the time."""
+    channel = FailingChannel()
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        await owe(observatory, channel, count=3)
+        now = trio.current_time()
+    assert trio.current_time() == now
+    assert observatory.undelivered == 3

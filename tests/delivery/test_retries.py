@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from observatory import Failed, Job, Outcome, Post, Retraction
+from observatory import Failed, Job, Outcome, Post
 from observatory.testing import FailingChannel, RecordingChannel
 
 SCHEDULE = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
@@ -146,15 +146,23 @@ async def test_an_attempt_is_one_message(open_with: Any, autojump_clock: MockClo
     """Whether a recipient can be reached shows with the first of what waits for it; once it can, the rest follows."""
     channel = TimedChannel(times=2)
     async with open_with({"c": channel}) as observatory:
-        sent = [await observatory.mailbox.send_message("a", "x", str(number)) for number in range(6)]
-        await observatory.mailbox.mark_read("a", sent[0].message.id)
+        for number in range(6):
+            await observatory.mailbox.send_message("a", "x", str(number))
         await trio.sleep(5)
-    assert [[type(job) for job in batch] for batch in channel.batches[-3:]] == [
-        [Post],
-        [Post],
-        [Post] * 4 + [Retraction],
-    ]
+    assert [len(batch) for batch in channel.batches[-3:]] == [1, 1, 5]
     assert [pause > 0 for pause in channel.pauses[-2:]] == [True, False]
+
+
+async def test_what_nobody_wants_is_no_attempt(open_with: Any, autojump_clock: MockClock) -> None:
+    """Acknowledged messages before the first that is wanted are passed over, and the schedule goes on."""
+    channel = TimedChannel()
+    async with open_with({"c": channel}, batch_size=2, drain=0.0) as observatory:
+        sent = [(await observatory.mailbox.send_message("a", "x", str(number))).message for number in range(8)]
+        await trio.sleep(1)
+        await observatory.mailbox.mark_read("a", *(message.id for message in sent[:7]))
+        await trio.sleep(46)
+        (letter,) = observatory.dead_letters()
+    assert (letter.message, letter.attempts) == (sent[7], 10)
 
 
 async def test_what_is_left_follows_a_success_at_once(open_with: Any, autojump_clock: MockClock) -> None:

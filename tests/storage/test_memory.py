@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
 
-from observatory import Cleared, Expired, MemoryStorage, Read, StorageFactory, StoredMessage
+from observatory import Cleared, Expired, MemoryStorage, Read, StorageFactory, Stored, StoredMessage
 from observatory.testing import StorageBackendConformance
 from observatory.testing.samples import messages
 
@@ -24,10 +23,10 @@ class TestConformance(StorageBackendConformance):
 
 
 async def replayed(storage: MemoryStorage) -> list[StoredMessage]:
-    """Return everything that is live."""
-    batches: list[Sequence[StoredMessage]] = []
-    await storage.replay(batches.append)
-    return [stored for batch in batches for stored in batch]
+    """Return every message that is live."""
+    found: list[Stored] = []
+    await storage.replay(found.extend)
+    return [each for each in found if isinstance(each, StoredMessage)]
 
 
 def test_promises_nothing() -> None:

@@ -38,8 +38,9 @@ class Hop:
 
         trio.lowlevel.start_thread_soon(work, deliver)
         with trio.CancelScope(shield=True):
-            await trio.lowlevel.wait_readable(self._ends)
-        os.read(self._ends, 1)
+            while not results:  # a byte may be left over from a call whose wait has failed
+                await trio.lowlevel.wait_readable(self._ends)
+                os.read(self._ends, 1)
         return results[0].unwrap()
 
     def close(self) -> None:
