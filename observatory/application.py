@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -23,13 +24,13 @@ from observatory.abc import (
 )
 from observatory.channels.log import LogChannel
 from observatory.clock import Clock
-from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
 from observatory.delivery.statistics import LaneStatistics
-from observatory.errors import ClosedError, SettingsError, UnknownNameError
+from observatory.errors import ClosedError, MailboxFullError, SettingsError, UnknownNameError
 from observatory.hookspecs import hookimpl
-from observatory.messages import DeadLetter, Health, MailboxTotals
+from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
 from observatory.plugins import PluginInfo, Plugins, Registered
@@ -147,12 +148,22 @@ class Observatory:
         """Return what is known of every plugin."""
         return self._plugins.infos()
 
+    def deliveries(self, message_id: str) -> tuple[DeliveryRecord, ...]:
+        """Return how far each delivery channel has come with a message; nothing for what was never reported on.
+
+        The latest 50,000 to 100,000 messages are remembered for each delivery channel (`[delivery] ledger`), with a
+        storage backend that is durable also after a restart.
+        """
+        return self._dispatcher.deliveries(message_id)
+
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the deliveries that were given up, oldest first."""
         return self._dispatcher.dead_letters.list()
 
     async def redeliver(self, ids: Collection[str] | None = None) -> int:
         """Try dead letters again: those of these messages, or all. They arrive out of order.
+
+        What expired is put back into its mailbox. What could not be taken back yet is tried, too.
 
         Returns:
             How many were handed to their lanes; what has no room there stays a dead letter.
@@ -163,7 +174,20 @@ class Observatory:
         await trio.lowlevel.checkpoint()
         if self.pubsub.closed:
             raise ClosedError("this Observatory is closed; nothing is delivered any more")
-        return self._dispatcher.redeliver(ids)
+        return self._dispatcher.redeliver(ids) + await self._resend(ids)
+
+    async def _resend(self, ids: Collection[str] | None) -> int:
+        """Put messages back that have expired; when there is no room, what is left stays a dead letter."""
+        letters = self._dispatcher.dead_letters
+        expired = [letter.message for letter in letters.list() if letter.channel == EXPIRED]
+        count = 0
+        for message in expired:
+            if ids is None or message.id in ids:
+                with suppress(MailboxFullError):
+                    await self.mailbox.resend(message)
+                    letters.discard([message.id], [EXPIRED])
+                    count += 1
+        return count
 
     def _context(self, plugin_settings: Any) -> Context:
         return Context(
@@ -195,7 +219,8 @@ class Observatory:
         for name in required:
             if name not in channels:
                 raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
-        dead_letters = DeadLetters(settings.dead_letters)
+        stored = self._storage.durability != "memory"
+        dead_letters = DeadLetters(settings.dead_letters, stored=stored)
         lanes = [
             Lane(
                 name,
@@ -204,6 +229,7 @@ class Observatory:
                 settings=settings,
                 clock=self.clock,
                 dead_letters=dead_letters,
+                stored=stored,
                 chance=random.Random(),
             )
             for name, registered in channels.items()
@@ -230,6 +256,7 @@ class Observatory:
         with trio.move_on_after(self.settings.supervision.drain):
             await self.mailbox.close()
             await self._dispatcher.drain()
+        await self.mailbox.record()
         await self._storage.flush()
 
     async def stop(self) -> None:

@@ -74,6 +74,20 @@ class MailboxFullError(ObservatoryError):
         self.limit = limit
 
 
+class IdempotencyError(ObservatoryError):
+    """Raised when an idempotency key is used again for something else; nothing has happened.
+
+    Attributes:
+        sender: whose key it is.
+        key: the key.
+    """
+
+    def __init__(self, sender: str, key: str) -> None:
+        super().__init__(f"{sender!r} has sent something else under the key {key!r}; use a new key for a new message")
+        self.sender = sender
+        self.key = key
+
+
 class UnknownMessageError(ObservatoryError):
     """Raised when an agent's mailbox holds no message of that id.
 

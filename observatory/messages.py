@@ -93,6 +93,10 @@ class Receipt:
     """What the storage backend promises for it; `memory` does not survive a restart by itself."""
     deliveries: Mapping[str, Delivery]
     """The state per delivery channel, by the channel's name."""
+    expires_at: datetime | None = None
+    """When it leaves the mailbox, if nobody has acknowledged it by then."""
+    duplicate: bool = False
+    """Whether it was sent before, under the same idempotency key: this is the receipt of then."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -120,6 +124,16 @@ class Gap:
 @attrs.frozen
 class MessagesRead:
     """Payload on `agent:{to}`: the recipient has acknowledged messages."""
+
+    to: str
+    """The recipient."""
+    ids: tuple[str, ...]
+    """The ids of the messages."""
+
+
+@attrs.frozen
+class MessagesExpired:
+    """Payload on `agent:{to}`: messages have left the mailbox, since nobody acknowledged them in time."""
 
     to: str
     """The recipient."""

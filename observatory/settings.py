@@ -148,6 +148,8 @@ class DeliverySettings:
     """Seconds after the first failure at which a delivery is a dead letter at the latest."""
     dead_letters: int = attrs.field(default=10_000, validator=_count(1))
     """Dead letters that are kept; then the oldest goes."""
+    ledger: int = attrs.field(default=100_000, validator=_count(2))
+    """Messages whose deliveries are remembered, for each delivery channel; half of them at the least."""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,9 +11,10 @@ from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
 from observatory.delivery.parcel import Parcel, Waiter, Wanted
+from observatory.entries import Forgotten, Settled
 from observatory.errors import UnknownNameError
 from observatory.jobs import Post, Retraction
-from observatory.messages import Delivery
+from observatory.messages import DeadLetter, Delivery, DeliveryRecord
 
 
 class Dispatcher:
@@ -63,7 +64,7 @@ class Dispatcher:
         for lane in self.lanes.values():
             lane.offer(parcels)
 
-    def retractions(self, to: str, ids: Sequence[str], waiter: Waiter) -> list[Parcel]:
+    def retractions(self, to: str, ids: Sequence[str], waiter: Waiter | None) -> list[Parcel]:
         """Return the jobs that take messages back everywhere; their dead letters are forgotten at once."""
         if not self.lanes:
             return []
@@ -78,9 +79,8 @@ class Dispatcher:
         """
         under_way = [lane.parcels() for lane in self.lanes.values()]
         for parcel in chain(*under_way, self.dead_letters.parcels()):
-            job = parcel.job
-            if isinstance(job, Post):
-                parcel.wanted = unread.get((parcel.to, job.message.id), parcel.wanted)
+            if isinstance(parcel.job, Post):
+                parcel.wanted = unread.get((parcel.to, parcel.id), parcel.wanted)
 
     def redeliver(self, ids: Collection[str] | None) -> int:
         """Give dead letters to their lanes again, as far as there is room; return how many. What is owed is tried."""
@@ -93,11 +93,46 @@ class Dispatcher:
             count += len(parcels)
         return count
 
+    def deliveries(self, id: str) -> tuple[DeliveryRecord, ...]:
+        """Return what the lanes know of a message."""
+        return tuple(record for lane in self.lanes.values() if (record := lane.delivery(id)))
+
+    def load(self, record: DeliveryRecord) -> None:
+        """Take a delivery record that storage has replayed."""
+        lane = self.lanes.get(record.delivery.channel)
+        if lane is not None:
+            lane.ledger.load(record)
+
+    def untold(self) -> list[DeliveryRecord | Forgotten | DeadLetter | Settled]:
+        """Return what storage has not been told of deliveries."""
+        entries: list[DeliveryRecord | Forgotten | DeadLetter | Settled] = []
+        gone: dict[str, None] = {}
+        ledgers = [lane.ledger for lane in self.lanes.values()]
+        for ledger in ledgers:
+            records, forgotten = ledger.changes()
+            entries += records
+            gone.update(dict.fromkeys(forgotten))
+        ids = tuple(id for id in gone if not any(ledger.get(id) for ledger in ledgers))
+        if ids:
+            entries.append(Forgotten(records=ids))
+        return [*entries, *self.dead_letters.untold()]
+
+    def told(self, entries: Sequence[DeliveryRecord | Forgotten | DeadLetter | Settled]) -> None:
+        """Note what storage has been told."""
+        forgotten = [id for entry in entries if isinstance(entry, Forgotten) for id in entry.records]
+        records = [entry for entry in entries if isinstance(entry, DeliveryRecord)]
+        for name, lane in self.lanes.items():
+            lane.ledger.told([record for record in records if record.delivery.channel == name], forgotten)
+        self.dead_letters.told(sum(isinstance(entry, DeadLetter | Settled) for entry in entries))
+
     def restore(self, parcels: Sequence[Parcel]) -> None:
-        """Give parcels to the delivery channels that recover: they must come to agree with the table."""
-        for lane in self.lanes.values():
+        """Give parcels to the delivery channels that recover: they must come to agree with the table.
+
+        What is a dead letter there stays one.
+        """
+        for name, lane in self.lanes.items():
             if lane.channel.recovers:
-                lane.offer(parcels)
+                lane.offer([parcel for parcel in parcels if not self.dead_letters.holds(name, parcel.id)])
 
     async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
         """Let every delivery channel that can find earlier messages do so."""

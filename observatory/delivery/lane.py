@@ -14,6 +14,7 @@ import trio
 from observatory.abc import Adopt, DeliveryChannel
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.ledger import Ledger
 from observatory.delivery.owed import Owed
 from observatory.delivery.parcel import Parcel
 from observatory.delivery.recipients import Recipient, Recipients
@@ -21,6 +22,7 @@ from observatory.delivery.reports import Reports
 from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
+from observatory.messages import Delivery, DeliveryRecord
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
@@ -44,12 +46,14 @@ class Lane:
         clock: Clock,
         dead_letters: DeadLetters,
         chance: random.Random,
+        stored: bool = False,
     ) -> None:
         self.name = name
         self.channel = channel
         self.required = required
         self._settings = settings
-        self._reports = Reports(name, clock, dead_letters)
+        self.ledger = Ledger(settings.ledger, stored=stored)
+        self._reports = Reports(name, clock, dead_letters, self.ledger)
         self._queue: deque[Parcel] = deque()
         self._in_hand: list[Parcel] = []
         self._due: dict[str, int] = {}  # recipients tried again with the batch in hand, and their attempts so far
@@ -92,6 +96,16 @@ class Lane:
             error=self._reports.error,
         )
 
+    def delivery(self, id: str) -> DeliveryRecord | None:
+        """Return how far it has come with a message; None when it knows nothing of it."""
+        record = self.ledger.get(id)
+        if record is None:
+            post = next((parcel.job for parcel in self.parcels() if parcel.id == id), None)
+            if isinstance(post, Post):
+                since = post.message.timestamp
+                record = DeliveryRecord(id, Delivery(self.name, "queued"), since, since)
+        return record
+
     def parcels(self) -> Iterator[Parcel]:
         """Go through everything it holds."""
         return chain(self._in_hand, self._queue, self._recipients.parcels())
@@ -131,8 +145,10 @@ class Lane:
         task_status.started()
         while True:
             await self._wait_for_work()
+            self._reports.begin()
             self._take_batch()
             outcomes = await self._attempt([parcel.job for parcel in self._in_hand]) if self._in_hand else ()
+            self._reports.begin()
             self._settle(outcomes)
             self._progress.unpark_all()
 
@@ -193,11 +209,13 @@ class Lane:
         if not isinstance(parcel.job, Post):
             self._owe([parcel], error)
         elif self._recipients.wait(recipient, parcel):
-            parcel.report(recipient.queued)
+            self._reports.report(parcel, recipient.queued)
         else:
             self._reports.given_up(parcel, _TOO_MANY.format(error), 0)
 
     def _drop_overflow(self) -> None:
+        if self.room < 0:
+            self._reports.begin()
         while self.room < 0 and self._queue:
             parcel = self._queue.popleft()
             if isinstance(parcel.job, Post):

@@ -50,6 +50,11 @@ class Parcel:
         self._waiter = waiter if awaited else None  # else it would be held for as long as the parcel is
 
     @property
+    def id(self) -> str:
+        """The message's id."""
+        return self.job.message.id if isinstance(self.job, Post) else self.job.id
+
+    @property
     def retracted(self) -> bool:
         """Whether its message was acknowledged or removed meanwhile."""
         return self.wanted is not None and not self.wanted.live

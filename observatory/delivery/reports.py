@@ -6,6 +6,7 @@ import logging
 
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
+from observatory.delivery.ledger import Ledger
 from observatory.delivery.parcel import Parcel
 from observatory.jobs import Done, Failed, Post
 from observatory.messages import DeadLetter, Delivery
@@ -22,9 +23,10 @@ class Reports:
         name: the delivery channel's.
         clock: tells when something was given up.
         dead_letters: where that is kept.
+        ledger: where every report on a message is kept.
     """
 
-    def __init__(self, name: str, clock: Clock, dead_letters: DeadLetters) -> None:
+    def __init__(self, name: str, clock: Clock, dead_letters: DeadLetters, ledger: Ledger) -> None:
         self.delivered = 0
         """Jobs carried out."""
         self.failures = 0
@@ -38,9 +40,21 @@ class Reports:
         self._name = name
         self._clock = clock
         self._dead_letters = dead_letters
+        self._ledger = ledger
+        self._now = clock.now()
         self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
         self._overflown = Delivery(name, "dropped", error="the lane was full")
         self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
+
+    def begin(self) -> None:
+        """Look at the clock: for what is reported until the next time."""
+        self._now = self._clock.now()
+
+    def report(self, parcel: Parcel, delivery: Delivery) -> None:
+        """Tell who waits, and the ledger."""
+        if isinstance(parcel.job, Post):
+            self._ledger.note(parcel.job.message.id, delivery, self._now)
+        parcel.report(delivery)
 
     def done(self, parcel: Parcel, outcome: Done, attempts: int) -> None:
         """Report that a job was carried out."""
@@ -49,7 +63,7 @@ class Reports:
         if outcome is not known or attempts != delivery.attempts:
             delivery = Delivery(self._name, outcome.state, attempts, outcome.durability)
             self._done = outcome, delivery
-        parcel.report(delivery)
+        self.report(parcel, delivery)
 
     def failure(self, outcome: object) -> Failed:
         """Count a failed attempt, or an outcome that is none."""
@@ -67,21 +81,21 @@ class Reports:
         """Report that jobs failed and are tried again."""
         delivery = Delivery(self._name, "retrying", attempts, error=error)
         for parcel in parcels:
-            parcel.report(delivery)
+            self.report(parcel, delivery)
 
     def closed(self, parcel: Parcel) -> None:
         """Let go whoever still waits for an outcome."""
-        parcel.report(self.queued(_CLOSED))
+        self.report(parcel, self.queued(_CLOSED))
 
     def retracted(self, parcel: Parcel) -> None:
         """Report that a post was dropped, since nobody wants it any more."""
         self.dropped += 1
-        parcel.report(self._retracted)
+        self.report(parcel, self._retracted)
 
     def overflown(self, parcel: Parcel) -> None:
         """Report that a post was dropped for want of room."""
         self.dropped += 1
-        parcel.report(self._overflown)
+        self.report(parcel, self._overflown)
 
     def given_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         """Report that a post is a dead letter, unless nobody wants it any more."""
@@ -90,9 +104,9 @@ class Reports:
             self.retracted(parcel)
         elif isinstance(job, Post):
             self.dead += 1
-            letter = DeadLetter(job.message, job.sequence, self._name, attempts, error, self._clock.now())
+            letter = DeadLetter(job.message, job.sequence, self._name, attempts, error, self._now)
             self._dead_letters.add(letter, parcel)
-            parcel.report(Delivery(self._name, "dead", attempts, error=error))
+            self.report(parcel, Delivery(self._name, "dead", attempts, error=error))
 
     def owed(self, parcels: list[Parcel], error: str, *, new: bool) -> None:
         """Report that messages of one recipient cannot be taken back yet; the log hears of the first ones."""

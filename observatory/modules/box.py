@@ -67,7 +67,22 @@ class Mailbox:
         self.newest_unread = entry
 
     def mark_read(self, entry: Entry) -> None:
-        """Take an unread message out of the unread ones."""
+        """Make a message a read one."""
+        self._take_out_of_unread(entry)
+        old = entry.message
+        entry.message = Message(
+            old.id, old.from_, old.to, old.content, old.timestamp, type=old.type, read=True, metadata=old.metadata
+        )
+        heapq.heappush(self.read, (entry.sequence, entry))
+
+    def expire(self, entry: Entry) -> None:
+        """Remove an unread message."""
+        self._take_out_of_unread(entry)
+        self.count -= 1
+        self.bytes -= entry.size
+        self.remove(entry)
+
+    def _take_out_of_unread(self, entry: Entry) -> None:
         older, newer = entry.older_unread, entry.newer_unread
         if older is None:
             self.oldest_unread = newer
@@ -80,14 +95,9 @@ class Mailbox:
         entry.older_unread = entry.newer_unread = None
         entry.live = False
         self.unread -= 1
-        old = entry.message
-        entry.message = Message(
-            old.id, old.from_, old.to, old.content, old.timestamp, type=old.type, read=True, metadata=old.metadata
-        )
-        heapq.heappush(self.read, (entry.sequence, entry))
 
     def remove(self, entry: Entry) -> None:
-        """Remove a read message."""
+        """Remove a message that is not unread any more."""
         older, newer = entry.older, entry.newer
         if older is not None:
             older.newer = newer

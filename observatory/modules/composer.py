@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from observatory.abc import Policy
 from observatory.clock import Clock
+from observatory.entries import Key
+from observatory.errors import InvalidInputError
 from observatory.messages import MESSAGE_OVERHEAD, Draft, Message
 from observatory.modules.checks import MAX_CONTENT, check_name, check_text, check_type, copy_metadata
+from observatory.modules.keys import digest_of
 
 _IDS_AT_A_TIME = 512
+_LONGEST_LIFE = 10 * 365 * 24 * 3600  # seconds
+_LONGEST_KEY = 255
 
 
 class Composer:
@@ -67,3 +73,29 @@ def check_draft(from_: object, content: object, type: object, metadata: object) 
     size = check_text("content", content, MAX_CONTENT)
     copied, extra = copy_metadata(metadata)
     return copied, MESSAGE_OVERHEAD + size + extra
+
+
+def expiry_of(message: Message, seconds: object) -> datetime:
+    """Return when a message expires.
+
+    Raises:
+        InvalidInputError: when it is no number of seconds, or not one that a clock can show.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_LIFE:
+        raise InvalidInputError(
+            "expires_in", f"expected seconds above 0 and up to {_LONGEST_LIFE:,}, got {seconds!r:.80}"
+        )
+    return message.timestamp + timedelta(seconds=seconds)
+
+
+def key_of(sender: str, key: object, to: str, content: str, type: str, metadata: Mapping[str, Any] | None) -> Key:
+    """Return an idempotency key with what tells whether the same is sent again: what the sender gave, policies aside.
+
+    Raises:
+        InvalidInputError: when the key is no text of 1 to 255 characters.
+    """
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+        raise InvalidInputError(
+            "idempotency_key", f"expected 1 to {_LONGEST_KEY} printable characters, got {key!r:.80}"
+        )
+    return Key(sender, key, digest_of(to, content, type, copy_metadata(metadata)[0]))

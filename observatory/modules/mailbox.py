@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Mapping
-from itertools import islice
 from typing import Any, ClassVar
 
 import trio
@@ -12,17 +10,19 @@ import trio
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
-from observatory.messages import MailboxStats, MailboxTotals, Message, Receipt
+from observatory.messages import MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
-from observatory.modules.checks import check_id, check_limit, check_name, check_names, copy_metadata
-from observatory.modules.composer import Composer, check_draft
+from observatory.modules.checks import check_id, check_name, check_names, copy_metadata, size_of
+from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
+from observatory.modules.keyed import KeyedSend
+from observatory.modules.reading import Reading
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
 from observatory.modules.writer import Writer
 from observatory.settings import MailboxSettings
 
 
-class Mailbox(Module):
+class Mailbox(Reading, Module):
     """The client API of the mailboxes, and the task that is the table's only writer.
 
     Args:
@@ -46,11 +46,11 @@ class Mailbox(Module):
         policies: Mapping[str, Policy],
         recover: Collection[str] | None,
     ) -> None:
-        self._clock = context.clock
+        super().__init__(Table(settings), Arrivals(), context.clock)
         self._dispatcher = dispatcher
+        self._resending = trio.Lock()
+        self._durability = storage.durability
         self._composer = Composer(policies, context.clock)
-        self._table = Table(settings)
-        self._arrivals = Arrivals()
         self._writer = Writer(
             self._table,
             settings=settings,
@@ -71,6 +71,8 @@ class Mailbox(Module):
         type: str = "text",
         metadata: Mapping[str, Any] | None = None,
         require: Collection[str] = (),
+        expires_in: float | None = None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
         """Send one message.
 
@@ -84,6 +86,9 @@ class Mailbox(Module):
             type: what kind of message it is, 1 to 128 printable characters.
             metadata: a JSON object, at most 256 KiB.
             require: delivery channels that must have delivered.
+            expires_in: seconds after which it leaves the mailbox, if nobody has acknowledged it, and is a dead letter.
+            idempotency_key: 1 to 255 characters. The same sender's same key sends the same message once within 24
+                hours, and gives the first receipt again.
 
         Raises:
             InvalidInputError: an argument is not allowed.
@@ -92,6 +97,7 @@ class Mailbox(Module):
             StorageError: it could not be committed. In all these cases nothing has happened.
             OutcomeUnknownError: the Mailbox's task died with it in hand.
             DeliveryError: it is committed, but a channel in `require` did not deliver; it carries the receipt.
+            IdempotencyError: the key was used for something else.
             UnknownNameError: `require` names a delivery channel that there is not.
             ClosedError: Observatory is closing.
         """
@@ -99,12 +105,32 @@ class Mailbox(Module):
             raise InvalidInputError("require", f"expected a collection of delivery channels, got the text {require!r}")
         awaited = self._dispatcher.await_also(require)
         message, size = self._composer.compose(to, from_, content, type, metadata)
-        receipt = await self._writer.submit(Send(message, size, awaited))
+        expires_at = None if expires_in is None else expiry_of(message, expires_in)
+        if idempotency_key is None:
+            receipt = await self._writer.submit(Send(message, size, awaited, expires_at))
+        else:
+            key = key_of(from_, idempotency_key, to, content, type, metadata)
+            receipt = await self._writer.submit(
+                KeyedSend(message, size, awaited, expires_at, key, self._dispatcher, self._durability)
+            )
         if require:
             missed = tuple(name for name in require if receipt.deliveries[name].state not in ("written", "sent"))
             if missed:
                 raise DeliveryError(receipt, missed)
         return receipt
+
+    async def resend(self, message: Message) -> None:
+        """Put a message back that has expired: under its own id, as the newest, and for as long as it takes.
+
+        Raises:
+            MailboxFullError: there is no room.
+            StorageError: it could not be committed; in both cases nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+            ClosedError: Observatory is closing.
+        """
+        async with self._resending:
+            if not self._table.holds(message.to, message.id):
+                await self._writer.submit(Send(message, size_of(message), self._dispatcher.required))
 
     async def broadcast_to_many(
         self,
@@ -143,29 +169,6 @@ class Mailbox(Module):
         )
         results = iter(answers)
         return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
-
-    async def receive(self, agent: str, *, after: str | None = None) -> Message:
-        """Wait for an agent's oldest unread message. It stays unread until it is acknowledged.
-
-        Args:
-            agent: whose mailbox.
-            after: the id of a message in it: only what is newer counts. It need not stay there while this waits.
-
-        Raises:
-            InvalidInputError: an argument is not allowed.
-            UnknownMessageError: the mailbox does not hold `after`.
-            ClosedError: Observatory is closing and nothing is there.
-        """
-        check_name("agent", agent)
-        if after is not None:
-            check_id("after", after)
-        await trio.lowlevel.checkpoint()
-        message = self._table.next_unread(agent, after)
-        number = self._table.newest(agent)
-        while message is None:
-            await self._arrivals.wait(agent)
-            message = self._table.arrived_since(agent, number)
-        return message
 
     async def request(
         self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
@@ -233,52 +236,6 @@ class Mailbox(Module):
         check_name("agent", agent)
         return await self._writer.submit(Clear(agent))
 
-    def get_messages(
-        self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
-    ) -> list[Message]:
-        """Return an agent's messages, newest first.
-
-        Args:
-            agent: whose mailbox.
-            limit: at most so many.
-            before: the id of a message in it: only older ones.
-            unread_only: leave out what was acknowledged.
-
-        Raises:
-            InvalidInputError: an argument is not allowed.
-            UnknownMessageError: the mailbox does not hold `before`.
-        """
-        check_name("agent", agent)
-        check_limit(limit)
-        if before is not None:
-            check_id("before", before)
-        return list(islice(self._table.walk(agent, before, unread_only), min(limit, sys.maxsize)))
-
-    def unread_count(self, agent: str) -> int:
-        """Return how many of an agent's messages are not acknowledged.
-
-        Raises:
-            InvalidInputError: the name is not allowed.
-        """
-        check_name("agent", agent)
-        mailbox = self._table.mailboxes.get(agent)
-        return mailbox.unread if mailbox else 0
-
-    def agent_stats(self, agent: str) -> MailboxStats:
-        """Return the figures of one mailbox.
-
-        Raises:
-            InvalidInputError: the name is not allowed.
-        """
-        check_name("agent", agent)
-        mailbox = self._table.mailboxes.get(agent)
-        return mailbox.stats(self._clock.now()) if mailbox else MailboxStats(0, 0, None)
-
-    def get_stats(self) -> dict[str, MailboxStats]:
-        """Return the figures of every mailbox that is not empty, by agent."""
-        now = self._clock.now()
-        return {agent: mailbox.stats(now) for agent, mailbox in self._table.mailboxes.items() if mailbox.by_id}
-
     def statistics(self) -> MailboxTotals:
         """Return the figures of all mailboxes together."""
         return self._table.totals(self._writer.left_behind)
@@ -293,6 +250,14 @@ class Mailbox(Module):
         """Let everybody go who waits; it will not run again."""
         self._arrivals.close()
         self._writer.end()
+
+    async def record(self) -> None:
+        """Let storage know what has become of deliveries; done every second, and at the end.
+
+        Raises:
+            StorageError: it could not be committed.
+        """
+        await self._writer.record()
 
     async def close(self) -> None:
         """Refuse new requests, and wait until those that were accepted are served."""

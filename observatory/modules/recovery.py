@@ -6,16 +6,17 @@ import logging
 from collections.abc import Collection, Sequence
 
 from observatory.abc import StorageBackend
+from observatory.delivery.dead_letters import EXPIRED, reopened
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import (
     Entry as LogEntry,
     Stored,
-    StoredMessage,
+    StoredKey,
 )
 from observatory.errors import InvalidInputError, MailboxFullError
 from observatory.jobs import Post, Retraction
-from observatory.messages import Message, MessagesRead
+from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesRead
 from observatory.modules.box import Entry
 from observatory.modules.checks import size_of
 from observatory.modules.request import Office
@@ -39,6 +40,8 @@ class Recovery:
         self._dispatcher = dispatcher
         self._undelivered: dict[tuple[str, str], Entry] = {}  # by recipient and id
         self._left_behind: set[tuple[str, str]] = set()
+        self._records: list[DeliveryRecord] = []
+        self._letters: list[DeadLetter] = []
 
     @property
     def left_behind(self) -> int:
@@ -48,6 +51,16 @@ class Recovery:
     async def from_storage(self) -> None:
         """Add what storage remembers."""
         await self._storage.replay(self._load)
+
+    def deliveries(self) -> None:
+        """Take over the delivery records and dead letters that storage has replayed."""
+        dispatcher = self._dispatcher
+        for record in self._records:
+            dispatcher.load(record)
+        for letter in self._letters:
+            entry = self._undelivered.get((letter.message.to, letter.message.id))
+            if entry is not None or letter.channel == EXPIRED:
+                dispatcher.dead_letters.load(letter, reopened(letter, entry))
 
     async def from_channels(self, agents: Collection[str] | None) -> None:
         """Add what delivery channels hold beyond that, and bring them to the state of the table.
@@ -88,12 +101,19 @@ class Recovery:
 
     def _load(self, batch: Sequence[Stored]) -> None:
         for stored in batch:
-            if not isinstance(stored, StoredMessage):
+            if isinstance(stored, DeliveryRecord):
+                self._records.append(stored)
+                continue
+            if isinstance(stored, DeadLetter):
+                self._letters.append(stored)
+                continue
+            if isinstance(stored, StoredKey):
+                self._table.keys.add(stored)
                 continue
             message = stored.message
             size = self._admit(message)
             if size is not None:
-                entry = self._table.add(message, stored.sequence, size)
+                entry = self._table.add(message, stored.sequence, size, stored.expires_at)
                 if entry.live:
                     self._undelivered[message.to, message.id] = entry
 

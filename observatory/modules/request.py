@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import trio
 
@@ -51,7 +51,13 @@ class Office:
 
 
 class Request(ABC, Generic[T]):
-    """One request, and the task that waits for its answer."""
+    """One request, and the task that waits for its answer.
+
+    Requests that wait together are concurrent, so those that make room are served first: by rank, and each rank is one
+    commit.
+    """
+
+    rank: ClassVar[int]
 
     __slots__ = ("_answer", "_error", "_task", "answered", "settling", "withdrawn")
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from datetime import datetime
+from typing import ClassVar, TypeVar
 
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
-from observatory.entries import Cleared, Entry, Expired, Read
+from observatory.entries import Cleared, Entry, Expired, Key, Read, Sent
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
 from observatory.jobs import Post
-from observatory.messages import NO_DELIVERIES, MailboxCleared, Message, MessagesRead, Receipt
+from observatory.messages import (
+    NO_DELIVERIES,
+    MailboxCleared,
+    Message,
+    MessagesRead,
+    Receipt,
+)
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
@@ -21,10 +28,20 @@ T = TypeVar("T")
 class Send(Request[Receipt]):
     """Send one message."""
 
-    __slots__ = ("_awaited", "_evicted", "_message", "_receipt", "_size")
+    rank: ClassVar[int] = 5
+    __slots__ = ("_awaited", "_entry", "_evicted", "_expires_at", "_message", "_receipt", "_size")
 
-    def __init__(self, message: Message, size: int, awaited: frozenset[str]) -> None:
+    def __init__(
+        self,
+        message: Message,
+        size: int,
+        awaited: frozenset[str],
+        expires_at: datetime | None = None,
+        key: Key | None = None,
+    ) -> None:
         super().__init__()
+        self._entry = message if expires_at is None and key is None else Sent(message, expires_at, key)
+        self._expires_at = expires_at
         self._message = message
         self._size = size
         self._awaited = awaited
@@ -42,9 +59,9 @@ class Send(Request[Receipt]):
             self.fail(error)
             return ()
         if not evicted:
-            return (message,)
+            return (self._entry,)
         self._evicted = evicted
-        return Expired(message.to, tuple(entry.sequence for entry in evicted)), message
+        return Expired(message.to, tuple(entry.sequence for entry in evicted)), self._entry
 
     def undo(self, table: Table) -> None:
         table.undo(self._message.to, self._size, self._evicted or [])
@@ -54,14 +71,14 @@ class Send(Request[Receipt]):
         if self._evicted:
             office.table.remove(message.to, self._evicted)
         number = next(numbers)
-        entry = office.table.add(message, number, self._size)
+        entry = office.table.add(message, number, self._size, self._expires_at)
         office.announce(entry)
         dispatcher = office.dispatcher
         if not dispatcher.lanes:
-            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES))
+            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at))
             return ()
         deliveries = dispatcher.new_deliveries()
-        receipt = Receipt(message, number, office.durability, deliveries)
+        receipt = Receipt(message, number, office.durability, deliveries, self._expires_at)
         if not self._awaited:
             self.answer(receipt)
             return (Parcel(Post(message, number), deliveries, wanted=entry),)
@@ -76,6 +93,7 @@ class Send(Request[Receipt]):
 class Broadcast(Request[list[Receipt | ObservatoryError]]):
     """Send messages, each to its recipient, in one commit."""
 
+    rank: ClassVar[int] = 4
     __slots__ = ("_left", "_results", "_sends")
 
     def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str]) -> None:
@@ -145,6 +163,7 @@ class _Retracting(Request[T]):
 class Acknowledge(_Retracting[tuple[Message, ...]]):
     """Mark messages of one mailbox as read."""
 
+    rank: ClassVar[int] = 1
     __slots__ = ("_agent", "_entries", "_ids")
 
     def __init__(self, agent: str, ids: Sequence[str]) -> None:
@@ -189,6 +208,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
 class Clear(_Retracting[int]):
     """Remove everything from one mailbox."""
 
+    rank: ClassVar[int] = 3
     __slots__ = ("_agent",)
 
     def __init__(self, agent: str) -> None:
@@ -217,34 +237,3 @@ class Clear(_Retracting[int]):
             office.pubsub.publish(f"agent:{self._agent}", MailboxCleared(self._agent, len(entries)))
         ids = [entry.message.id for entry in unread]
         return self.retract(self._agent, ids, office.dispatcher, len(entries))
-
-
-class CleanUp(Request[int]):
-    """Remove messages that were read and are older than the horizon."""
-
-    __slots__ = ("_horizon", "_limit", "_taken")
-
-    def __init__(self, horizon: float, limit: int) -> None:
-        super().__init__()
-        self._horizon = horizon
-        self._limit = limit
-        self._taken: dict[str, list[TableEntry]] = {}
-
-    def weight(self, table: Table) -> int:
-        return 0  # the files of read messages are gone already
-
-    def plan(self, table: Table) -> Sequence[Entry]:
-        self._taken = table.take_old(self._horizon, self._limit)
-        if not self._taken:
-            self.answer(0)
-        return [Expired(to, tuple(entry.sequence for entry in entries)) for to, entries in self._taken.items()]
-
-    def undo(self, table: Table) -> None:
-        for to, entries in self._taken.items():
-            table.put_back(to, entries)
-
-    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
-        for to, entries in self._taken.items():
-            office.table.remove(to, entries)
-        self.answer(sum(map(len, self._taken.values())))
-        return []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from datetime import datetime
 
 from observatory.errors import MailboxFullError, UnknownMessageError
 from observatory.messages import MailboxTotals, Message
 from observatory.modules.box import Entry, Mailbox
+from observatory.modules.expiry import Expiries
+from observatory.modules.keys import Keys
 from observatory.settings import MailboxSettings
 
 
@@ -23,10 +26,15 @@ class Table:
         self.mailboxes: dict[str, Mailbox] = {}
         self.bytes = 0
         """Bytes of all messages, those counted in that are not committed yet."""
+        self.keys = Keys()
+        """The idempotency keys of the last day."""
+        self.expiries = Expiries()
+        """Messages that expire."""
 
     def replace(self, other: Table) -> None:
         """Take over everything of another table; until then this one is read."""
         self.mailboxes, self.bytes = other.mailboxes, other.bytes
+        self.keys, self.expiries = other.keys, other.expiries
 
     def make_room(self, to: str, size: int) -> list[Entry]:
         """Count a message in before it is committed, and return the read messages that must go for it.
@@ -59,11 +67,20 @@ class Table:
         self.bytes -= size
         self.put_back(to, evicted)
 
-    def add(self, message: Message, sequence: int, size: int) -> Entry:
+    def add(self, message: Message, sequence: int, size: int, expires_at: datetime | None = None) -> Entry:
         """Add a committed message for which room was made."""
         entry = Entry(message, sequence, size)
         self.mailboxes[message.to].add(entry)
+        if expires_at is not None and entry.live:
+            self.expiries.add(expires_at, entry)
         return entry
+
+    def expire(self, entry: Entry) -> None:
+        """Remove an unread message whose time is over."""
+        to = entry.message.to
+        self.mailboxes[to].expire(entry)
+        self.bytes -= entry.size
+        self._drop_if_empty(to)
 
     def find(self, agent: str, message_id: str) -> Entry:
         """Find a message.
@@ -76,6 +93,11 @@ class Table:
         if entry is None:
             raise UnknownMessageError(agent, message_id)
         return entry
+
+    def holds(self, agent: str, message_id: str) -> bool:
+        """Tell whether a mailbox holds a message."""
+        box = self.mailboxes.get(agent)
+        return box is not None and message_id in box.by_id
 
     def walk(self, agent: str, before: str | None, unread_only: bool) -> Iterator[Message]:
         """Go through an agent's messages, newest first; only what is older than `before`.

@@ -18,21 +18,20 @@ from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
-from observatory.modules.requests import Acknowledge, Broadcast, CleanUp, Clear, Send
 from observatory.modules.table import Table
+from observatory.modules.upkeep import CleanUp, Expire, Record
 from observatory.pubsub import PubSub
 from observatory.settings import MailboxSettings
 
 T = TypeVar("T")
 
 _CLEANUP_BATCH = 1_000
-
-_KINDS: tuple[type[Request[Any]], ...] = (CleanUp, Acknowledge, Clear, Broadcast, Send)
-"""Requests that wait together are concurrent, so those that make room go first; each kind is one commit."""
+_EXPIRY_BATCH = 100
+_RECORD_INTERVAL = 1.0  # seconds; what a crash takes of the ledger is found out again by recovery
 
 
 class Writer:
-    """Serves requests, each kind in a batch of its own.
+    """Serves requests, in batches.
 
     Args:
         table: what is written.
@@ -81,6 +80,16 @@ class Writer:
         """
         if self._closing:
             raise ClosedError("this Observatory is closing; nothing is accepted any more")
+        return await self._submit(request)
+
+    async def record(self) -> None:
+        """Let storage know what has become of deliveries; also while closing, when the last ones are carried out."""
+        if self._storage.durability == "memory":
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._submit(Record(self._dispatcher))
+
+    async def _submit(self, request: Request[T]) -> T:
         try:
             self._requests_in.send_nowait(request)
         except trio.WouldBlock:
@@ -102,6 +111,8 @@ class Writer:
         await self._fill_table()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._clean_up_regularly)
+            nursery.start_soon(self._record_regularly)
+            nursery.start_soon(self._expire)
             task_status.started()
             while True:
                 await self._serve([await self._requests.receive(), *self._take_waiting()])
@@ -125,6 +136,7 @@ class Writer:
         if self._loaded:
             recovery.catch_up(self._table, self._office)
         else:
+            recovery.deliveries()
             await recovery.from_channels(self._recover)
             self.left_behind = recovery.left_behind
         self._table.replace(fresh)
@@ -145,12 +157,11 @@ class Writer:
 
     async def _serve(self, batch: list[Request[Any]]) -> None:
         try:
-            by_kind: dict[type[Request[Any]], list[Request[Any]]] = {}
+            by_rank: dict[int, list[Request[Any]]] = {}
             for request in batch:
-                by_kind.setdefault(type(request), []).append(request)
-            for kind in _KINDS:
-                if kind in by_kind:
-                    await self._commit(by_kind[kind])
+                by_rank.setdefault(request.rank, []).append(request)
+            for rank in sorted(by_rank):
+                await self._commit(by_rank[rank])
         except BaseException:
             self._sound = False  # whether it was committed is for storage to say
             for request in batch:
@@ -202,6 +213,20 @@ class Writer:
             await trio.sleep(self._settings.cleanup_interval)
             with suppress(ObservatoryError):  # the next one will do
                 await self._clean_up()
+
+    async def _record_regularly(self) -> None:
+        while self._storage.durability != "memory":
+            await trio.sleep(_RECORD_INTERVAL)
+            with suppress(ObservatoryError):
+                await self.record()
+
+    async def _expire(self) -> None:
+        while True:
+            await self._table.expiries.wait(self._clock)
+            try:
+                await self.submit(Expire(self._clock.now(), _EXPIRY_BATCH))
+            except ObservatoryError:
+                await trio.sleep(_RECORD_INTERVAL)
 
     async def _clean_up(self) -> None:
         horizon = self._clock.now().timestamp() - self._settings.cleanup_age  # no datetime: an age may mean "never"

@@ -1,0 +1,118 @@
+"""What the Mailbox's task asks of itself: to clean up, to let messages expire, to keep the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from observatory.delivery.dead_letters import EXPIRED, reopened
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.parcel import Parcel
+from observatory.entries import Entry, Expired, Forgotten, Settled
+from observatory.messages import DeadLetter, DeliveryRecord, MessagesExpired
+from observatory.modules.box import Entry as TableEntry
+from observatory.modules.request import Office, Request
+from observatory.modules.table import Table
+
+
+class CleanUp(Request[int]):
+    """Remove messages that were read and are older than the horizon."""
+
+    rank: ClassVar[int] = 0
+    __slots__ = ("_horizon", "_limit", "_taken")
+
+    def __init__(self, horizon: float, limit: int) -> None:
+        super().__init__()
+        self._horizon = horizon
+        self._limit = limit
+        self._taken: dict[str, list[TableEntry]] = {}
+
+    def weight(self, table: Table) -> int:
+        return 0  # the files of read messages are gone already
+
+    def plan(self, table: Table) -> Sequence[Entry]:
+        self._taken = table.take_old(self._horizon, self._limit)
+        if not self._taken:
+            self.answer(0)
+        return [Expired(to, tuple(entry.sequence for entry in entries)) for to, entries in self._taken.items()]
+
+    def undo(self, table: Table) -> None:
+        for to, entries in self._taken.items():
+            table.put_back(to, entries)
+
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        for to, entries in self._taken.items():
+            office.table.remove(to, entries)
+        self.answer(sum(map(len, self._taken.values())))
+        return []
+
+
+class Record(Request[None]):
+    """Tell storage what has become of deliveries."""
+
+    rank: ClassVar[int] = 6
+    __slots__ = ("_dispatcher", "_entries")
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+        self._entries: Sequence[DeliveryRecord | Forgotten | DeadLetter | Settled] = ()
+
+    def weight(self, table: Table) -> int:
+        return 0
+
+    def plan(self, table: Table) -> Sequence[Entry]:
+        self._entries = self._dispatcher.untold()
+        if not self._entries:
+            self.answer(None)
+        return self._entries
+
+    def undo(self, table: Table) -> None:
+        pass
+
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        self._dispatcher.told(self._entries)
+        self.answer(None)
+        return []
+
+
+class Expire(Request[int]):
+    """Let messages go that nobody has acknowledged in time: they become dead letters, and are taken back everywhere."""
+
+    rank: ClassVar[int] = 2
+    __slots__ = ("_due", "_letters", "_limit", "_now")
+
+    def __init__(self, now: datetime, limit: int) -> None:
+        super().__init__()
+        self._now = now
+        self._limit = limit
+        self._due: list[TableEntry] = []
+        self._letters: list[DeadLetter] = []
+
+    def weight(self, table: Table) -> int:
+        return self._limit
+
+    def plan(self, table: Table) -> Sequence[Entry]:
+        self._due = table.expiries.due(self._now, self._limit)
+        if not self._due:
+            self.answer(0)
+        self._letters = [
+            DeadLetter(entry.message, entry.sequence, EXPIRED, 0, "nobody acknowledged it in time", self._now)
+            for entry in self._due
+        ]
+        return [*(Expired(entry.message.to, (entry.sequence,)) for entry in self._due), *self._letters]
+
+    def undo(self, table: Table) -> None:
+        pass
+
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        parcels: list[Parcel] = []
+        for entry, letter in zip(self._due, self._letters, strict=True):
+            to, id = entry.message.to, entry.message.id
+            office.table.expire(entry)
+            office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
+            parcels += office.dispatcher.retractions(to, (id,), None)
+            office.dispatcher.dead_letters.load(letter, reopened(letter, None))
+        self.answer(len(self._due))
+        return parcels
