@@ -12,7 +12,7 @@ from observatory.abc import StorageBackend
 from observatory.clock import Clock
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
-from observatory.entries import Entry
+from observatory.entries import Entry, Sent
 from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, PluginError, StorageError
 from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
@@ -189,7 +189,7 @@ class Writer:
         except StorageError as error:
             self._refuse(planned, error)
             return
-        expected = sum([isinstance(entry, Message) for entry in log])
+        expected = sum([isinstance(entry, Message | Sent) for entry in log])
         if len(numbers) != expected:  # nothing is applied then, and the table is filled again
             raise PluginError("storage", f"the backend gave {len(numbers)} numbers for {expected} messages")
         parcels: list[Parcel] = []
