@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -92,6 +93,7 @@ class Observatory:
         self._services: dict[str, Service] = {}
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._storage = self._make_storage()
+        self._recover = recover
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
         context = self._context(None)
@@ -248,6 +250,11 @@ class Observatory:
             await start(nursery, f"lane:{name}", lane.run, essential=lane.required)
         for name, module in self._modules.items():
             await start(nursery, f"module:{name}", module.run, essential=module.essential)
+        if self._recover is None:  # who recovers only some inboxes, as a command does, does not want to hear of others
+            for name, lane in self._dispatcher.lanes.items():
+                if lane.channel.watches:
+                    adopt = partial(self.mailbox.adopt, origin=name)
+                    await start(nursery, f"watch:{name}", partial(lane.watch, adopt, self.mailbox.taken))
         for name, service in self._services.items():
             await start(nursery, f"service:{name}", service.run, essential=service.essential)
 

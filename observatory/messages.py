@@ -111,6 +111,8 @@ class Event:
     """The number within the topic, counted from 1 without a hole."""
     payload: Any
     """A value of this module, or what a plugin publishes."""
+    origin: str | None = None
+    """For a message of another process on the same root, the delivery channel where it was found."""
 
 
 @attrs.frozen

@@ -65,16 +65,17 @@ class PubSub:
         self._forgotten = 0  # no forgotten topic had a sequence number above this
         self._closed = False
 
-    def publish(self, topic: str, payload: Any, *, size: int = 0) -> Event:
+    def publish(self, topic: str, payload: Any, *, size: int = 0, origin: str | None = None) -> Event:
         """Publish to a topic. Never waits, and never fails for a reader's sake.
 
         Args:
             topic: such as `agent:agent-42`.
             payload: what subscribers get; a value that nobody changes any more.
             size: bytes that the payload keeps alive, for the bound on replay.
+            origin: the delivery channel by which it came from another process.
         """
         log = self._topics.get(topic) or self._add_topic(topic)
-        event = Event(topic, self.epoch, log.next, payload)
+        event = Event(topic, self.epoch, log.next, payload, origin)
         size += _OVERHEAD
         if log.events:
             self._recent.move_to_end(log)

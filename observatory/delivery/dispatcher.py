@@ -64,6 +64,12 @@ class Dispatcher:
         for lane in self.lanes.values():
             lane.offer(parcels)
 
+    def offer_live(self, parcels: Sequence[Parcel]) -> None:
+        """Give parcels to the lanes that keep nothing: what others have kept is not kept again."""
+        for lane in self.lanes.values():
+            if not lane.channel.recovers:
+                lane.offer(parcels)
+
     def retractions(self, to: str, ids: Sequence[str], waiter: Waiter | None) -> list[Parcel]:
         """Return the jobs that take messages back everywhere; their dead letters are forgotten at once."""
         if not self.lanes:

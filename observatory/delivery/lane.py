@@ -11,7 +11,7 @@ from itertools import chain
 
 import trio
 
-from observatory.abc import Adopt, DeliveryChannel
+from observatory.abc import Adopt, DeliveryChannel, Gone
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
@@ -139,6 +139,13 @@ class Lane:
         """Let the delivery channel find what was delivered earlier and not acknowledged."""
         await self._open()
         await self.channel.recover(agents, adopt)
+
+    async def watch(
+        self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Let the delivery channel tell what other processes do where it keeps its own."""
+        await self._open()
+        await self.channel.watch(adopt, gone, task_status=task_status)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver until cancelled."""

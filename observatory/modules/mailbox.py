@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import trio
 
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.errors import DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
+from observatory.errors import ClosedError, DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
 from observatory.messages import MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
 from observatory.modules.checks import check_id, check_name, check_names, copy_metadata, size_of
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
+from observatory.modules.foreign import Taken
 from observatory.modules.keyed import KeyedSend
 from observatory.modules.reading import Reading
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
@@ -250,6 +252,32 @@ class Mailbox(Reading, Module):
         """Let everybody go who waits; it will not run again."""
         self._arrivals.close()
         self._writer.end()
+
+    async def adopt(self, messages: Sequence[Message], origin: str) -> None:
+        """Take messages in that another process on this root has delivered; those that are known are ignored.
+
+        While Observatory is closing they stay where they are, for the next start.
+
+        Args:
+            messages: as they were found.
+            origin: the delivery channel that has found them.
+
+        Raises:
+            StorageError: it could not be committed; nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+        """
+        with suppress(ClosedError):
+            await self._writer.adopt(messages, origin)
+
+    async def taken(self, agent: str, ids: Sequence[str]) -> None:
+        """Acknowledge messages that their recipient has taken; what is unknown, or read already, is ignored.
+
+        Raises:
+            StorageError: it could not be committed; nothing has happened.
+            OutcomeUnknownError: the Mailbox's task died with it in hand.
+        """
+        with suppress(ClosedError):
+            await self._writer.submit(Taken(agent, ids))
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; done every second, and at the end.

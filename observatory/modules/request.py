@@ -43,10 +43,10 @@ class Office:
         self.pubsub = pubsub
         self.arrivals = arrivals
 
-    def announce(self, entry: TableEntry) -> None:
+    def announce(self, entry: TableEntry, origin: str | None = None) -> None:
         """Tell subscribers, and whoever waits for it, of a message that is in the table now."""
         message = entry.message
-        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size - MESSAGE_OVERHEAD)
+        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size - MESSAGE_OVERHEAD, origin=origin)
         self.arrivals.announce(message)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from observatory.entries import Entry, Sent
 from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, PluginError, StorageError
 from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
+from observatory.modules.foreign import AdoptForeign
 from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
@@ -81,6 +82,10 @@ class Writer:
         if self._closing:
             raise ClosedError("this Observatory is closing; nothing is accepted any more")
         return await self._submit(request)
+
+    async def adopt(self, messages: Sequence[Message], origin: str) -> None:
+        """Take messages in that another process has delivered through a delivery channel of this name."""
+        self.left_behind += await self.submit(AdoptForeign(messages, origin))
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; also while closing, when the last ones are carried out."""
