@@ -144,7 +144,7 @@ class DeliveryChannel(ABC):
     recovers: ClassVar[bool] = False
     """Whether `recover` can find messages that an earlier process delivered and nobody acknowledged."""
 
-    watches: ClassVar[bool] = False
+    watches: bool = False
     """Whether `watch` can tell what other processes deliver to the same place, and take from it."""
 
     async def start(self) -> None:

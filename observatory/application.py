@@ -93,7 +93,6 @@ class Observatory:
         self._services: dict[str, Service] = {}
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._storage = self._make_storage()
-        self._recover = recover
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
         context = self._context(None)
@@ -241,8 +240,8 @@ class Observatory:
     def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
         return registered.make(kind, name, self._context(registered.settings))
 
-    async def start(self, nursery: trio.Nursery) -> None:
-        """Start everything as children of `nursery`, and return when all of it is ready."""
+    async def start(self, nursery: trio.Nursery, *, services: bool) -> None:
+        """Start everything as children of `nursery`, services if wanted, and return when all of it is ready."""
         await self._storage.start()
         self._storage_started = True
         start = self._supervisor.start
@@ -250,11 +249,12 @@ class Observatory:
             await start(nursery, f"lane:{name}", lane.run, essential=lane.required)
         for name, module in self._modules.items():
             await start(nursery, f"module:{name}", module.run, essential=module.essential)
-        if self._recover is None:  # who recovers only some inboxes, as a command does, does not want to hear of others
-            for name, lane in self._dispatcher.lanes.items():
-                if lane.channel.watches:
-                    adopt = partial(self.mailbox.adopt, origin=name)
-                    await start(nursery, f"watch:{name}", partial(lane.watch, adopt, self.mailbox.taken))
+        if not services:
+            return
+        for name, lane in self._dispatcher.lanes.items():
+            if lane.channel.watches:
+                adopt = partial(self.mailbox.adopt, origin=name)
+                await start(nursery, f"watch:{name}", partial(lane.watch, adopt, self.mailbox.taken))
         for name, service in self._services.items():
             await start(nursery, f"service:{name}", service.run, essential=service.essential)
 

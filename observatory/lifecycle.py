@@ -24,6 +24,7 @@ def open_observatory(
     plugins: Iterable[object] = (),
     clock: Clock | None = None,
     recover: Collection[str] | None = None,
+    services: bool = True,
 ) -> _Opening:
     """Open an Observatory for the time of an `async with` block.
 
@@ -36,6 +37,8 @@ def open_observatory(
         plugins: plugin objects beside the installed ones.
         clock: wall time; by default the system's.
         recover: whose inboxes are recovered at the start; by default everybody's.
+        services: whether services run, and delivery channels watch what other processes do; False for a program that
+            does one thing and ends, such as a command.
 
     Raises:
         RootError: the root is no directory, or cannot be made or written.
@@ -44,7 +47,7 @@ def open_observatory(
         StorageError: the storage backend cannot be opened.
         EssentialChildError: something it cannot do without has failed for good.
     """
-    return _Opening(settings or Settings(), plugins=plugins, clock=clock or Clock(), recover=recover)
+    return _Opening(settings or Settings(), plugins=plugins, clock=clock or Clock(), recover=recover, services=services)
 
 
 async def serve(
@@ -64,12 +67,19 @@ class _Opening:
     """The asynchronous context manager that `open_observatory` returns."""
 
     def __init__(
-        self, settings: Settings, *, plugins: Iterable[object], clock: Clock, recover: Collection[str] | None
+        self,
+        settings: Settings,
+        *,
+        plugins: Iterable[object],
+        clock: Clock,
+        recover: Collection[str] | None,
+        services: bool,
     ) -> None:
         self._settings = settings
         self._plugins = plugins
         self._clock = clock
         self._recover = recover
+        self._services = services
 
     async def __aenter__(self) -> Observatory:
         await trio.to_thread.run_sync(_prepare_root, self._settings.root)
@@ -77,7 +87,7 @@ class _Opening:
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         try:
-            await self._observatory.start(self._nursery)
+            await self._observatory.start(self._nursery, services=self._services)
         except BaseException as error:
             outcome = await self._close(error)  # noqa: ASYNC102 -- shields what must not be cancelled
             if outcome is None or outcome is error:

@@ -15,13 +15,15 @@ INBOX = "inbox"
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, recover: Collection[str] | None = None) -> AsyncIterator[Observatory]:
+async def opened(
+    settings: Settings, *, recover: Collection[str] | None = None, services: bool = False
+) -> AsyncIterator[Observatory]:
     """Open an Observatory, and see at the end that everything was delivered.
 
     Raises:
         ObservatoryError: something could not be delivered; and what `open_observatory` raises.
     """
-    async with open_observatory(settings, recover=recover) as observatory:
+    async with open_observatory(settings, recover=recover, services=services) as observatory:
         yield observatory
     if observatory.undelivered:
         count = counted(observatory.undelivered, "delivery", "deliveries")

@@ -1,10 +1,6 @@
-"""`observatory stats`, `observatory dead-letters` and `observatory plugins`."""
+"""`observatory stats` and `observatory plugins`."""
 
 from __future__ import annotations
-
-from typing import Annotated
-
-from cyclopts import CycloptsError, Parameter
 
 from observatory import Statistics, to_wire
 from observatory.cli.endings import FAILED, OK
@@ -45,27 +41,6 @@ def _note_totals(statistics: Statistics) -> None:
     )
     if totals.left_behind:
         note(f"{counted(totals.left_behind, 'message')} found in files and left there")
-
-
-def dead_letters(
-    *,
-    redeliver: Annotated[bool, Parameter(negative="")] = False,
-    options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen
-) -> int:
-    """List deliveries that were given up, or have them tried again.
-
-    They live in the memory of the process that gave up, and a running one cannot be asked from here yet. What could
-    not be delivered by a command of this program, it has said itself.
-
-    Args:
-        redeliver: Try them again.
-        options: Where from.
-    """
-    raise CycloptsError(
-        msg=f"dead letters cannot be {'redelivered' if redeliver else 'listed'} here: they live in the memory of the "
-        "process that gave them up, and a running one cannot be asked yet; inside it, use "
-        f"{'await observatory.redeliver()' if redeliver else 'observatory.dead_letters()'}"
-    )
 
 
 async def plugins(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen

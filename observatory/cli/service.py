@@ -31,7 +31,7 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
     with log_everything(), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, signals, stopping, nursery.cancel_scope)
-            async with opened(settings) as observatory:
+            async with opened(settings, services=True) as observatory:
                 print(_ready(observatory), flush=True)
                 await stopping.wait()
                 note("stopping; Ctrl-C again ends at once")

@@ -14,7 +14,7 @@ from observatory import ObservatoryError
 from observatory.cli import app, main
 from observatory.cli.endings import ending
 
-COMMANDS = {"send", "inbox", "ack", "stats", "dead-letters", "plugins", "demo", "serve"}
+COMMANDS = {"send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "demo", "serve"}
 
 
 def test_version_prints_that_of_the_distribution(run: Any) -> None:

@@ -1,4 +1,4 @@
-"""`observatory stats`, `observatory dead-letters` and `observatory plugins`."""
+"""`observatory stats` and `observatory plugins`."""
 
 import json
 import os
@@ -64,21 +64,13 @@ def test_ages_are_written_in_words(seconds: float | None, words: str) -> None:
     assert in_words(seconds) == words
 
 
-@pytest.mark.parametrize(("option", "word"), [([], "listed"), (["--redeliver"], "redelivered")])
-def test_dead_letters_live_in_another_process(run: Any, option: list[str], word: str) -> None:
-    """Exit code 2, and where they can be had."""
-    result = run("dead-letters", *option)
-    assert result.code == 2
-    assert f"dead letters cannot be {word} here" in result.err
-
-
 def test_plugins_lists_what_is_loaded_and_from_where(run: Any) -> None:
     """With the distribution and its version."""
     result = run("plugins", "--json")
     inbox = next(info for info in map(json.loads, result.out.splitlines()) if info["name"] == "inbox")
     assert result.code == 0
     assert (inbox["distribution"], inbox["state"]) == ("trio-observatory-inbox", "loaded")
-    assert inbox["registered"] == ["delivery channel inbox"]
+    assert inbox["registered"] == ["delivery channel inbox", "service outbox"]
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(run: Any, install: Install) -> None:

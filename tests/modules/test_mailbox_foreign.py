@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Adopt, Gone, InvalidInputError, Message, MessagesRead, Observatory, Retraction
-from observatory.testing import FailingStorage, RecordingChannel
+from observatory import Adopt, Gone, InvalidInputError, Message, MessagesRead, Observatory, Retraction, open_observatory
+from observatory.testing import FailingStorage, RecordingChannel, observatory_plugin
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
@@ -189,12 +189,13 @@ async def test_while_closing(open_here: Open, gated_channel: Any, autojump_clock
     assert obs.mailbox.get_messages("a") == []
 
 
-@pytest.mark.parametrize(("recover", "watched"), [(None, 1), ((), 0), (("a",), 0)])
-async def test_who_recovers_only_some(open_here: Open, recover: Sequence[str] | None, watched: int) -> None:
-    """Whoever does not want everybody's messages at the start does not hear of others' later."""
+@pytest.mark.parametrize("services", [True, False])
+async def test_who_does_one_thing_and_ends(bare_settings: Any, services: bool) -> None:
+    """Without services nobody watches either."""
     channel = WatchingChannel()
-    async with open_here(channels={"w": channel}, recover=recover):
-        assert channel.watched == watched
+    plugin = observatory_plugin("test", channels={"w": lambda _: channel})
+    async with open_observatory(bare_settings(), plugins=[plugin], services=services):
+        assert channel.watched == services
 
 
 async def test_watching_fails(open_here: Open, autojump_clock: MockClock) -> None:
