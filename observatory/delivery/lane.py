@@ -172,9 +172,10 @@ class Lane:
 
     async def _open(self) -> None:
         async with self._opening:  # the Mailbox recovers, and the lane delivers
-            if not self._opened:
-                await self.channel.start()
-                self._opened = True
+            if self._opened:
+                return
+            await self.channel.start()
+            self._opened = True
 
     async def _wait_for_work(self) -> None:
         if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with

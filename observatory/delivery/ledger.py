@@ -43,11 +43,10 @@ class Ledger:
             self._turn()
 
     def load(self, record: DeliveryRecord) -> None:
-        """Take what storage remembers; what was noted since is newer."""
-        if record.id not in self._young and record.id not in self._old:
-            self._young[record.id] = record.delivery, record.since, record.at
-            if len(self._young) > self._half:
-                self._turn()
+        """Take what storage remembers, before anything is noted."""
+        self._young[record.id] = record.delivery, record.since, record.at
+        if len(self._young) > self._half:
+            self._turn()
 
     def get(self, id: str) -> DeliveryRecord | None:
         """Return what is known of a message, or None."""

@@ -100,13 +100,13 @@ class Reports:
     def given_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         """Report that a post is a dead letter, unless nobody wants it any more."""
         job = parcel.job
-        if parcel.retracted:
+        if parcel.retracted or not isinstance(job, Post):
             self.retracted(parcel)
-        elif isinstance(job, Post):
-            self.dead += 1
-            letter = DeadLetter(job.message, job.sequence, self._name, attempts, error, self._now)
-            self._dead_letters.add(letter, parcel)
-            self.report(parcel, Delivery(self._name, "dead", attempts, error=error))
+            return
+        self.dead += 1
+        letter = DeadLetter(job.message, job.sequence, self._name, attempts, error, self._now)
+        self._dead_letters.add(letter, parcel)
+        self.report(parcel, Delivery(self._name, "dead", attempts, error=error))
 
     def owed(self, parcels: list[Parcel], error: str, *, new: bool) -> None:
         """Report that messages of one recipient cannot be taken back yet; the log hears of the first ones."""

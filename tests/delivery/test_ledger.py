@@ -228,3 +228,47 @@ async def test_a_delivery_channel_that_is_gone(open_with: Any, autojump_clock: M
         message = await send(observatory)
     async with open_with({gone: RecordingChannel()}, storage=storage, recover=()) as observatory:
         assert bool(observatory.deliveries(message.id)) == (gone == "c")
+
+
+async def test_a_smaller_bound_after_a_restart(open_with: Any, autojump_clock: MockClock) -> None:
+    """What is too much now leaves memory and storage."""
+    storage = DurableStorage()
+    async with open_with({"c": RecordingChannel()}, storage=storage, required=("c",)) as observatory:
+        messages = [await send(observatory) for _ in range(20)]
+    async with open_with({"c": RecordingChannel()}, storage=storage, recover=(), ledger=6) as observatory:
+        known = [message for message in messages if observatory.deliveries(message.id)]
+        assert 3 <= len(known) <= 7
+    kept: list[Any] = []
+    await storage.replay(kept.extend)
+    assert {each.id for each in kept if isinstance(each, DeliveryRecord)} == {message.id for message in known}
+
+
+async def test_a_change_while_storage_is_told(open_with: Any, autojump_clock: MockClock) -> None:
+    """What changes while the commit runs is told with the next one."""
+
+    class Slow(DurableStorage):
+        async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+            if not isinstance(batch[0], Message):
+                await trio.sleep(3)
+            return await super().append(batch)
+
+    storage = Slow()
+    async with open_with({"c": FailingChannel(times=4)}, storage=storage, retry_first=1.0) as observatory:
+        await send(observatory)
+        await trio.sleep(30)
+        told = [record.delivery.state for record in storage.told(DeliveryRecord)]
+        assert told[0] == "retrying"
+        assert told[-1] == "written"
+
+
+async def test_a_dead_letter_without_its_message(open_with: Any, autojump_clock: MockClock) -> None:
+    """A letter that a crash has left although its message was acknowledged is passed over."""
+    storage = DurableStorage()
+    async with open_with({"c": FailingChannel(permanent=True)}, storage=storage) as observatory:
+        message = await send(observatory)
+        await wait_all_tasks_blocked()
+        (letter,) = observatory.dead_letters()
+        await observatory.mailbox.mark_read("a", message.id)
+    await storage.append([letter])
+    async with open_with({"c": RecordingChannel()}, storage=storage, recover=()) as observatory:
+        assert observatory.dead_letters() == ()

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import Adopt, MemoryStorage, Message, Post, Read, Retraction
@@ -94,3 +95,20 @@ async def test_a_recovery_that_fails_is_tried_again(open_with: Any, autojump_clo
     async with open_with({"c": channel}) as observatory:
         assert ids(observatory.mailbox.get_messages("a")) == ids(found)
     assert channel.calls == ["start", None, None, None]
+
+
+async def test_opened_once(open_with: Any, autojump_clock: MockClock) -> None:
+    """A delivery channel that recovers while its lane delivers already is opened once."""
+
+    class Slow(RememberingChannel):
+        async def start(self) -> None:
+            await super().start()
+            await trio.sleep(1)
+
+    first, second = messages("a", "b")
+    storage = await stored(first, Read("a", (1,)))
+    channels = {"first": RememberingChannel(first), "second": Slow(second)}
+    async with open_with(channels, storage=storage) as observatory:
+        assert channels["second"].calls == ["start", None]
+        await wait_all_tasks_blocked()
+        assert observatory.mailbox.unread_count("b") == 1

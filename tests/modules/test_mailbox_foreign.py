@@ -123,7 +123,11 @@ async def test_it_makes_room(open_here: Open) -> None:
 async def test_taken(open_here: Open) -> None:
     """What its reader has removed is acknowledged; what is unknown or read already is ignored."""
     channel = WatchingChannel()
-    async with open_here(channels={"w": channel}) as obs, obs.pubsub.subscribe("agent:a") as subscription:
+    required = {"required": ("w",)}
+    async with (
+        open_here(channels={"w": channel}, delivery=required) as obs,
+        obs.pubsub.subscribe("agent:a") as subscription,
+    ):
         first, second = [(await obs.mailbox.send_message("a", "x", text)).message for text in "12"]
         await wait_all_tasks_blocked()
         await channel.gone("a", [first.id, first.id, "0" * 16])
@@ -217,3 +221,13 @@ async def test_watching_fails(open_here: Open, autojump_clock: MockClock) -> Non
         assert (child.state, child.restarts) == ("running", 2)
         await channel.adopt(messages("a"))
         assert obs.mailbox.unread_count("a") == 1
+
+
+async def test_a_delivery_channel_that_cannot_watch() -> None:
+    """One that does not say how cannot be asked to."""
+
+    async def never(*_: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    with pytest.raises(NotImplementedError, match="RecordingChannel does not watch"):
+        await RecordingChannel().watch(never, never)

@@ -239,3 +239,15 @@ async def test_while_the_delivery_fails(open_here: Open, autojump_clock: MockClo
         assert (await send(obs)).deliveries["c"].state == "retrying"
         await trio.sleep(1)
         assert (await send(obs)).deliveries["c"].state == "written"
+
+
+async def test_something_else_while_the_first_is_under_way(open_here: Open, gated_channel: Any) -> None:
+    """It is refused at once."""
+    async with open_here(channels={"c": gated_channel}, delivery={"required": ("c",)}) as obs:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send, obs)
+            await wait_all_tasks_blocked()
+            with pytest.raises(IdempotencyError):
+                await send(obs, "other")
+            gated_channel.gate.set()
+        assert len(obs.mailbox.get_messages("a")) == 1

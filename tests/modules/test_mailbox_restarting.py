@@ -262,7 +262,7 @@ async def test_a_dead_letter_looks_at_the_new_table(
         await obs.mailbox.mark_read("a", message.id)
         await trio.sleep(60)
         assert channel.ids("a") == [other.id]
-        assert channel.jobs[-2:] == [Post(other, 2), Retraction("a", message.id)]
+        assert channel.jobs.count(Post(message, 1)) == 2
 
 
 async def test_a_retraction_under_way(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
@@ -277,3 +277,19 @@ async def test_a_retraction_under_way(open_here: Open, broken_storage: Any, auto
         assert channel.delivered == [message]
         await trio.sleep(60)
         assert channel.delivered == []
+
+
+async def test_a_retraction_in_hand(
+    open_here: Open, broken_storage: Any, gated_channel: Any, autojump_clock: MockClock
+) -> None:
+    """A retraction that is being carried out while the table is filled again goes on."""
+    gated_channel.gate.set()
+    async with open_here(storage=broken_storage, channels={"c": gated_channel}, delivery=SLOW) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "1")).message
+        await wait_all_tasks_blocked()
+        gated_channel.gate = trio.Event()
+        await obs.mailbox.mark_read("a", message.id)
+        await break_once(obs, broken_storage)
+        gated_channel.gate.set()
+        await wait_all_tasks_blocked()
+        assert gated_channel.delivered == []
