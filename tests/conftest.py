@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -47,6 +48,21 @@ class GatedChannel(RecordingChannel):
 def gated_channel() -> GatedChannel:
     """Return a delivery channel whose gate is closed at first."""
     return GatedChannel()
+
+
+@pytest.fixture
+def failing_folders(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of folders that the disk fails to open, for as long as they stand in this set."""
+    names: set[str] = set()
+    open_file = os.open
+
+    def open_or_fail(path: Any, *arguments: Any, **options: Any) -> int:
+        if path in names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return open_file(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_or_fail)
+    return names
 
 
 NOBODY = 65534

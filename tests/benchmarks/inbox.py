@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import attrs
 import trio
 from harness import MEMORY_FOLDER, Figure, Goal, Options, at_least, interleave, settings, speeds
 
@@ -26,6 +27,7 @@ def measure(options: Options) -> Iterator[Figure]:
     if os.access(MEMORY_FOLDER, os.W_OK):
         # Alone, two hops between threads outweigh a file system that never leaves memory: the figure is printed only.
         yield from _measure_in(MEMORY_FOLDER, options, together_goal=at_least(0.35), alone_goal=None)
+    yield from _measure_synced(options)
 
 
 def _measure_in(folder: Path, options: Options, *, together_goal: Goal, alone_goal: Goal | None) -> Iterator[Figure]:
@@ -40,6 +42,18 @@ def _measure_in(folder: Path, options: Options, *, together_goal: Goal, alone_go
     yield Figure(f"inbox on {place}: one sequential sender", floor, speeds(alone, bare), alone_goal)
 
 
+def _measure_synced(options: Options) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as root:
+        count = options.size(1_000, 50)
+        files = _Files(root, count, synced=True)
+        together, alone, bare = interleave(options, partial(files.ours, 50), partial(files.ours, 1), files.bare)
+    microseconds = statistics.median(bare) / count * 1e6
+    floor = f"open, write, fsync, rename, fsync the folder in a loop ({microseconds:.0f} µs each)"
+    name = f"inbox at fsynced on {_file_system(options.folder)}"
+    yield Figure(f"{name}: 50 senders to 50 agents", floor, speeds(together, bare), at_least(1.8))
+    yield Figure(f"{name}: one sequential sender", floor, speeds(alone, bare))
+
+
 class _Files:
     """Both sides in the same 50 folders, which fill up as they do where nobody acknowledges.
 
@@ -47,8 +61,10 @@ class _Files:
     searches longer for each that it passes over.
     """
 
-    def __init__(self, root: str, count: int) -> None:
-        self._settings = settings(root, "inbox")
+    def __init__(self, root: str, count: int, *, synced: bool = False) -> None:
+        self._synced = synced
+        durability = {"durability": "fsynced" if synced else "flushed"}
+        self._settings = attrs.evolve(settings(root, "inbox"), plugins={"inbox": durability})
         self._count = count
         self._inbox = os.path.join(root, "inbox")
         self._folders = [os.path.join(self._inbox, agent) for agent in _AGENTS]
@@ -73,8 +89,12 @@ class _Files:
             temporary = f"{folder}/.{name}.tmp"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.write(descriptor, data)
+            if self._synced:
+                os.fsync(descriptor)
             os.close(descriptor)
             os.rename(temporary, f"{folder}/{name}.json")
+            if self._synced:
+                _sync_folder(folder)
         seconds = time.perf_counter() - start
         self._check(self._count)
         return seconds
@@ -95,6 +115,12 @@ class _Files:
 
     def _paths(self) -> list[str]:
         return [entry.path for folder in self._folders for entry in os.scandir(folder)]
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 async def _send_all(observatory: Observatory, agents: list[str]) -> None:

@@ -105,10 +105,11 @@ def test_a_message_that_is_not_written_is_complained_about(
     assert f"message {receipt['message']['id']} is not in the inbox of bob yet: it is {state}: " in result.err
 
 
-def test_what_could_not_be_drained_is_counted(run: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_could_not_be_drained_is_counted(
+    run: Any, failing_folders: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A delivery that is still being tried at the end makes the exit code 1."""
-    root.mkdir()
-    (root / "inbox").write_text("in the way")
+    failing_folders.add("bob")
     monkeypatch.setenv("OBSERVATORY_SUPERVISION__DRAIN", "0")
     result = run("send", "bob", "hello", "--from", "ann")
     assert result.code == 1

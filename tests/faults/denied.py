@@ -17,7 +17,7 @@ from observatory import Delivery, Settings, open_observatory
 
 
 async def main(root: Path, user: int) -> None:
-    """Send before and while the agent's folder cannot be written, then let the retries go on."""
+    """Send before and while the agent's folder cannot be written, then try again what has failed."""
     folder = root / "inbox" / "agent-42"
     deliveries: list[Delivery] = []
     async with open_observatory(Settings(root=root)) as observatory:
@@ -30,6 +30,7 @@ async def main(root: Path, user: int) -> None:
             deliveries.append(receipt.deliveries["inbox"])
             folder.chmod(0o500)
         folder.chmod(0o700)
+        await observatory.redeliver()
     print(json.dumps([[delivery.state, delivery.error] for delivery in deliveries]))
     print(observatory.undelivered)
 

@@ -63,6 +63,10 @@ class Disk:
         """Return the contents of everything in the agent's folder."""
         return contents_of(self.folder)
 
+    async def redeliver(self, count: int) -> None:
+        """Try so many dead letters again."""
+        assert await self.observatory.redeliver() == count
+
     async def wait_for_failures(self, more: int) -> None:
         """Wait until so many more deliveries have failed, each attempt counted."""
         enough = self.lane.failures + more
@@ -163,13 +167,14 @@ async def test_retries_are_not_overtaken(small_disk: Path) -> None:
 
 
 async def test_read_only_inbox(small_disk: Path) -> None:
-    """While the file system is read-only the receipt says so; when it can be written again, the file comes."""
+    """On a read-only file system the message is a dead letter at once; redelivered when it can be, it is written."""
     async with open_disk(small_disk) as disk:
         await disk.send("before")
         await trio.run_process(["mount", "-o", "remount,ro", small_disk])
         delivery = await disk.send("after")
         await trio.run_process(["mount", "-o", "remount,rw", small_disk])
-    assert delivery.state == "retrying"
+        await disk.redeliver(1)
+    assert delivery.state == "dead"
     assert "Read-only file system" in (delivery.error or "")
     assert disk.contents() == {"before", "after"}
 
@@ -198,40 +203,37 @@ async def test_vanished_root_is_told_in_the_receipt(tmp_path: Path) -> None:
 
 
 async def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
-    """Where something else stands in the place of an agent's folder, the receipt says so, and it is left alone."""
+    """What stands in the place of an agent's folder is left alone; once it is gone, a redelivery does."""
     async with open_disk(tmp_path) as disk:
         disk.inbox.mkdir()
         disk.folder.write_text("mine")
         delivery = await disk.send("after")
         assert disk.folder.read_text() == "mine"
         disk.folder.unlink()
-    assert delivery.state == "retrying"
+        await disk.redeliver(1)
+    assert delivery.state == "dead"
     assert "is not a directory" in (delivery.error or "")
     assert disk.contents() == {"after"}
 
 
-async def test_others_are_not_held_back(tmp_path: Path) -> None:
+async def test_others_are_not_held_back(tmp_path: Path, failing_folders: set[str]) -> None:
     """While one agent's folder cannot be written, the messages of others are."""
     async with open_disk(tmp_path) as disk:
-        disk.inbox.mkdir()
-        disk.folder.write_text("")
-        await disk.send("waits")
+        failing_folders.add("agent-42")
+        assert (await disk.send("waits")).state == "retrying"
         receipt = await disk.observatory.mailbox.send_message("agent-43", "dashboard", "goes")
-        disk.folder.unlink()
+        failing_folders.clear()
     assert receipt.deliveries["inbox"].state == "written"
 
 
 def test_permission_denied(folder_without_rights: Path) -> None:
-    """A process without the right to write says so in its receipts, and delivers when it has it again."""
+    """A process without the right to write has dead letters, and redelivers them when it has it again."""
     root = folder_without_rights
     command = [sys.executable, str(DENIED), str(root), str(root.stat().st_uid)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert contents_of(root / "inbox" / "agent-42") == {"first", "second", "third"}
     deliveries, undelivered = map(json.loads, done.stdout.splitlines())
-    (before, _), (second, error), (third, _) = deliveries
-    assert before == "written"
-    assert second == "retrying"
-    assert "Permission denied" in error
-    assert third in ("queued", "retrying")
+    assert [state for state, _ in deliveries] == ["written", "dead", "dead"]
+    assert all("Permission denied" in error for _, error in deliveries[1:])
     assert undelivered == 0

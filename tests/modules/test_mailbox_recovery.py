@@ -121,16 +121,17 @@ class TestInbox:
             assert obs.statistics().mailbox.left_behind == 3
         assert len(files(root, "b")) == 3
 
-    async def test_a_message_whose_file_was_never_written_does_not_survive(self, open_here: Open, root: Path) -> None:
+    async def test_a_message_whose_file_was_never_written_does_not_survive(
+        self, open_here: Open, failing_folders: set[str]
+    ) -> None:
         """With storage in memory the receipt says `memory`, and so it is."""
-        (root / "inbox").mkdir(parents=True)
-        (root / "inbox" / "a").write_text("in the way")
+        failing_folders.add("a")
         with trio.CancelScope() as scope:
             async with open_here(installed=["inbox"]) as obs:
                 receipt = await obs.mailbox.send_message("a", "x", "hello")
                 assert (receipt.durability, receipt.deliveries["inbox"].state) == ("memory", "retrying")
                 scope.cancel()
-        (root / "inbox" / "a").unlink()
+        failing_folders.clear()
         async with open_here(installed=["inbox"]) as obs:
             assert obs.mailbox.get_stats() == {}
 

@@ -64,7 +64,7 @@ async def test_s3_filesystem_error_leaves_table_populated_but_inbox_empty(open_h
         assert obs.mailbox.get_messages("abc") == [receipt.message]
         assert (root / "inbox" / "abc").read_text() == "in the way"
         delivery = receipt.deliveries["inbox"]
-        assert (delivery.state, delivery.attempts, delivery.durability) == ("retrying", 1, None)
+        assert (delivery.state, delivery.attempts, delivery.durability) == ("dead", 1, None)
         assert delivery.error
         assert "not a directory: move it away" in delivery.error
         (root / "inbox" / "abc").unlink()
@@ -93,16 +93,15 @@ async def until(condition: Callable[[], object]) -> None:
 async def test_f1_write_fails_for_good_and_is_a_dead_letter(
     open_here: Open, root: Path, autojump_clock: MockClock
 ) -> None:
-    """After the last attempt the delivery is a dead letter; once the folder is mended it can be redelivered."""
+    """What only a person can mend is a dead letter at once; once the folder is mended it can be redelivered."""
     (root / "inbox").mkdir(parents=True)
     (root / "inbox" / "abc").write_text("in the way")
     async with open_here(installed=["inbox"], **PATIENT) as obs, obs.pubsub.subscribe("agent:abc") as subscription:
         receipt = await obs.mailbox.send_message("abc", "dashboard", "go")
-        assert receipt.deliveries["inbox"].state == "retrying"
+        assert receipt.deliveries["inbox"].state == "dead"
         assert (await subscription.receive_batch())[0].payload == receipt.message
-        await until(obs.dead_letters)
         (letter,) = obs.dead_letters()
-        assert (letter.message, letter.channel, letter.attempts) == (receipt.message, "inbox", 10)
+        assert (letter.message, letter.channel, letter.attempts) == (receipt.message, "inbox", 1)
         assert "not a directory" in letter.error
         assert obs.mailbox.unread_count("abc") == 1
 
@@ -112,15 +111,30 @@ async def test_f1_write_fails_for_good_and_is_a_dead_letter(
         assert obs.dead_letters() == ()
 
 
-async def test_f1_write_fails_and_is_tried_again(open_here: Open, root: Path) -> None:
+async def test_f1_write_fails_until_the_last_attempt(
+    open_here: Open, failing_folders: set[str], autojump_clock: MockClock
+) -> None:
+    """What might pass is tried again, and after the last attempt it is a dead letter, too."""
+    failing_folders.add("abc")
+    async with open_here(installed=["inbox"], **PATIENT) as obs, obs.pubsub.subscribe("agent:abc") as subscription:
+        receipt = await obs.mailbox.send_message("abc", "dashboard", "go")
+        assert receipt.deliveries["inbox"].state == "retrying"
+        assert (await subscription.receive_batch())[0].payload == receipt.message
+        await until(obs.dead_letters)
+        (letter,) = obs.dead_letters()
+        assert (letter.message, letter.channel, letter.attempts) == (receipt.message, "inbox", 10)
+        assert "Input/output error" in letter.error
+        assert obs.mailbox.unread_count("abc") == 1
+
+
+async def test_f1_write_fails_and_is_tried_again(open_here: Open, root: Path, failing_folders: set[str]) -> None:
     """What failed is written as soon as it can be, with what was sent meanwhile after it."""
-    (root / "inbox").mkdir(parents=True)
-    (root / "inbox" / "abc").write_text("in the way")
+    failing_folders.add("abc")
     async with open_here(installed=["inbox"]) as obs:
         first = await obs.mailbox.send_message("abc", "dashboard", "go")
         second = await obs.mailbox.send_message("abc", "dashboard", "go on")
         assert [receipt.deliveries["inbox"].state for receipt in (first, second)] == ["retrying", "queued"]
-        (root / "inbox" / "abc").unlink()
+        failing_folders.clear()
     assert sorted(path.stem for path in (root / "inbox" / "abc").iterdir()) == sorted(
         [first.message.id, second.message.id]
     )

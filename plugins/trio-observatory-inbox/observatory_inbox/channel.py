@@ -11,12 +11,17 @@ from typing import Any
 
 import trio
 
-from observatory import Adopt, Context, DeliveryChannel, Job, Outcome
+from observatory import Adopt, Context, DeliveryChannel, Gone, Job, Outcome
+from observatory_inbox.adopting import Adoption
+from observatory_inbox.disk import Disk
 from observatory_inbox.hop import Hop
+from observatory_inbox.known import Known
 from observatory_inbox.listing import QueueStats, queue_stats
 from observatory_inbox.placing import Placer
 from observatory_inbox.recovery import Recovery
 from observatory_inbox.settings import InboxSettings
+from observatory_inbox.syncing import SyncedBatch
+from observatory_inbox.teams import Teams
 from observatory_inbox.writing import Batch
 
 
@@ -28,21 +33,30 @@ class InboxChannel(DeliveryChannel):
     """
 
     recovers = True
+    watches = True
 
     def __init__(self, context: Context) -> None:
         self._clock = context.clock
         self._settings: InboxSettings = context.settings or InboxSettings()
+        self._root = context.root
         self._folder = os.path.join(context.root, "inbox")
         self._written = 0
         self._removed = 0
         self._recovery = Recovery(self._folder, self._settings.max_file_bytes, 0.0)
+        self.watches = self._settings.watch
+        self._known = Known()
+        self._adoption = Adoption(self._folder, self._known, self._recovery)
 
     async def start(self) -> None:
         """Make ready for work in a thread."""
         await trio.lowlevel.checkpoint()
+        self._hop = Hop()  # the only thing here that can fail
         prefix = f".{secrets.token_hex(4)}-"
-        self._placer = Placer(f"{prefix}{number}.tmp" for number in itertools.count())
-        self._hop = Hop()
+        names = (f"{prefix}{number}.tmp" for number in itertools.count())
+        self._placer = Placer(names)
+        synced = self._settings.durability == "fsynced"
+        self._disk = Disk(self._root) if synced else None
+        self._teams = Teams(self._root, self._settings, names, sync=synced) if self._settings.team_inboxes else None
 
     async def aclose(self) -> None:
         """Give back what `start` took."""
@@ -53,8 +67,11 @@ class InboxChannel(DeliveryChannel):
     async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
         """Write and remove the files of a batch."""
         # Never abandoned: a batch is bounded, and a thread left behind could write after a later retraction.
-        work = Batch(self._folder, batch, self._placer)
-        outcomes = await self._hop.run(work.carry_out)
+        work = self._work_for(batch)
+        with self._known.batch(batch):
+            outcomes = await self._hop.run(work.carry_out)
+            if self.watches:
+                self._known.settle(batch, outcomes)
         self._written += work.written
         self._removed += work.removed
         return outcomes
@@ -65,10 +82,23 @@ class InboxChannel(DeliveryChannel):
         Temporary files that a crash has left more than 36 h ago are removed.
         """
         recovery = self._recovery = Recovery(self._folder, self._settings.max_file_bytes, self._now())
+        self._adoption.note_recovery(recovery, agents)
         with closing(recovery.batches(agents)) as batches:
             while (batch := await trio.to_thread.run_sync(next, batches, None)) is not None:
                 if batch:
                     await adopt(batch)
+                    if self.watches:
+                        self._known.add(batch)
+
+    async def watch(  # noqa: ASYNC128 -- what it calls says that it has started
+        self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Tell what other processes write into the inbox, and take from it, until cancelled.
+
+        A file that is gone is told of when this process has written or adopted it, nothing that failed is being tried
+        again, and its directory is still there and could be listed. What lay there unrecovered at first is not told of.
+        """
+        await self._adoption.run(adopt, gone, task_status=task_status)
 
     async def queue_stats(self) -> tuple[QueueStats, ...]:
         """Return what waits in the inbox, for every recipient with at least one file, by name.
@@ -79,7 +109,7 @@ class InboxChannel(DeliveryChannel):
         return await trio.to_thread.run_sync(queue_stats, self._folder, self._now(), abandon_on_cancel=True)
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return files written and removed so far, and what the latest recovery has found, swept and left."""
+        """Return what was written and removed so far, what recovery has found, swept and left, and what others did."""
         recovery = self._recovery
         return {
             "written": self._written,
@@ -87,7 +117,14 @@ class InboxChannel(DeliveryChannel):
             "recovered": recovery.recovered,
             "swept": recovery.swept,
             "left": dict(recovery.left),
+            "adopted": self._adoption.adopted,
+            "taken": self._adoption.taken,
         }
+
+    def _work_for(self, batch: Sequence[Job]) -> Batch:
+        if self._disk is None:
+            return Batch(self._folder, batch, self._placer, self._teams)
+        return SyncedBatch(self._folder, batch, self._placer, self._disk, self._teams)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY_MODE = 0o700
+_HOPELESS = frozenset((errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS))
 
 
 def open_directory(name: str, parent: int | None = None) -> int:
@@ -38,6 +40,19 @@ def make_directory(name: str, parent: int | None = None) -> int:
     return open_directory(name, parent)
 
 
+def ensure_directory(path: str) -> None:
+    """Make a directory where there is none; its parent must be there.
+
+    Raises:
+        OSError: when it cannot be made, or something else is in its place.
+    """
+    try:
+        descriptor = open_directory(path)
+    except FileNotFoundError:
+        descriptor = make_directory(path)
+    os.close(descriptor)
+
+
 def read_file(name: str, directory: int, limit: int) -> bytes | None:
     """Read a regular file; never wait, whatever lies there.
 
@@ -47,12 +62,21 @@ def read_file(name: str, directory: int, limit: int) -> bytes | None:
     Raises:
         OSError: when it is missing or may not be read.
     """
+    return read_with_status(name, directory, limit)[0]
+
+
+def read_with_status(name: str, directory: int, limit: int) -> tuple[bytes | None, os.stat_result]:
+    """Read a file as `read_file` does, and say which file it was that was read.
+
+    Raises:
+        OSError: when it is missing or may not be read.
+    """
     descriptor = os.open(name, _READ, dir_fd=directory)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            return None
-        return os.read(descriptor, status.st_size)
+            return None, status
+        return os.read(descriptor, status.st_size), status
     finally:
         os.close(descriptor)
 
@@ -64,3 +88,11 @@ def explain(error: OSError, path: str) -> str:
     if isinstance(error, NotADirectoryError):
         return f"{path!r} is not a directory: move it away"
     return f"{path!r}: {error.strerror}"
+
+
+def is_hopeless(error: OSError) -> bool:
+    """Return whether trying again is in vain until somebody has put it right, as with a missing permission.
+
+    What may pass is not: a full disk, too many open files, a disk that fails.
+    """
+    return error.errno in _HOPELESS

@@ -38,10 +38,14 @@ class Hop:
 
         trio.lowlevel.start_thread_soon(work, deliver)
         with trio.CancelScope(shield=True):
-            while not results:  # a byte may be left over from a call whose wait has failed
-                await trio.lowlevel.wait_readable(self._ends)
-                os.read(self._ends, 1)
+            await self._wait_for_a_byte()
+            while not results:  # it was left over from a call whose wait has failed
+                await self._wait_for_a_byte()
         return results[0].unwrap()
+
+    async def _wait_for_a_byte(self) -> None:
+        await trio.lowlevel.wait_readable(self._ends)
+        os.read(self._ends, 1)
 
     def close(self) -> None:
         """Give the pipe back."""

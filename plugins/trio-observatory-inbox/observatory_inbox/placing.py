@@ -13,10 +13,22 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
+import attrs
+
 _WRITE = os.O_WRONLY | os.O_CLOEXEC
 _NAMED = _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _UNNAMED = _WRITE | getattr(os, "O_TMPFILE", 0)
 _MODE = 0o600
+
+
+@attrs.define
+class Staged:
+    """A file that is written, and not yet under its own name."""
+
+    descriptor: int
+    """It stays open until then: without a name it would be gone."""
+    temporary: str | None = None
+    """Its name meanwhile, when it has one."""
 
 
 class Placer:
@@ -29,6 +41,7 @@ class Placer:
     def __init__(self, temporary_names: Iterator[str]) -> None:
         self._temporary_names = temporary_names
         self._descriptors = _open_descriptors() if hasattr(os, "O_TMPFILE") else None
+        self._unnamed = self._descriptors is not None
         self._umask_interferes: bool | None = None
 
     def close(self) -> None:
@@ -47,20 +60,54 @@ class Placer:
         Raises:
             OSError: it is not there, or as it was.
         """
-        if self._descriptors is None or not self._place_unnamed(data, name, directory, self._descriptors):
+        if not self._unnamed or not self._place_unnamed(data, name, directory):
             self._place_named(data, name, directory)
 
-    def _place_unnamed(self, data: bytes, name: str, directory: int, descriptors: int) -> bool:
+    def stage(self, data: bytes, directory: int) -> Staged:
+        """Write a file with mode 0600 that is published later; in any case it must be discarded in the end.
+
+        Raises:
+            OSError: nothing is left of it.
+        """
+        descriptor = self._open_unnamed(directory) if self._unnamed else None
+        staged = self._stage_named(directory) if descriptor is None else Staged(descriptor)
         try:
-            descriptor = os.open(".", _UNNAMED, _MODE, dir_fd=directory)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
-                raise
-            self.close()
+            self._fill(staged.descriptor, data)
+        except OSError:
+            self.discard(staged, directory)
+            raise
+        return staged
+
+    def publish(self, staged: Staged, name: str, directory: int) -> None:
+        """Give a file its name, over one of the same name.
+
+        Raises:
+            OSError: it has not got it.
+        """
+        if staged.temporary is None:
+            try:
+                self._link(staged.descriptor, name, directory)
+                return
+            except FileExistsError:  # delivered again: only a rename replaces what is there
+                temporary = next(self._temporary_names)
+                self._link(staged.descriptor, temporary, directory)
+                staged.temporary = temporary
+        os.rename(staged.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        staged.temporary = None
+
+    def discard(self, staged: Staged, directory: int) -> None:
+        """Close a file, and remove it if it was not published."""
+        os.close(staged.descriptor)
+        if staged.temporary is not None:
+            _remove(staged.temporary, directory)
+
+    def _place_unnamed(self, data: bytes, name: str, directory: int) -> bool:
+        descriptor = self._open_unnamed(directory)
+        if descriptor is None:
             return False
         try:
             self._fill(descriptor, data)
-            os.link(str(descriptor), name, src_dir_fd=descriptors, dst_dir_fd=directory, follow_symlinks=True)
+            self._link(descriptor, name, directory)
         except FileExistsError:
             return False  # delivered again: only a rename replaces what is there
         finally:
@@ -77,9 +124,25 @@ class Placer:
                 os.close(descriptor)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError:
-            with suppress(OSError):  # what is reported is the first failure; recovery sweeps what remains
-                os.unlink(temporary, dir_fd=directory)
+            _remove(temporary, directory)
             raise
+
+    def _stage_named(self, directory: int) -> Staged:
+        temporary = next(self._temporary_names)
+        return Staged(os.open(temporary, _NAMED, _MODE, dir_fd=directory), temporary)
+
+    def _open_unnamed(self, directory: int) -> int | None:
+        """Make a file without a name, or return None where that cannot be, now and later."""
+        try:
+            return os.open(".", _UNNAMED, _MODE, dir_fd=directory)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+                raise
+            self._unnamed = False
+            return None
+
+    def _link(self, descriptor: int, name: str, directory: int) -> None:
+        os.link(str(descriptor), name, src_dir_fd=self._descriptors, dst_dir_fd=directory, follow_symlinks=True)
 
     def _fill(self, descriptor: int, data: bytes) -> None:
         if self._umask_interferes is not False:
@@ -94,6 +157,11 @@ class Placer:
             self._umask_interferes = stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE
         if self._umask_interferes:
             os.fchmod(descriptor, _MODE)
+
+
+def _remove(temporary: str, directory: int) -> None:
+    with suppress(OSError):  # what is reported is the first failure; recovery sweeps what remains
+        os.unlink(temporary, dir_fd=directory)
 
 
 def _open_descriptors() -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from observatory import ChannelFactory, Registrar, hookimpl
+from observatory import ChannelFactory, Registrar, ServiceFactory, hookimpl
 from observatory_inbox.channel import InboxChannel
+from observatory_inbox.outbox import Outbox
 from observatory_inbox.settings import InboxSettings
 
 settings_class = InboxSettings
@@ -13,3 +14,10 @@ settings_class = InboxSettings
 def observatory_register_channels(registrar: Registrar[ChannelFactory]) -> None:
     """Register the delivery channel `inbox`."""
     registrar.register("inbox", InboxChannel)
+
+
+@hookimpl
+def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
+    """Register the service `outbox`, unless it is turned off."""
+    if registrar.settings.outbox:
+        registrar.register("outbox", Outbox)

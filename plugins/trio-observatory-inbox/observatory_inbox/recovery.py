@@ -14,6 +14,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TypeAlias
 
+import attrs
+
 from observatory import Message
 from observatory_inbox.files import explain, open_directory, read_file
 from observatory_inbox.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
@@ -22,16 +24,30 @@ from observatory_inbox.listing import entries_of, kind_of
 _Look: TypeAlias = tuple[Message | None, int]
 """One look at something: the message that is to be adopted, and the bytes that were read."""
 
+STEP_LOOKS = 500
+"""Looks at files after which a step ends."""
+
+STEP_BYTES = 16 * 1024 * 1024
+"""Bytes read after which a step ends."""
+
 _SWEEP_AGE = 36 * 3600.0  # seconds
-_STEP_LOOKS = 500
-_STEP_BYTES = 16 * 1024 * 1024
 _NOTHING: _Look = None, 0
 
 _log = logging.getLogger("observatory.inbox")
 
 
+@attrs.frozen
+class Refusal:
+    """Why a file is not adopted."""
+
+    reason: str
+    """In one word, for the statistics."""
+    why: str | None
+    """In a line, for the log."""
+
+
 class Recovery:
-    """One pass over the inbox.
+    """One pass over the inbox; watching goes on with it, so that nothing is counted and named twice.
 
     Attributes:
         recovered: messages found so far.
@@ -48,6 +64,7 @@ class Recovery:
         self.recovered = 0
         self.swept = 0
         self.left: Counter[str] = Counter()
+        self._named: dict[str, set[str]] = {}
         self._folder = folder
         self._limit = max_file_bytes
         self._now = now
@@ -65,7 +82,7 @@ class Recovery:
             if message is not None:
                 batch.append(message)
                 self.recovered += 1
-            if looks >= _STEP_LOOKS or size >= _STEP_BYTES:
+            if looks >= STEP_LOOKS or size >= STEP_BYTES:
                 yield batch
                 batch, looks, size = [], 0, 0
         yield batch
@@ -79,7 +96,7 @@ class Recovery:
                 if is_name(name):
                     yield from self._directory(name, inbox)
                 else:
-                    self._leave("invalid_name", os.path.join(self._folder, name), "no name of a recipient")
+                    self.leave("invalid_name", os.path.join(self._folder, name), "no name of a recipient")
                 yield _NOTHING
         finally:
             os.close(inbox)
@@ -91,7 +108,7 @@ class Recovery:
                 yield entry.name
             else:
                 reason = "foreign" if kind == "file" else kind
-                self._leave(reason, os.path.join(self._folder, entry.name), "not the directory of a recipient")
+                self.leave(reason, os.path.join(self._folder, entry.name), "not the directory of a recipient")
 
     def _directory(self, to: str, inbox: int) -> Iterator[_Look]:
         path = os.path.join(self._folder, to)
@@ -102,7 +119,7 @@ class Recovery:
             # Twice over the files: to put them in order takes a look into each, and memory may not hold them all.
             order: list[tuple[datetime, str]] = []
             for entry in entries_of(directory):
-                id = self._candidate(entry, directory, path)
+                id = self.candidate(entry, directory, path)
                 message, size = self._read(id, to, directory) if id else _NOTHING
                 if message is not None:
                     order.append((message.timestamp, message.id))
@@ -112,17 +129,17 @@ class Recovery:
         finally:
             os.close(directory)
 
-    def _candidate(self, entry: os.DirEntry[str], directory: int, path: str) -> str | None:
+    def candidate(self, entry: os.DirEntry[str], directory: int, path: str) -> str | None:
         """Return the id of a regular file that is named like a message; sweep or leave anything else."""
         name, kind = entry.name, kind_of(entry)
         if kind != "file":
-            self._leave(kind, os.path.join(path, name), "no regular file")
+            self.leave(kind, os.path.join(path, name), "no regular file")
         elif name.startswith(".") and name.endswith(".tmp"):
             self._sweep(entry, directory)
         elif name.endswith(SUFFIX) and is_id(name.removesuffix(SUFFIX)):
             return name.removesuffix(SUFFIX)
         else:
-            self._leave("foreign", os.path.join(path, name), "not named like a message")
+            self.leave("foreign", os.path.join(path, name), "not named like a message")
         return None
 
     def _sweep(self, entry: os.DirEntry[str], directory: int) -> None:
@@ -138,28 +155,50 @@ class Recovery:
         except FileNotFoundError:
             return None
         except OSError as error:
-            kind = "foreign" if isinstance(error, NotADirectoryError) else "unreadable"
-            self._leave("symlink" if os.path.islink(path) else kind, path, explain(error, path))
+            self.leave_closed(path, error)
             return None
 
     def _read(self, id: str, to: str, directory: int) -> _Look:
         """Read one file and return its message, or leave it where it is."""
-        path = os.path.join(self._folder, to, id + SUFFIX)
+        found, size = self.read(id, to, directory)
+        if isinstance(found, Refusal):
+            self.leave(found.reason, os.path.join(self._folder, to, id + SUFFIX), found.why)
+            return _NOTHING
+        return found, size
+
+    def read(self, id: str, to: str, directory: int) -> tuple[Message | Refusal | None, int]:
+        """Read one file and return its message, and the bytes that were read; None when it is gone."""
         try:
             raw = read_file(id + SUFFIX, directory, self._limit)
             if raw is not None:
                 return decode(raw, to=to, id=id), len(raw)
-            self._leave("huge", path, f"more than {self._limit:,} bytes")
+            return Refusal("huge", f"more than {self._limit:,} bytes"), 0
         except FileNotFoundError:
-            pass  # its recipient was faster
+            return None, 0  # its recipient was faster
         except OSError as error:
-            self._leave("unreadable", path, error.strerror)
+            return Refusal("unreadable", error.strerror), 0
         except DamagedError as error:
-            self._leave("damaged", path, str(error))
+            return Refusal("damaged", str(error)), 0
         except ForeignError as error:
-            self._leave("foreign", path, str(error))
-        return _NOTHING
+            return Refusal("foreign", str(error)), 0
 
-    def _leave(self, reason: str, path: str, why: str | None) -> None:
-        self.left[reason] += 1
-        _log.warning("left where it is (%s): %r: %s", reason, path, why)
+    def leave(self, reason: str, path: str, why: str | None) -> None:
+        """Leave something where it is: count it, and name it in the log, once."""
+        folder, name = os.path.split(path)
+        named = self._named.setdefault(folder, set())
+        if name not in named:
+            named.add(name)
+            self.left[reason] += 1
+            _log.warning("left where it is (%s): %r: %s", reason, path, why)
+
+    def leave_closed(self, path: str, error: OSError) -> None:
+        """Leave what cannot be opened as a directory."""
+        kind = "foreign" if isinstance(error, NotADirectoryError) else "unreadable"
+        self.leave("symlink" if os.path.islink(path) else kind, path, explain(error, path))
+
+    def forget_others(self, folder: str, present: Collection[str]) -> None:
+        """Forget what was left in a directory, but for what is still there."""
+        if folder in self._named:
+            self._named[folder].intersection_update(present)
+            if not self._named[folder]:
+                del self._named[folder]

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from observatory import Done, Failed, Job, Message, Outcome, Post, Retraction
-from observatory_inbox.files import explain, make_directory, open_directory
+from observatory_inbox.files import explain, is_hopeless, make_directory, open_directory
 from observatory_inbox.format import SUFFIX, encode, is_id, is_name
 from observatory_inbox.placing import Placer
+from observatory_inbox.teams import Teams
 
-_Places: TypeAlias = list[tuple[int, Post | Retraction]]
+Places: TypeAlias = list[tuple[int, Post | Retraction]]
 """Jobs of one recipient, each with its place in the batch."""
 
 _WRITTEN = Done("written", "flushed")
@@ -34,27 +35,31 @@ class Batch:
         folder: the path of the inbox.
         jobs: the batch.
         placer: writes the files.
+        teams: appends to team inboxes, before the files are written; None to leave them alone.
     """
 
-    def __init__(self, folder: str, jobs: Sequence[Job], placer: Placer) -> None:
+    def __init__(self, folder: str, jobs: Sequence[Job], placer: Placer, teams: Teams | None = None) -> None:
         self.written = 0
         self.removed = 0
         self._folder = folder
         self._jobs = jobs
         self._placer = placer
+        self._teams = teams
         self._outcomes: list[Outcome] = [_NOTHING_LEFT] * len(jobs)
 
     def carry_out(self) -> list[Outcome]:
         """Carry out every job and return the outcomes in order."""
         recipients = self._by_recipient()
+        if self._teams is not None:
+            recipients = self._serve_teams(self._teams, recipients)
         if recipients:
             self._placer.begin_batch()
             self._carry_out(recipients)
         return self._outcomes
 
-    def _by_recipient(self) -> dict[str, _Places]:
+    def _by_recipient(self) -> dict[str, Places]:
         """Group the jobs by recipient; those with a name that is not allowed fail here."""
-        recipients: dict[str, _Places] = {}
+        recipients: dict[str, Places] = {}
         for place, job in enumerate(self._jobs):
             if isinstance(job, Post):
                 to, id = job.message.to, job.message.id
@@ -72,27 +77,37 @@ class Batch:
                 recipients[to] = [(place, job)]
         return recipients
 
-    def _carry_out(self, recipients: dict[str, _Places]) -> None:
+    def _serve_teams(self, teams: Teams, recipients: dict[str, Places]) -> dict[str, Places]:
+        """Append to the team inboxes and return the jobs whose turn are the files."""
+        teams.begin_batch()
+        left = ((to, teams.serve(to, places, self._outcomes)) for to, places in recipients.items())
+        return {to: places for to, places in left if places}
+
+    def _carry_out(self, recipients: dict[str, Places]) -> None:
         try:
-            inbox = _open(self._folder, None, enumerate(self._jobs))
+            inbox = open_or_make(self._folder, None, enumerate(self._jobs))
         except OSError as error:
+            failed = Failed(explain(error, self._folder), is_hopeless(error))
             for places in recipients.values():
-                self._fail(places, explain(error, self._folder))
+                self._fail(places, failed)
             return
         if inbox is None:
             return
         try:
-            for to, places in recipients.items():
-                self._serve(to, places, inbox)
+            self._serve_all(recipients, inbox)
         finally:
             os.close(inbox)
 
-    def _serve(self, to: str, places: _Places, inbox: int) -> None:
+    def _serve_all(self, recipients: dict[str, Places], inbox: int) -> None:
+        for to, places in recipients.items():
+            self._serve(to, places, inbox)
+
+    def _serve(self, to: str, places: Places, inbox: int) -> None:
         """Carry out the jobs of one recipient."""
         try:
-            directory = _open(to, inbox, places)
+            directory = open_or_make(to, inbox, places)
         except OSError as error:
-            self._fail(places, explain(error, os.path.join(self._folder, to)))
+            self._fail(places, Failed(explain(error, os.path.join(self._folder, to)), is_hopeless(error)))
             return
         if directory is None:
             return
@@ -101,7 +116,7 @@ class Batch:
         finally:
             os.close(directory)
 
-    def _serve_in_order(self, to: str, places: _Places, directory: int) -> None:
+    def _serve_in_order(self, to: str, places: Places, directory: int) -> None:
         """Carry out jobs; the first failure that is not permanent fails the later ones, too."""
         for done, (place, job) in enumerate(places):
             try:
@@ -110,13 +125,18 @@ class Batch:
                 else:
                     self._retract(job, directory)
             except OSError as error:
-                id = job.message.id if isinstance(job, Post) else job.id
-                path = os.path.join(self._folder, to, id + SUFFIX)
-                self._fail(places[done:], f"{path!r}: {error.strerror}")
-                return
+                if not self._fail_from(places[done:], to, error).permanent:
+                    return
 
-    def _fail(self, places: _Places, error: str) -> None:
-        failed = Failed(error)
+    def _fail_from(self, places: Places, to: str, error: OSError) -> Failed:
+        """Fail the first of some jobs, and those behind it too unless the failure is permanent."""
+        job = places[0][1]
+        path = os.path.join(self._folder, to, name_of(job))
+        failed = Failed(f"{path!r}: {error.strerror}", is_hopeless(error))
+        self._fail(places[:1] if failed.permanent else places, failed)
+        return failed
+
+    def _fail(self, places: Places, failed: Failed) -> None:
         for place, _ in places:
             self._outcomes[place] = failed
 
@@ -131,14 +151,28 @@ class Batch:
         try:
             data = encode(message)
         except TypeError as error:
-            return Failed(f"message {message.id} cannot be written as JSON: {error}", permanent=True)
+            return no_json(message, error)
         self._placer.place(data, message.id + SUFFIX, directory)
         self.written += 1
         return _WRITTEN
 
 
-def _open(name: str, parent: int | None, places: Iterable[tuple[int, Job]]) -> int | None:
-    """Open a directory; where it is missing, make it for a post, and return None when there is only to retract."""
+def name_of(job: Post | Retraction) -> str:
+    """Return the name of a job's file."""
+    return (job.message.id if isinstance(job, Post) else job.id) + SUFFIX
+
+
+def no_json(message: Message, error: TypeError) -> Failed:
+    """Return the outcome for a message that JSON cannot hold."""
+    return Failed(f"message {message.id} cannot be written as JSON: {error}", permanent=True)
+
+
+def open_or_make(name: str, parent: int | None, places: Iterable[tuple[int, Job]]) -> int | None:
+    """Open a directory; where it is missing, make it for a post, and return None when there is only to retract.
+
+    Raises:
+        OSError: when it cannot be made or opened.
+    """
     try:
         return open_directory(name, parent)
     except FileNotFoundError:

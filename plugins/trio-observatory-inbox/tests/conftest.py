@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
+import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,14 @@ class Bench:
         path.write_text(json.dumps({key: value for key, value in fields.items() if value is not ...}))
         return path
 
+    def team(self, *members: str | dict[str, Any], name: str = "night-shift") -> Path:
+        """Make a team, or give it other members, and return its folder."""
+        folder = self.root / "teams" / re.sub(r"[^A-Za-z0-9_-]", "-", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = [each if isinstance(each, dict) else {"name": each, "agentId": f"{each}@{name}"} for each in members]
+        (folder / "config.json").write_text(json.dumps({"name": name, "members": listed}))
+        return folder
+
     async def recover(self, agents: Collection[str] | None = None) -> list[Message]:
         """Return what the delivery channel recovers."""
         return [message for batch in await self.recover_batches(agents) for message in batch]
@@ -89,3 +100,18 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.start()
     yield bench
     await bench.channel.aclose()
+
+
+@pytest.fixture
+def failing_folders(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of folders that the disk fails to open, for as long as they stand in this set."""
+    names: set[str] = set()
+    open_file = os.open
+
+    def open_or_fail(path: Any, *arguments: Any, **options: Any) -> int:
+        if path in names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return open_file(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_or_fail)
+    return names

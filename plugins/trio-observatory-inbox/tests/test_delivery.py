@@ -6,11 +6,9 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,10 +20,10 @@ from observatory import Done, Dropped, Failed, Outcome, Retraction
 WRITTEN = Done("written", "flushed")
 
 
-def error_of(outcome: Outcome) -> str:
-    """Return the error of an outcome that must be a failure worth another attempt."""
+def error_of(outcome: Outcome, *, permanent: bool = False) -> str:
+    """Return the error of an outcome that must be a failure, permanent or worth another attempt."""
     assert isinstance(outcome, Failed)
-    assert not outcome.permanent
+    assert outcome.permanent == permanent
     return outcome.error
 
 
@@ -36,16 +34,6 @@ def set_umask() -> Iterator[Callable[[int], int]]:
     os.umask(umask)
     yield os.umask
     os.umask(umask)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a real file system of 256 KiB."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield tmp_path
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 async def test_a_file_has_exactly_the_eight_fields(bench: Any) -> None:
@@ -75,7 +63,7 @@ async def test_the_timestamp_is_iso_8601_in_utc(bench: Any) -> None:
 
 async def test_nothing_but_the_messages_is_left(bench: Any) -> None:
     """No temporary file remains after a batch."""
-    posts = [bench.post(to=name) for name in ("a", "b", "a", "c@team")]
+    posts = [bench.post(to=name) for name in ("a", "b", "a", "c+team")]
     assert await bench.channel.deliver(posts) == [WRITTEN] * 4
     assert bench.files() == sorted(str(bench.path(post).relative_to(bench.inbox)) for post in posts)
 
@@ -143,7 +131,7 @@ async def test_a_name_that_is_not_allowed_fails_for_good(bench: Any, name: str) 
     assert os.listdir(bench.root) == ["inbox"]
 
 
-@pytest.mark.parametrize("name", ["a", "a" * 128, "agent@team", "a.b", "-rf", "+1", "_", "agent.json", "x..y"])
+@pytest.mark.parametrize("name", ["a", "a" * 128, "@agent", "a.b", "agent@", "-rf", "+1", "_", "agent.json", "x..y"])
 async def test_every_allowed_name_is_a_directory(bench: Any, name: str) -> None:
     """What the rule allows works as a directory's name."""
     post = bench.post(to=name)
@@ -176,7 +164,7 @@ async def test_a_recipient_that_is_a_symbolic_link_is_refused(bench: Any) -> Non
     bench.inbox.mkdir()
     (bench.inbox / "agent-42").symlink_to(elsewhere)
     outcomes = await bench.channel.deliver([bench.post(), Retraction("agent-42", "0" * 16)])
-    assert all("is a symbolic link" in error_of(outcome) for outcome in outcomes)
+    assert all("is a symbolic link" in error_of(outcome, permanent=True) for outcome in outcomes)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -186,7 +174,7 @@ async def test_an_inbox_that_is_a_symbolic_link_is_refused(bench: Any) -> None:
     elsewhere.mkdir()
     bench.inbox.symlink_to(elsewhere)
     (outcome,) = await bench.channel.deliver([bench.post()])
-    assert "is a symbolic link" in error_of(outcome)
+    assert "is a symbolic link" in error_of(outcome, permanent=True)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -208,7 +196,7 @@ async def test_a_file_in_the_place_of_a_directory_fails_until_it_is_moved_away(b
     (bench.inbox / "agent-42").write_text("in the way")
     posts = [bench.post(), bench.post(to="other"), bench.post()]
     outcomes = await bench.channel.deliver(posts)
-    assert "is not a directory" in error_of(outcomes[0])
+    assert "is not a directory" in error_of(outcomes[0], permanent=True)
     assert outcomes[1] == WRITTEN
     assert outcomes[2] == outcomes[0]
     (bench.inbox / "agent-42").unlink()
@@ -230,7 +218,7 @@ async def test_a_file_in_the_place_of_the_inbox_fails_every_recipient(bench: Any
     """Every job says what stands in the way; a drop marker asks for nothing and is done."""
     bench.inbox.write_text("in the way")
     outcomes = await bench.channel.deliver([bench.post("a"), Dropped(3), bench.post("b")])
-    assert "is not a directory" in error_of(outcomes[0])
+    assert "is not a directory" in error_of(outcomes[0], permanent=True)
     assert isinstance(outcomes[1], Done)
     assert outcomes[2] == outcomes[0]
 
@@ -251,27 +239,6 @@ async def test_a_directory_that_was_moved_away_gets_no_more_files(bench: Any) ->
     await bench.channel.deliver([bench.post()])
     assert len(list(moved.iterdir())) == 1
     assert len(bench.files()) == 1
-
-
-async def test_a_short_write_is_continued(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that takes seven bytes at a time still gets the whole file."""
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
-    post = bench.post(content="x" * 1000)
-    assert await bench.channel.deliver([post]) == [WRITTEN]
-    assert json.loads(bench.path(post).read_bytes())["content"] == "x" * 1000
-
-
-async def test_a_full_disk_leaves_nothing_and_works_again_with_room(small_disk: Path, bench: Any) -> None:
-    """What was written of the temporary file is removed when the disk is full."""
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 128 * 1024)
-    post = bench.post(content="x" * 200_000)
-    (outcome,) = await bench.channel.deliver([post])
-    assert "No space left on device" in error_of(outcome)
-    assert bench.files() == []
-    ballast.unlink()
-    assert await bench.channel.deliver([post]) == [WRITTEN]
 
 
 async def test_a_retraction_removes_the_file(bench: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
-from observatory import Settings, SettingsError, open_observatory
+from observatory import MessagesRead, Receipt, Settings, SettingsError, open_observatory
 
 
 async def test_the_entry_point_makes_every_send_write_a_file(tmp_path: Path) -> None:
@@ -23,6 +24,19 @@ async def test_the_entry_point_makes_every_send_write_a_file(tmp_path: Path) -> 
     assert not path.exists()
 
 
+async def test_receipts_name_the_durability_that_is_set(tmp_path: Path) -> None:
+    """At `fsynced` the receipt says so, and a broadcast's receipts, too."""
+    settings = Settings(root=tmp_path, plugins={"inbox": {"durability": "fsynced"}})
+    async with open_observatory(settings) as obs:
+        receipts = [
+            await obs.mailbox.send_message("agent-1", "dashboard", "hello"),
+            *await obs.mailbox.broadcast_to_many(["agent-1", "agent-2", "agent-3"], "dashboard", "hello"),
+        ]
+        assert [isinstance(receipt, Receipt) and receipt.deliveries["inbox"].durability for receipt in receipts] == [
+            "fsynced"
+        ] * 4
+
+
 async def test_unread_files_come_back_after_a_restart(tmp_path: Path) -> None:
     """The second Observatory has what the first one's agents have not read."""
     async with open_observatory(Settings(root=tmp_path)) as obs:
@@ -31,10 +45,37 @@ async def test_unread_files_come_back_after_a_restart(tmp_path: Path) -> None:
         assert obs.mailbox.get_messages("agent-42") == [receipt.message]
 
 
-@pytest.mark.parametrize("value", [0, "8 MiB", True])
-async def test_a_wrong_setting_is_refused(tmp_path: Path, value: object) -> None:
+async def test_two_on_one_root_have_the_same_mail(tmp_path: Path) -> None:
+    """What one sends the other has and publishes, and what one acknowledges is read in the other."""
+    settings = Settings(root=tmp_path)
+    async with open_observatory(settings) as one, open_observatory(settings) as other:
+        with trio.fail_after(20):
+            async with (
+                one.pubsub.subscribe("agent:agent-42") as here,
+                other.pubsub.subscribe("agent:agent-42") as there,
+            ):
+                receipt = await one.mailbox.send_message("agent-42", "dashboard", "hello")
+                assert (await there.__anext__()).payload == receipt.message
+                await other.mailbox.mark_read("agent-42", receipt.message.id)
+                assert (await here.__anext__()).payload == receipt.message
+                assert (await here.__anext__()).payload == MessagesRead("agent-42", (receipt.message.id,))
+        assert one.mailbox.unread_count("agent-42") == other.mailbox.unread_count("agent-42") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_file_bytes", 0),
+        ("max_file_bytes", "8 MiB"),
+        ("max_file_bytes", True),
+        ("watch", 1),
+        ("durability", "memory"),
+        ("durability", True),
+    ],
+)
+async def test_a_wrong_setting_is_refused(tmp_path: Path, name: str, value: object) -> None:
     """The error names the setting's path."""
-    settings = Settings(root=tmp_path, plugins={"inbox": {"max_file_bytes": value}})
-    with pytest.raises(SettingsError, match="max_file_bytes"):
+    settings = Settings(root=tmp_path, plugins={"inbox": {name: value}})
+    with pytest.raises(SettingsError, match=name):
         async with open_observatory(settings):
             pass

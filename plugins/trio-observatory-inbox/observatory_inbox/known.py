@@ -1,0 +1,101 @@
+"""Which files of the inbox this process knows to be there. Only the task of Trio's that owns the loop calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from observatory import Done, Job, Message, Outcome, Post, Retraction
+
+_File: TypeAlias = tuple[str, str]
+"""Recipient and id."""
+
+_MAX_UNSETTLED = 20_000
+"""Files in doubt that are remembered, more than a lane keeps trying for; then the oldest is forgotten."""
+
+
+class Known:
+    """The files that this process has written or adopted, and that nobody has taken since."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, set[str]] = {}
+        self._unsettled: dict[_File, None] = {}  # a write or a removal has failed, and is tried again
+        self._in_hand: tuple[_File, ...] = ()  # of the batch under way
+        self._touched: set[_File] | None = None  # since the look began, when there is one
+
+    @contextmanager
+    def batch(self, jobs: Sequence[Job]) -> Iterator[None]:
+        """Leave the files of a batch alone while it is under way."""
+        self._in_hand = tuple(filter(None, map(_file_of, jobs)))
+        if self._touched is not None:
+            self._touched.update(self._in_hand)
+        try:
+            yield
+        finally:
+            self._in_hand = ()
+
+    def settle(self, jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
+        """Note what became of a batch."""
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            file = _file_of(job)
+            if file is None:
+                continue
+            self._forget_one(*file)
+            self._unsettled.pop(file, None)
+            if not isinstance(outcome, Done):
+                self._unsettled[file] = None
+            elif isinstance(job, Post):
+                self._ids.setdefault(file[0], set()).add(file[1])
+        while len(self._unsettled) > _MAX_UNSETTLED:
+            del self._unsettled[next(iter(self._unsettled))]
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Note files that were adopted."""
+        for message in messages:
+            self._ids.setdefault(message.to, set()).add(message.id)
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Tell apart, until the end, what was known before and what was touched since."""
+        self._touched = set(self._in_hand)
+        try:
+            yield
+        finally:
+            self._touched = None
+
+    def strangers(self, to: str, ids: Set[str]) -> list[str]:
+        """Return those that are neither known nor ours to write or to remove."""
+        return [id for id in ids - self._ids.get(to, set()) if not self._ours((to, id))]
+
+    def missing(self, to: str, listed: Set[str]) -> list[str]:
+        """Return what was known before the look, was not touched since, and was not listed."""
+        return [id for id in self._ids.get(to, set()) - listed if not self._ours((to, id))]
+
+    def knows_any(self, to: str, ids: Set[str]) -> bool:
+        """Return whether at least one of them is known."""
+        return not ids.isdisjoint(self._ids.get(to, set()))
+
+    def forget(self, to: str, ids: Iterable[str] | None = None) -> None:
+        """Forget files of a recipient, or all of them."""
+        for id in tuple(self._ids.get(to, ()) if ids is None else ids):
+            self._forget_one(to, id)
+
+    def recipients(self) -> Set[str]:
+        """Return who has files."""
+        return self._ids.keys()
+
+    def _ours(self, file: _File) -> bool:
+        return file in self._unsettled or (self._touched is not None and file in self._touched)
+
+    def _forget_one(self, to: str, id: str) -> None:
+        ids = self._ids.get(to, set())
+        ids.discard(id)
+        if not ids:
+            self._ids.pop(to, None)
+
+
+def _file_of(job: Job) -> _File | None:
+    if isinstance(job, Post):
+        return job.message.to, job.message.id
+    return (job.to, job.id) if isinstance(job, Retraction) else None
