@@ -140,7 +140,7 @@ class Lane:
         await self._open()
         await self.channel.recover(agents, adopt)
 
-    async def watch(
+    async def watch(  # noqa: ASYNC128 -- the delivery channel says that it has started
         self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Let the delivery channel tell what other processes do where it keeps its own."""

@@ -35,7 +35,7 @@ from observatory import (
     StorageBackend,
     StorageError,
     StorageSettings,
-    StoredMessage,
+    Stored,
     TrioClock,
     open_observatory,
 )
@@ -177,7 +177,7 @@ class BrokenStorage(MemoryStorage):
             raise RuntimeError("broken after the commit")
         return numbers
 
-    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
+    async def replay(self, apply: Callable[[Sequence[Stored]], None]) -> None:
         """Replay what is live, or the first of each batch and then fail."""
         if self.replays_fail:
             self.replays_fail -= 1
@@ -240,7 +240,7 @@ class Bench:
         await self.send("still there", to="probe")
         await self.mailbox.clear_messages("probe")
         await wait_all_tasks_blocked()
-        stored: list[StoredMessage] = []
+        stored: list[Any] = []
         await self.storage.replay(stored.extend)
         for agent in {each.message.to for each in stored} | set(self.mailbox.get_stats()):
             mine = [each.message for each in stored if each.message.to == agent]

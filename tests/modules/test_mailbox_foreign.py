@@ -206,7 +206,7 @@ async def test_watching_fails(open_here: Open, autojump_clock: MockClock) -> Non
     """It is begun again, and shows in the health."""
 
     class Failing(WatchingChannel):
-        async def watch(
+        async def watch(  # noqa: ASYNC128 -- its parent says that it has started
             self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
         ) -> None:
             await trio.lowlevel.checkpoint()

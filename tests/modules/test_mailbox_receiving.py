@@ -18,7 +18,7 @@ from observatory import (
     Message,
     Observatory,
     StorageBackend,
-    StoredMessage,
+    Stored,
     UnknownMessageError,
 )
 
@@ -38,7 +38,7 @@ class HastyStorage(StorageBackend):
             await self.gate.wait()
         return [next(self._numbers) for entry in batch if isinstance(entry, Message)]
 
-    async def replay(self, apply: Callable[[Sequence[StoredMessage]], None]) -> None:
+    async def replay(self, apply: Callable[[Sequence[Stored]], None]) -> None:
         """Remember nothing."""
         await trio.lowlevel.checkpoint()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,6 @@ from observatory import (
     OutcomeUnknownError,
     Receipt,
     StorageError,
-    StoredMessage,
     UnknownMessageError,
 )
 
@@ -252,7 +251,7 @@ class Machine(RuleBasedStateMachine):
         found = {agent: reversed(mailbox.get_messages(agent)) for agent in mailbox.get_stats()}
         table = {agent: [(message.id, message.read) for message in box] for agent, box in found.items()}
         assert table == expected
-        batches: list[Sequence[StoredMessage]] = []
+        batches: list[Any] = []
         await self.swarm.storage.replay(batches.append)
         stored = {batch[0].message.to: [(each.message.id, each.message.read) for each in batch] for batch in batches}
         assert stored == expected
