@@ -29,7 +29,7 @@ from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
 from observatory.delivery.statistics import LaneStatistics
-from observatory.errors import ClosedError, MailboxFullError, SettingsError, UnknownNameError
+from observatory.errors import ClosedError, MailboxFullError, PluginError, SettingsError, UnknownNameError
 from observatory.hookspecs import hookimpl
 from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
 from observatory.modules.mailbox import Mailbox
@@ -164,13 +164,15 @@ class Observatory:
     async def redeliver(self, ids: Collection[str] | None = None) -> int:
         """Try dead letters again: those of these messages, or all. They arrive out of order.
 
-        What expired is put back into its mailbox. What could not be taken back yet is tried, too.
+        What expired is sent again, as a new message. What could not be taken back yet is tried, too.
 
         Returns:
             How many were handed to their lanes; what has no room there stays a dead letter.
 
         Raises:
             ClosedError: when Observatory is closed.
+            StorageError: what expired could not be sent again.
+            OutcomeUnknownError: the Mailbox's task died while it was sent again.
         """
         await trio.lowlevel.checkpoint()
         if self.pubsub.closed:
@@ -180,14 +182,12 @@ class Observatory:
     async def _resend(self, ids: Collection[str] | None) -> int:
         """Put messages back that have expired; when there is no room, what is left stays a dead letter."""
         letters = self._dispatcher.dead_letters
-        expired = [letter.message for letter in letters.list() if letter.channel == EXPIRED]
+        expired = [letter for letter in letters.list() if letter.channel == EXPIRED]
         count = 0
-        for message in expired:
-            if ids is None or message.id in ids:
+        for letter in expired:
+            if ids is None or letter.message.id in ids:
                 with suppress(MailboxFullError):
-                    await self.mailbox.resend(message)
-                    letters.discard([message.id], [EXPIRED])
-                    count += 1
+                    count += await self.mailbox.resend(letter)
         return count
 
     def _context(self, plugin_settings: Any) -> Context:
@@ -221,6 +221,9 @@ class Observatory:
             if name not in channels:
                 raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
         stored = self._storage.durability != "memory"
+        if EXPIRED in channels:
+            reason = f"registers a delivery channel {EXPIRED!r}, the name for what expires in a mailbox; choose another"
+            raise PluginError(channels[EXPIRED].plugin, reason)
         dead_letters = DeadLetters(settings.dead_letters, stored=stored)
         lanes = [
             Lane(
@@ -263,7 +266,8 @@ class Observatory:
         with trio.move_on_after(self.settings.supervision.drain):
             await self.mailbox.close()
             await self._dispatcher.drain()
-        await self.mailbox.record()
+        with trio.move_on_after(self.settings.supervision.flush):  # a full lane may hold it up
+            await self.mailbox.record()
         await self._storage.flush()
 
     async def stop(self) -> None:

@@ -27,21 +27,39 @@ class DeadLetters:
         self._capacity = capacity
         self._stored = stored
         self._letters: OrderedDict[tuple[str, str], tuple[DeadLetter, Parcel]] = OrderedDict()
-        self._untold: list[DeadLetter | Settled] = []
+        self._untold: dict[tuple[str, str], DeadLetter | Settled] = {}
+        self._stored_letters: set[tuple[str, str]] = set()  # what storage has, or may have
         self.forgotten = 0
         """Dead letters that had to go at the bound."""
 
     def add(self, letter: DeadLetter, parcel: Parcel) -> None:
         """Keep a delivery that was given up."""
-        self._tell(letter)
-        self.load(letter, parcel)
+        if self._stored:
+            self._untold[letter.channel, letter.message.id] = letter
+        self._keep(letter, parcel)
 
     def load(self, letter: DeadLetter, parcel: Parcel) -> None:
         """Keep a dead letter that storage knows."""
+        if self._stored:
+            self._stored_letters.add((letter.channel, letter.message.id))
+        self._keep(letter, parcel)
+
+    def settle(self, letter: DeadLetter) -> None:
+        """Let storage forget a dead letter that nobody needs."""
+        self._stored_letters.add((letter.channel, letter.message.id))
+        self._settle(letter.channel, letter.message.id)
+
+    def drop(self, channel: str, id: str) -> None:
+        """Forget a dead letter that storage has forgotten already."""
+        self._letters.pop((channel, id), None)
+        self._untold.pop((channel, id), None)
+        self._stored_letters.discard((channel, id))
+
+    def _keep(self, letter: DeadLetter, parcel: Parcel) -> None:
         self._letters[letter.channel, letter.message.id] = letter, parcel
         if len(self._letters) > self._capacity:
             (channel, id), _ = self._letters.popitem(last=False)
-            self._tell(Settled(channel, (id,)))
+            self._settle(channel, id)
             self.forgotten += 1
 
     def holds(self, channel: str, id: str) -> bool:
@@ -69,23 +87,31 @@ class DeadLetters:
         return tuple(Parcel(parcel.job, {}, wanted=parcel.wanted) for parcel in parcels)
 
     def untold(self) -> tuple[DeadLetter | Settled, ...]:
-        """Return what storage has not been told."""
-        return tuple(self._untold)
+        """Return what storage has not been told; it is told now."""
+        self._stored_letters.update(key for key, entry in self._untold.items() if isinstance(entry, DeadLetter))
+        return tuple(self._untold.values())
 
-    def told(self, count: int) -> None:
-        """Note that storage was told the first `count` of that."""
-        del self._untold[:count]
+    def told(self, entries: Iterable[DeadLetter | Settled]) -> None:
+        """Note what storage was told."""
+        for entry in entries:
+            settled = isinstance(entry, Settled)
+            key = entry.channel, entry.ids[0] if isinstance(entry, Settled) else entry.message.id
+            if self._untold.get(key) is entry:
+                del self._untold[key]
+                if settled:
+                    self._stored_letters.discard(key)
 
     def _remove(self, channel: str, id: str) -> Parcel | None:
         found = self._letters.pop((channel, id), None)
         if found is None:
             return None
-        self._tell(Settled(channel, (id,)))
+        self._settle(channel, id)
         return found[1]
 
-    def _tell(self, entry: DeadLetter | Settled) -> None:
-        if self._stored:
-            self._untold.append(entry)
+    def _settle(self, channel: str, id: str) -> None:
+        self._untold.pop((channel, id), None)
+        if (channel, id) in self._stored_letters:
+            self._untold[channel, id] = Settled(channel, (id,))
 
 
 def reopened(letter: DeadLetter, wanted: Wanted | None) -> Parcel:

@@ -109,13 +109,18 @@ class Dispatcher:
         if lane is not None:
             lane.ledger.load(record)
 
-    def untold(self) -> list[DeliveryRecord | Forgotten | DeadLetter | Settled]:
-        """Return what storage has not been told of deliveries."""
+    def noted(self, id: str) -> dict[str, Delivery]:
+        """Return what the ledger says of a message, by delivery channel; what it does not know has not been tried."""
+        records = {name: lane.ledger.get(id) for name, lane in self.lanes.items()}
+        return {name: record.delivery if record else self._queued[name] for name, record in records.items()}
+
+    def untold(self, limit: int) -> list[DeliveryRecord | Forgotten | DeadLetter | Settled]:
+        """Return what storage has not been told of deliveries, of each lane up to `limit` records."""
         entries: list[DeliveryRecord | Forgotten | DeadLetter | Settled] = []
         gone: dict[str, None] = {}
         ledgers = [lane.ledger for lane in self.lanes.values()]
         for ledger in ledgers:
-            records, forgotten = ledger.changes()
+            records, forgotten = ledger.changes(limit)
             entries += records
             gone.update(dict.fromkeys(forgotten))
         ids = tuple(id for id in gone if not any(ledger.get(id) for ledger in ledgers))
@@ -129,7 +134,7 @@ class Dispatcher:
         records = [entry for entry in entries if isinstance(entry, DeliveryRecord)]
         for name, lane in self.lanes.items():
             lane.ledger.told([record for record in records if record.delivery.channel == name], forgotten)
-        self.dead_letters.told(sum(isinstance(entry, DeadLetter | Settled) for entry in entries))
+        self.dead_letters.told(entry for entry in entries if isinstance(entry, DeadLetter | Settled))
 
     def restore(self, parcels: Sequence[Parcel]) -> None:
         """Give parcels to the delivery channels that recover: they must come to agree with the table.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import TypeAlias
 
 from observatory.messages import Delivery, DeliveryRecord
@@ -53,9 +54,10 @@ class Ledger:
         line = self._young.get(id) or self._old.get(id)
         return DeliveryRecord(id, *line) if line else None
 
-    def changes(self) -> tuple[list[DeliveryRecord], list[str]]:
-        """Return the records that storage has not been told, and the ids of messages that were forgotten."""
-        return [record for id in self._changed if (record := self.get(id))], list(self._forgotten)
+    def changes(self, limit: int) -> tuple[list[DeliveryRecord], list[str]]:
+        """Return up to `limit` records that storage has not been told, and the ids of messages that were forgotten."""
+        changed = islice(self._changed, limit)
+        return [record for id in changed if (record := self.get(id))], list(self._forgotten)
 
     def told(self, records: Iterable[DeliveryRecord], forgotten: Iterable[str]) -> None:
         """Note what storage has been told."""

@@ -64,8 +64,7 @@ class Owed:
         self._by_name[to].parcels.extend(parcels)
         self._count += len(parcels)
         while self._count > self._settings.dead_letters:
-            self._take(next(to for to, recipient in self._by_name.items() if recipient.parcels))
-            self.forgotten += 1
+            self._forget_one()
         return new
 
     def next_deadline(self) -> float:
@@ -106,6 +105,13 @@ class Owed:
         for to, recipient in self._by_name.items():
             recipient.attempts = 0
             self._set_clock(to, now)
+
+    def _forget_one(self) -> None:
+        oldest = next(to for to, recipient in self._by_name.items() if recipient.parcels)  # a few are being tried
+        self._take(oldest)
+        self.forgotten += 1
+        if not self._by_name[oldest].parcels and oldest not in self._tried:
+            del self._by_name[oldest]
 
     def _set_clock(self, to: str, now: float) -> None:
         recipient, schedule = self._by_name[to], self._settings

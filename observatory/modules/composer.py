@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import attrs
+
 from observatory.abc import Policy
 from observatory.clock import Clock
 from observatory.entries import Key
@@ -52,6 +54,10 @@ class Composer:
             check_name("to", to)
             copied, size = check_draft(from_, content, type, draft.metadata)
         return Message(next(self._ids), from_, to, content, self._clock.now(), type, False, copied), size
+
+    def renew(self, message: Message) -> Message:
+        """Return the same message with an id and a timestamp of now."""
+        return attrs.evolve(message, id=next(self._ids), timestamp=self._clock.now(), read=False)
 
 
 def _random_ids() -> Iterator[str]:

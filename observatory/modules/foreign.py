@@ -36,16 +36,14 @@ class AdoptForeign(Request[int]):
         self._left_behind = 0
 
     def weight(self, table: Table) -> int:
-        return 0
+        return len(self._messages)
 
     def plan(self, table: Table) -> Sequence[Entry]:
         log: list[Entry] = []
-        ids: set[tuple[str, str]] = set()
         for message in self._messages:
             key = message.to, message.id
-            if key in ids or table.holds(*key):
+            if table.holds(*key):
                 continue
-            ids.add(key)
             try:
                 size = size_of(message)
                 evicted = table.make_room(message.to, size)
@@ -54,6 +52,7 @@ class AdoptForeign(Request[int]):
                 _log.warning("message %r of %r is left where it is: %s", message.id, message.to, error)
                 continue
             self._found.append((message, size, evicted))
+            table.arriving.add(key)
             if evicted:
                 log.append(Expired(message.to, tuple(entry.sequence for entry in evicted)))
             log.append(message)
@@ -63,6 +62,7 @@ class AdoptForeign(Request[int]):
 
     def undo(self, table: Table) -> None:
         for message, size, evicted in reversed(self._found):
+            table.arriving.discard((message.to, message.id))
             table.undo(message.to, size, evicted)
 
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
@@ -71,6 +71,7 @@ class AdoptForeign(Request[int]):
             if evicted:
                 office.table.remove(message.to, evicted)
             number = next(numbers)
+            office.table.arriving.discard((message.to, message.id))
             entry = office.table.add(message, number, size)
             office.announce(entry, self._origin)
             parcels.append(Parcel(Post(message, number), {}, wanted=entry))

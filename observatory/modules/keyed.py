@@ -37,7 +37,7 @@ class KeyedSend(Send):
         super().__init__(message, size, awaited, expires_at, key)
         self._key = key
         self._keys: Keys | None = None  # where this one is under way
-        self._surplus: Sequence[Name] = ()
+        self._surplus: Sequence[StoredKey] = ()
         self._twins: list[KeyedSend] = []
         self._dispatcher = dispatcher
         self._durability = durability
@@ -57,9 +57,12 @@ class KeyedSend(Send):
             self.answer(self._receipt_again(table, known))
         return ()
 
+    def undo(self, table: Table) -> None:
+        table.keys.put_back(self._surplus)
+        super().undo(table)
+
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         message, number = self._message, next(numbers)
-        office.table.keys.drop(self._surplus)
         office.table.keys.add(StoredKey(self._key, message.to, message.id, number, message.timestamp))
         return super().apply(office, iter((number,)))
 
@@ -89,10 +92,11 @@ class KeyedSend(Send):
         entries = super().plan(table)
         if not entries:
             return ()
-        self._keys = table.keys
-        self._keys.under_way[self._name] = self
-        self._surplus = self._keys.surplus(self._message.timestamp)
-        return (Forgotten(keys=tuple(self._surplus)), *entries) if self._surplus else entries
+        keys = self._keys = table.keys
+        self._surplus = keys.take_surplus(self._message.timestamp)
+        keys.under_way[self._name] = self
+        names = tuple((stored.key.sender, stored.key.key) for stored in self._surplus)
+        return (Forgotten(keys=names), *entries) if names else entries
 
     def _leave(self) -> Sequence[KeyedSend]:
         if self._keys is not None:
@@ -105,5 +109,5 @@ class KeyedSend(Send):
             message = table.find(known.to, known.id).message
         except UnknownMessageError:  # it has left the mailbox: it was the same but for these
             message = attrs.evolve(self._message, id=known.id, timestamp=known.timestamp)
-        deliveries = {record.delivery.channel: record.delivery for record in self._dispatcher.deliveries(known.id)}
+        deliveries = self._dispatcher.noted(known.id)
         return Receipt(message, known.sequence, self._durability, deliveries, duplicate=True)

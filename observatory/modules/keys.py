@@ -50,17 +50,19 @@ class Keys:
         self._stored[name] = stored
         self._stored.move_to_end(name)
 
-    def surplus(self, now: datetime) -> tuple[Name, ...]:
-        """Return the keys that go when one more comes, oldest first."""
-        names: list[Name] = []
-        for name, stored in self._stored.items():
-            full = len(self._stored) - len(names) >= _CAPACITY
-            if len(names) == _SURPLUS or not (full or stored.timestamp <= now - _LIFETIME):
+    def take_surplus(self, now: datetime) -> list[StoredKey]:
+        """Forget the keys that go when one more comes, oldest first; return them."""
+        surplus: list[StoredKey] = []
+        while self._stored and len(surplus) < _SURPLUS:
+            oldest = next(iter(self._stored.values()))
+            full = len(self._stored) + len(self.under_way) >= _CAPACITY
+            if not full and oldest.timestamp > now - _LIFETIME:
                 break
-            names.append(name)
-        return tuple(names)
+            surplus.append(self._stored.popitem(last=False)[1])
+        return surplus
 
-    def drop(self, names: Sequence[Name]) -> None:
-        """Forget keys."""
-        for name in names:
-            self._stored.pop(name, None)
+    def put_back(self, surplus: Sequence[StoredKey]) -> None:
+        """Remember keys again that were to go."""
+        for stored in reversed(surplus):
+            self.add(stored)
+            self._stored.move_to_end((stored.key.sender, stored.key.key), last=False)

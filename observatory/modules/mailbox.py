@@ -11,7 +11,7 @@ import trio
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.errors import ClosedError, DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
-from observatory.messages import MailboxTotals, Message, Receipt
+from observatory.messages import DeadLetter, MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
 from observatory.modules.checks import check_id, check_name, check_names, copy_metadata, size_of
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
@@ -20,6 +20,7 @@ from observatory.modules.keyed import KeyedSend
 from observatory.modules.reading import Reading
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
+from observatory.modules.upkeep import Resend
 from observatory.modules.writer import Writer
 from observatory.settings import MailboxSettings
 
@@ -121,18 +122,24 @@ class Mailbox(Reading, Module):
                 raise DeliveryError(receipt, missed)
         return receipt
 
-    async def resend(self, message: Message) -> None:
-        """Put a message back that has expired: under its own id, as the newest, and for as long as it takes.
+    async def resend(self, letter: DeadLetter) -> bool:
+        """Send a message that has expired again: as a new one, which does not expire.
+
+        Returns:
+            False when somebody else has done so already.
 
         Raises:
-            MailboxFullError: there is no room.
-            StorageError: it could not be committed; in both cases nothing has happened.
-            OutcomeUnknownError: the Mailbox's task died with it in hand.
-            ClosedError: Observatory is closing.
+            What `send_message` raises.
         """
-        async with self._resending:
-            if not self._table.holds(message.to, message.id):
-                await self._writer.submit(Send(message, size_of(message), self._dispatcher.required))
+        dispatcher = self._dispatcher
+        message = self._composer.renew(letter.message)
+        request = Resend(message, size_of(message), dispatcher.required, letter.message.id, dispatcher.dead_letters)
+        async with self._resending:  # of two at the same time the second one must see what the first one has done
+            try:
+                await self._writer.submit(request)
+            except UnknownMessageError:
+                return False
+        return True
 
     async def broadcast_to_many(
         self,

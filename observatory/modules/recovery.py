@@ -16,7 +16,7 @@ from observatory.entries import (
 )
 from observatory.errors import InvalidInputError, MailboxFullError
 from observatory.jobs import Post, Retraction
-from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesRead
+from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesExpired, MessagesRead
 from observatory.modules.box import Entry
 from observatory.modules.checks import size_of
 from observatory.modules.request import Office
@@ -61,6 +61,8 @@ class Recovery:
             entry = self._undelivered.get((letter.message.to, letter.message.id))
             if entry is not None or letter.channel == EXPIRED:
                 dispatcher.dead_letters.load(letter, reopened(letter, entry))
+            else:  # its message was acknowledged, and a crash came before storage was told
+                dispatcher.dead_letters.settle(letter)
 
     async def from_channels(self, agents: Collection[str] | None) -> None:
         """Add what delivery channels hold beyond that, and bring them to the state of the table.
@@ -93,9 +95,14 @@ class Recovery:
         for entry in new:
             office.announce(entry)
         self._dispatcher.dead_letters.discard([id for _, id in gone], self._dispatcher.lanes)
+        letters = {(each.message.to, each.message.id): each for each in self._letters if each.channel == EXPIRED}
         for to, id in gone:
             before[to, id].live = False
-            office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
+            if (to, id) in letters:
+                self._dispatcher.dead_letters.load(letters[to, id], reopened(letters[to, id], None))
+                office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
+            else:
+                office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
         posts = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
         self._dispatcher.offer(posts + [Parcel(Retraction(to, id), {}) for to, id in gone])
 
@@ -124,7 +131,9 @@ class Recovery:
             self._undelivered.pop((message.to, message.id), None)
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
-            if known is None:
+            if known is None and self._dispatcher.dead_letters.holds(EXPIRED, message.id):
+                retracted.append(Parcel(Retraction(message.to, message.id), {}))
+            elif known is None:
                 self._consider(message, found)
             elif not known.live:
                 retracted.append(Parcel(Retraction(message.to, message.id), {}))

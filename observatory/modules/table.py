@@ -26,6 +26,8 @@ class Table:
         self.mailboxes: dict[str, Mailbox] = {}
         self.bytes = 0
         """Bytes of all messages, those counted in that are not committed yet."""
+        self.arriving: set[tuple[str, str]] = set()
+        """Recipient and id of messages that others have delivered and that are being committed."""
         self.keys = Keys()
         """The idempotency keys of the last day."""
         self.expiries = Expiries()
@@ -34,7 +36,7 @@ class Table:
     def replace(self, other: Table) -> None:
         """Take over everything of another table; until then this one is read."""
         self.mailboxes, self.bytes = other.mailboxes, other.bytes
-        self.keys, self.expiries = other.keys, other.expiries
+        self.keys, self.expiries, self.arriving = other.keys, other.expiries, other.arriving
 
     def make_room(self, to: str, size: int) -> list[Entry]:
         """Count a message in before it is committed, and return the read messages that must go for it.
@@ -72,8 +74,17 @@ class Table:
         entry = Entry(message, sequence, size)
         self.mailboxes[message.to].add(entry)
         if expires_at is not None and entry.live:
-            self.expiries.add(expires_at, entry)
+            self.expiries.add(expires_at, message.to, message.id)
         return entry
+
+    def expired(self, now: datetime, limit: int) -> list[Entry]:
+        """Return up to `limit` unread messages whose time is over."""
+        return self.expiries.due(now, limit, self._find_unread)
+
+    def _find_unread(self, agent: str, message_id: str) -> Entry | None:
+        box = self.mailboxes.get(agent)
+        entry = box.by_id.get(message_id) if box else None
+        return entry if entry is not None and entry.live else None
 
     def expire(self, entry: Entry) -> None:
         """Remove an unread message whose time is over."""
@@ -95,9 +106,9 @@ class Table:
         return entry
 
     def holds(self, agent: str, message_id: str) -> bool:
-        """Tell whether a mailbox holds a message."""
+        """Tell whether a mailbox holds a message, or is about to."""
         box = self.mailboxes.get(agent)
-        return box is not None and message_id in box.by_id
+        return (agent, message_id) in self.arriving or (box is not None and message_id in box.by_id)
 
     def walk(self, agent: str, before: str | None, unread_only: bool) -> Iterator[Message]:
         """Go through an agent's messages, newest first; only what is older than `before`.

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from observatory.delivery.dead_letters import EXPIRED, reopened
+from observatory.delivery.dead_letters import EXPIRED, DeadLetters, reopened
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry, Expired, Forgotten, Settled
-from observatory.messages import DeadLetter, DeliveryRecord, MessagesExpired
+from observatory.errors import UnknownMessageError
+from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesExpired
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.request import Office, Request
+from observatory.modules.requests import Send
 from observatory.modules.table import Table
 
 
@@ -48,24 +50,25 @@ class CleanUp(Request[int]):
         return []
 
 
-class Record(Request[None]):
-    """Tell storage what has become of deliveries."""
+class Record(Request[bool]):
+    """Tell storage what has become of deliveries; answered with whether there may be more."""
 
     rank: ClassVar[int] = 6
-    __slots__ = ("_dispatcher", "_entries")
+    __slots__ = ("_dispatcher", "_entries", "_limit")
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, limit: int) -> None:
         super().__init__()
         self._dispatcher = dispatcher
+        self._limit = limit
         self._entries: Sequence[DeliveryRecord | Forgotten | DeadLetter | Settled] = ()
 
     def weight(self, table: Table) -> int:
         return 0
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._entries = self._dispatcher.untold()
+        self._entries = self._dispatcher.untold(self._limit)
         if not self._entries:
-            self.answer(None)
+            self.answer(False)
         return self._entries
 
     def undo(self, table: Table) -> None:
@@ -73,7 +76,7 @@ class Record(Request[None]):
 
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         self._dispatcher.told(self._entries)
-        self.answer(None)
+        self.answer(len(self._entries) >= self._limit)
         return []
 
 
@@ -91,10 +94,10 @@ class Expire(Request[int]):
         self._letters: list[DeadLetter] = []
 
     def weight(self, table: Table) -> int:
-        return self._limit
+        return len(table.expired(self._now, self._limit))
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._due = table.expiries.due(self._now, self._limit)
+        self._due = table.expired(self._now, self._limit)
         if not self._due:
             self.answer(0)
         self._letters = [
@@ -116,3 +119,25 @@ class Expire(Request[int]):
             office.dispatcher.dead_letters.load(letter, reopened(letter, None))
         self.answer(len(self._due))
         return parcels
+
+
+class Resend(Send):
+    """Send a message that has expired again, as a new one, and settle its dead letter with the same commit."""
+
+    __slots__ = ("_letter", "_letters")
+
+    def __init__(self, message: Message, size: int, awaited: frozenset[str], letter: str, letters: DeadLetters) -> None:
+        super().__init__(message, size, awaited)
+        self._letter = letter
+        self._letters = letters
+
+    def plan(self, table: Table) -> Sequence[Entry]:
+        if not self._letters.holds(EXPIRED, self._letter):
+            self.fail(UnknownMessageError(self._message.to, self._letter))
+            return ()
+        entries = super().plan(table)
+        return (*entries, Settled(EXPIRED, (self._letter,))) if entries else ()
+
+    def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
+        self._letters.drop(EXPIRED, self._letter)
+        return super().apply(office, numbers)

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _CLEANUP_BATCH = 1_000
 _EXPIRY_BATCH = 100
+_RECORD_BATCH = 1_000
 _RECORD_INTERVAL = 1.0  # seconds; what a crash takes of the ledger is found out again by recovery
 
 
@@ -67,6 +68,7 @@ class Writer:
         self._loaded = False  # the table has been filled, and delivery channels have been asked
         self._sound = False  # nothing has happened since that could make the table differ from storage
         self._closing = False
+        self._ended = False
         self._waiting = 0  # requests that were taken and are not served yet
         self._served = trio.lowlevel.ParkingLot()
         self._requests_in, self._requests = trio.open_memory_channel[Request[Any]](settings.max_requests)
@@ -85,16 +87,18 @@ class Writer:
 
     async def adopt(self, messages: Sequence[Message], origin: str) -> None:
         """Take messages in that another process has delivered through a delivery channel of this name."""
-        self.left_behind += await self.submit(AdoptForeign(messages, origin))
+        left_behind = await self.submit(AdoptForeign(messages, origin))
+        self.left_behind += left_behind
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; also while closing, when the last ones are carried out."""
-        if self._storage.durability == "memory":
-            await trio.lowlevel.checkpoint()
-        else:
-            await self._submit(Record(self._dispatcher))
+        await trio.lowlevel.checkpoint()
+        while self._storage.durability != "memory" and await self._submit(Record(self._dispatcher, _RECORD_BATCH)):
+            pass
 
     async def _submit(self, request: Request[T]) -> T:
+        if self._ended:
+            raise ClosedError("this Observatory is closed")
         try:
             self._requests_in.send_nowait(request)
         except trio.WouldBlock:
@@ -124,7 +128,7 @@ class Writer:
 
     def end(self) -> None:
         """Let everybody go who waits, and accept nothing any more: `run` will not be called again."""
-        self._closing = True
+        self._closing = self._ended = True
         waiting = self._take_waiting()
         for request in waiting:
             request.fail(ClosedError("this Observatory was closed before its turn came; nothing has happened"))

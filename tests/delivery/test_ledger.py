@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    ClosedError,
     DeadLetter,
     DeliveryRecord,
     Durability,
@@ -35,7 +36,7 @@ class DurableStorage(MemoryStorage):
 
     async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
         """Keep the batch, or fail."""
-        if self.deaf and not isinstance(batch[0], Message):
+        if self.deaf and isinstance(batch[0], DeliveryRecord | DeadLetter | Settled | Forgotten):
             raise StorageError("planned by the test")
         numbers = await super().append(batch)
         self.log.extend(batch)
@@ -272,3 +273,63 @@ async def test_a_dead_letter_without_its_message(open_with: Any, autojump_clock:
     await storage.append([letter])
     async with open_with({"c": RecordingChannel()}, storage=storage, recover=()) as observatory:
         assert observatory.dead_letters() == ()
+
+
+async def test_two_who_tell_at_once(open_with: Any, autojump_clock: MockClock) -> None:
+    """What changes while two commits of the ledger wait is told all the same."""
+    storage = DurableStorage()
+    async with open_with({"c": FailingChannel(permanent=True)}, storage=storage) as observatory:
+        await send(observatory)
+        await wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(observatory.mailbox.record)
+            nursery.start_soon(send, observatory)
+        await wait_all_tasks_blocked()
+    listed = observatory.dead_letters()
+    kept: list[Any] = []
+    await storage.replay(kept.extend)
+    assert [each for each in kept if isinstance(each, DeadLetter)] == list(listed)
+    assert len(listed) == 2
+
+
+async def test_dead_letters_that_come_and_go_untold(open_with: Any, autojump_clock: MockClock) -> None:
+    """Of a letter that storage never heard of, it does not hear that it is settled, either."""
+    storage = DurableStorage()
+    async with open_with({"c": FailingChannel(permanent=True)}, storage=storage) as observatory:
+        storage.deaf = True
+        message = await send(observatory)
+        await wait_all_tasks_blocked()
+        await observatory.mailbox.mark_read("a", message.id)
+        storage.deaf = False
+        await trio.sleep(2)
+        assert storage.told(DeadLetter) == storage.told(Settled) == []
+
+
+async def test_more_than_one_commit(open_with: Any, autojump_clock: MockClock) -> None:
+    """Thousands of records are told in pieces, and all of them at the end."""
+    storage = DurableStorage()
+    async with open_with({"c": RecordingChannel()}, storage=storage, required=("c",)) as observatory:
+        names = [f"agent-{number}" for number in range(2_500)]
+        await observatory.mailbox.broadcast_to_many(names, "x", "hello")
+    assert len(storage.told(DeliveryRecord)) == 2_500
+
+
+async def test_closing_beside_a_full_lane(open_with: Any, autojump_clock: MockClock) -> None:
+    """Observatory closes in its time although a batch still waits for room in a required lane."""
+    storage = DurableStorage()
+    async with open_with({"c": StuckChannel()}, storage=storage, required=("c",), lane_capacity=1) as observatory:
+        with trio.move_on_after(1):
+            async with trio.open_nursery() as nursery:
+                for _ in range(5):
+                    nursery.start_soon(send, observatory)
+        now = trio.current_time()
+    assert trio.current_time() - now == pytest.approx(11.0)
+
+
+async def test_closed(open_with: Any) -> None:
+    """Nothing is told any more then."""
+    async with open_with({"c": RecordingChannel()}, storage=DurableStorage()) as observatory:
+        pass
+    with pytest.raises(ClosedError):
+        await observatory.mailbox.record()

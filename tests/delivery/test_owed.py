@@ -221,3 +221,18 @@ async def test_closing_does_not_wait_for_the_impossible(open_with: Any, autojump
         now = trio.current_time()
     assert trio.current_time() == now
     assert observatory.undelivered == 3
+
+
+async def test_bounded_and_then_reachable(open_with: Any, autojump_clock: MockClock) -> None:
+    """A recipient of which one had to go at the bound is tried again like any other."""
+    channel = FailingChannel(times=0)
+    async with open_with({"c": channel}, required=("c",), dead_letters=1) as observatory:
+        messages = [(await observatory.mailbox.send_message(to, "x", "")).message for to in "aba"]
+        channel.left["a"] = channel.left["b"] = math.inf
+        for message in messages:
+            await observatory.mailbox.mark_read(message.to, message.id)
+        assert (lane_of(observatory).owed, lane_of(observatory).forgotten) == (1, 2)
+        channel.left["a"] = channel.left["b"] = 0
+        await trio.sleep(60)
+        assert lane_of(observatory).owed == 0
+        assert channel.delivered == messages[:2]

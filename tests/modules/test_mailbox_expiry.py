@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
@@ -10,8 +10,18 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Durability, InvalidInputError, MemoryStorage, Message, MessagesExpired, Observatory
-from observatory.testing import FailingChannel, FailingStorage, RecordingChannel
+from observatory import (
+    DeadLetter,
+    Durability,
+    Entry,
+    InvalidInputError,
+    MemoryStorage,
+    Message,
+    MessagesExpired,
+    Observatory,
+    PluginError,
+)
+from observatory.testing import FailingChannel, FailingStorage, RecordingChannel, StuckChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
@@ -20,6 +30,12 @@ class DurableStorage(MemoryStorage):
     """Outlives the Observatory."""
 
     durability: ClassVar[Durability] = "fsynced"
+    commits = 0
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Count the commits."""
+        self.commits += 1
+        return await super().append(batch)
 
 
 async def send(obs: Observatory, seconds: float | None = 10, content: str = "hello", to: str = "a") -> Message:
@@ -109,18 +125,20 @@ async def test_a_full_mailbox_has_room_again(open_here: Open, autojump_clock: Mo
         assert obs.mailbox.unread_count("a") == 1
 
 
-async def test_put_back(open_here: Open, autojump_clock: MockClock) -> None:
-    """Delivered again, it is the newest message, under its own id, and expires no more."""
+async def test_sent_again(open_here: Open, autojump_clock: MockClock) -> None:
+    """Delivered again, it is a new message with the same content, which expires no more."""
     channel = RecordingChannel()
     async with open_here(channels={"c": channel}) as obs:
-        message = await send(obs)
+        message = await send(obs, content="expires")
         await trio.sleep(11)
-        other = await send(obs, None)
+        other = await send(obs, None, content="other")
         assert await obs.redeliver([other.id]) == 0
         assert await obs.redeliver([message.id]) == 1
         await trio.sleep(100)
-        assert obs.mailbox.get_messages("a") == [message, other]
-        assert channel.delivered == [other, message]
+        again, _ = obs.mailbox.get_messages("a")
+        assert (again.content, again.from_, again.read) == ("expires", "x", False)
+        assert again.id != message.id
+        assert channel.delivered == [other, again]
         assert obs.dead_letters() == ()
 
 
@@ -194,3 +212,89 @@ async def test_what_is_no_time(open_here: Open, seconds: Any) -> None:
         with pytest.raises(InvalidInputError, match="expires_in: expected seconds above 0 and up to 315,360,000"):
             await send(obs, seconds)
         assert obs.mailbox.get_messages("a") == []
+
+
+class Files(RecordingChannel):
+    """Keeps what was delivered for the next Observatory, and may fail to take it back."""
+
+    recovers = True
+
+    async def recover(self, agents: Any, adopt: Any) -> None:
+        """Hand over what is there."""
+        await adopt(self.delivered)
+
+
+async def test_a_file_that_was_not_taken_back(open_here: Open, autojump_clock: MockClock) -> None:
+    """What expired does not come back as unread at the next start, and its file goes."""
+    storage, files = DurableStorage(), Files()
+    async with open_here(storage=storage, channels={"c": files}) as obs:
+        message = await send(obs)
+        await trio.sleep(11)
+    files.delivered = [message]
+    async with open_here(storage=storage, channels={"c": files}) as obs:
+        await wait_all_tasks_blocked()
+        assert obs.mailbox.get_messages("a") == files.delivered == []
+        assert [letter.message.id for letter in obs.dead_letters()] == [message.id]
+
+
+async def test_what_is_owed_does_not_reach_what_is_sent_again(open_here: Open, autojump_clock: MockClock) -> None:
+    """A retraction that comes late takes back the expired message, and not the one that was sent in its place."""
+    channel = FailingChannel(times=0)
+    async with open_here(channels={"c": channel}) as obs:
+        await send(obs)
+        await wait_all_tasks_blocked()
+        channel.left["a"] = 1
+        await trio.sleep(10.02)
+        assert await obs.redeliver() == 1
+        await trio.sleep(60)
+        assert channel.delivered == obs.mailbox.get_messages("a")
+        assert len(channel.delivered) == 1
+
+
+async def test_sent_again_and_restarted(open_here: Open, autojump_clock: MockClock) -> None:
+    """The dead letter leaves with the same commit: it cannot be sent twice, whatever comes between."""
+    storage = DurableStorage()
+    async with open_here(storage=storage) as obs:
+        await send(obs)
+        await trio.sleep(11)
+        commits = storage.commits
+        assert await obs.redeliver() == 1
+        assert storage.commits == commits + 1
+        stored: list[Any] = []
+        await storage.replay(stored.extend)
+        assert not any(isinstance(each, DeadLetter) for each in stored)
+
+
+async def test_the_task_dies_with_it(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
+    """What was committed all the same is a dead letter, and subscribers hear of it."""
+    async with open_here(storage=broken_storage) as obs, obs.pubsub.subscribe("agent:a") as subscription:
+        message = await send(obs)
+        broken_storage.breaks = "after"
+        await trio.sleep(30)
+        assert obs.mailbox.get_messages("a") == []
+        assert [letter.message for letter in obs.dead_letters()] == [message]
+        payloads = [event.payload for event in await subscription.receive_batch()]
+        assert payloads == [message, MessagesExpired("a", (message.id,))]
+        assert await obs.redeliver() == 1
+
+
+async def test_beside_a_lane_that_is_almost_full(open_here: Open, autojump_clock: MockClock) -> None:
+    """One message that expires needs room for one retraction, and holds nobody up."""
+    delivery = {"required": ("c",), "lane_capacity": 20}
+    with trio.CancelScope() as scope:
+        async with open_here(channels={"c": StuckChannel()}, delivery=delivery) as obs, trio.open_nursery() as nursery:
+            nursery.start_soon(send, obs)
+            nursery.start_soon(send, obs, None, "other", "b")
+            await trio.sleep(11)
+            assert obs.mailbox.unread_count("a") == 0
+            nursery.start_soon(send, obs, None, "third", "b")
+            await trio.sleep(1)
+            assert obs.mailbox.unread_count("b") == 2
+            scope.cancel()
+
+
+async def test_the_name_of_a_delivery_channel(open_here: Open) -> None:
+    """None may be called what stands for the mailbox in a dead letter."""
+    with pytest.raises(PluginError, match="the name for what expires in a mailbox; choose another"):
+        async with open_here(channels={"mailbox": RecordingChannel()}):
+            pytest.fail("it has opened")

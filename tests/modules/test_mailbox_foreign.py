@@ -231,3 +231,27 @@ async def test_a_delivery_channel_that_cannot_watch() -> None:
 
     with pytest.raises(NotImplementedError, match="RecordingChannel does not watch"):
         await RecordingChannel().watch(never, never)
+
+
+async def test_adopted_twice_at_once(open_here: Open) -> None:
+    """Two who have found the same message at the same time add it once."""
+    channel = WatchingChannel()
+    async with open_here(channels={"w": channel}) as obs:
+        found = messages("a")
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(channel.adopt, found)
+        assert obs.mailbox.agent_stats("a").total == obs.mailbox.unread_count("a") == 1
+        await obs.mailbox.mark_read("a", found[0].id)
+        assert obs.mailbox.unread_count("a") == 0
+
+
+async def test_left_behind_at_once(open_here: Open) -> None:
+    """What several have to leave where it is at the same time is counted together."""
+    channel = WatchingChannel()
+    async with open_here(channels={"w": channel}, mailbox={"max_messages": 1}) as obs:
+        await obs.mailbox.send_message("a", "x", "full")
+        async with trio.open_nursery() as nursery:
+            for message in messages("a", "a", "a"):
+                nursery.start_soon(channel.adopt, [message])
+        assert obs.statistics().mailbox.left_behind == 3

@@ -13,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
     Clock,
+    DeliveryError,
     Durability,
     IdempotencyError,
     InvalidInputError,
@@ -21,6 +22,7 @@ from observatory import (
     OutcomeUnknownError,
     Receipt,
     StorageError,
+    StoredKey,
     TrioClock,
 )
 from observatory.testing import FailingChannel, FailingStorage, RecordingChannel
@@ -251,3 +253,55 @@ async def test_something_else_while_the_first_is_under_way(open_here: Open, gate
                 await send(obs, "other")
             gated_channel.gate.set()
         assert len(obs.mailbox.get_messages("a")) == 1
+
+
+async def test_a_key_that_is_used_again_after_a_day(open_here: Open, autojump_clock: MockClock) -> None:
+    """It is not forgotten with the one that it replaces, although others come in the same batch."""
+    async with open_here() as obs:
+        await send(obs)
+        await trio.sleep(25 * HOUR)
+        async with trio.open_nursery() as nursery:
+            for key in ("key", "other", "third"):
+                nursery.start_soon(lambda key: send(obs, key=key), key)
+        assert [(await send(obs, key=key)).duplicate for key in ("key", "other", "third")] == [True] * 3
+
+
+async def test_old_keys_leave_storage(open_here: Open, autojump_clock: MockClock) -> None:
+    """With each new one up to two that are older than a day, also when many come at once."""
+    storage = DurableStorage()
+    async with open_here(storage=storage) as obs:
+        for number in range(10):
+            await send(obs, key=f"old-{number}")
+        await trio.sleep(25 * HOUR)
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(lambda number: send(obs, key=f"new-{number}"), number)
+    kept: list[Any] = []
+    await storage.replay(kept.extend)
+    keys = [each.key.key for each in kept if isinstance(each, StoredKey)]
+    assert sorted(keys) == [f"new-{number}" for number in range(5)]
+
+
+async def test_old_keys_stay_when_the_commit_fails(open_here: Open, autojump_clock: MockClock) -> None:
+    """What should have gone is as it was, and goes with the next one."""
+    storage = FailingStorage()
+    async with open_here(storage=storage) as obs:
+        await send(obs, key="old")
+        await trio.sleep(25 * HOUR)
+        storage.failing = True
+        with pytest.raises(StorageError):
+            await send(obs, key="new")
+        storage.failing = False
+        assert not (await send(obs, key="new")).duplicate
+
+
+async def test_what_is_required_of_a_duplicate(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
+    """A delivery channel that the ledger knows nothing of has not delivered it."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"old": RecordingChannel()}) as obs:
+        await send(obs)
+    async with open_here(storage=storage, channels={"new": RecordingChannel()}) as obs:
+        with pytest.raises(DeliveryError, match="new is queued"):
+            await obs.mailbox.send_message(
+                "a", "x", "hello", metadata={"n": [1]}, idempotency_key="key", require=["new"]
+            )

@@ -175,6 +175,21 @@ async def test_short_writes(
     assert_whole(bench, *posts)
 
 
+async def test_a_file_system_without_nameless_files(bench: Any, written: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it refuses them, files have temporary names, which they lose again."""
+    open_file = os.open
+
+    def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return open_file(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    posts = [bench.post(), bench.post(to="other")]
+    assert await bench.channel.deliver(posts) == [written] * 2
+    assert_whole(bench, *posts)
+
+
 async def test_read_only(bench: Any, written: Done) -> None:
     """Trying again does not help until it is writable: every job fails for good, and nothing has changed."""
     first, second = bench.post(), bench.post()

@@ -181,6 +181,22 @@ async def test_a_folder_on_a_file_system_of_its_own(bench: Any, system: System, 
     assert {"fsync agent", "fsync other"} <= set(system.calls)
 
 
+@pytest.mark.parametrize("release", ["5.7.19-generic", "4.19.0", "unknown"])
+def test_a_syncfs_that_does_not_tell_of_errors(release: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an older Linux it is not used."""
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", release, "", "")))
+    assert disk.find_syncfs() is None
+
+
+async def test_the_kind_of_a_file_system(bench: Any, mounted: Path) -> None:
+    """It is that of the mount on which a folder lies."""
+    descriptor = os.open(mounted, os.O_RDONLY)
+    try:
+        assert disk.file_system_of(descriptor) == "tmpfs"
+    finally:
+        os.close(descriptor)
+
+
 async def test_files_with_temporary_names(bench: Any, system: System) -> None:
     """Where a file must have a name, it has a temporary one until its data is synced."""
     system.use_named_files()
