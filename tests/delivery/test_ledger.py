@@ -333,3 +333,27 @@ async def test_closed(open_with: Any) -> None:
         pass
     with pytest.raises(ClosedError):
         await observatory.mailbox.record()
+
+
+async def test_a_dead_letter_that_is_tried_again_while_storage_is_told(
+    open_with: Any, autojump_clock: MockClock
+) -> None:
+    """When it is given up once more, storage holds the newer letter."""
+
+    class Slow(DurableStorage):
+        async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+            if any(isinstance(entry, DeadLetter) for entry in batch):
+                await trio.sleep(3)
+            return await super().append(batch)
+
+    storage = Slow()
+    async with open_with({"c": FailingChannel(permanent=True)}, storage=storage) as observatory:
+        message = await send(observatory)
+        await trio.sleep(1.5)
+        assert await observatory.redeliver() == 1
+        await trio.sleep(10)
+        listed = observatory.dead_letters()
+        assert [letter.message for letter in listed] == [message]
+    kept: list[Any] = []
+    await storage.replay(kept.extend)
+    assert [each for each in kept if isinstance(each, DeadLetter)] == list(listed)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from observatory_inbox import InboxSettings, disk
 
 from observatory import Done, Failed, Outcome, Retraction
@@ -190,6 +191,7 @@ def test_a_syncfs_that_does_not_tell_of_errors(release: str, monkeypatch: pytest
 
 async def test_the_kind_of_a_file_system(bench: Any, mounted: Path) -> None:
     """It is that of the mount on which a folder lies."""
+    await trio.lowlevel.checkpoint()
     descriptor = os.open(mounted, os.O_RDONLY)
     try:
         assert disk.file_system_of(descriptor) == "tmpfs"

@@ -55,6 +55,8 @@ def telling(path: Path) -> Iterator[None]:
         undecodable = "decode to UTF-8" in str(error)  # the module's own error, with no code
         text = DAMAGED if undecodable else _FAULTS.get(code, "could not do that")
         raise fault(path, f"{text} ({error})") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it has found in a damaged schema
+        raise fault(path, f"{DAMAGED} (its schema is no text)") from error
     except OSError as error:
         text = _FAULTS[sqlite3.SQLITE_CANTOPEN]
         raise fault(path, f"{text} ({error.strerror})") from error

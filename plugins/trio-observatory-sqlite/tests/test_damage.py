@@ -77,6 +77,15 @@ async def test_pages_of_zeros(bench: Any, kept: list[Stored]) -> None:
     assert len(refused) > pages // 2
 
 
+async def test_a_schema_that_is_no_text(bench: Any, kept: list[Stored]) -> None:
+    """It is told as damage, although SQLite's own words about it cannot be read."""
+    place = bench.path.read_bytes().index(b"CREATE TABLE")
+    for offset in range(60):
+        refusal = await damage(bench, overwrite(place + offset, b"\xa5"))
+        assert isinstance(refusal, list) or "was left as it is" in refusal
+    assert await bench.everything() == kept
+
+
 async def test_single_bytes(bench: Any, kept: list[Stored]) -> None:
     """A byte that is wrong may be a letter in a text; but no message is missing where the database is not refused."""
     chance = random.Random(SEED)
