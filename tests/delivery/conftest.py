@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
+import trio
 
 from observatory import (
     ChannelFactory,
+    DeadLetter,
     DeliveryChannel,
+    DeliveryRecord,
     DeliverySettings,
+    Durability,
+    Entry,
+    Forgotten,
+    MemoryStorage,
     Observatory,
+    Settled,
     StorageBackend,
+    StorageError,
     StorageSettings,
     SupervisionSettings,
     open_observatory,
@@ -51,3 +60,41 @@ def open_with(bare_settings: Any) -> Open:
         return open_observatory(settings, plugins=[plugin], recover=recover)
 
     return open_with
+
+
+class DurableStorage(MemoryStorage):
+    """Outlives the Observatory and keeps what it was told.
+
+    Attributes:
+        log: every entry.
+        deaf: whether it fails to be told of deliveries.
+        seconds: how long it takes to be told of them.
+    """
+
+    durability: ClassVar[Durability] = "fsynced"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Entry] = []
+        self.deaf = False
+        self.seconds = 0.0
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Keep the batch, slowly, or fail."""
+        if isinstance(batch[0], DeliveryRecord | DeadLetter | Settled | Forgotten):
+            await trio.sleep(self.seconds)
+            if self.deaf:
+                raise StorageError("planned by the test")
+        numbers = await super().append(batch)
+        self.log.extend(batch)
+        return numbers
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        """Return the entries of one kind."""
+        return [entry for entry in self.log if isinstance(entry, kind)]
+
+
+@pytest.fixture
+def durable_storage() -> DurableStorage:
+    """Return a storage backend that outlives the Observatory."""
+    return DurableStorage()

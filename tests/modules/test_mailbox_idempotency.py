@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +11,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
-    Clock,
     DeliveryError,
     Durability,
     IdempotencyError,
@@ -22,7 +20,6 @@ from observatory import (
     OutcomeUnknownError,
     Receipt,
     StorageError,
-    StoredKey,
     TrioClock,
 )
 from observatory.testing import FailingChannel, FailingStorage, RecordingChannel
@@ -37,9 +34,16 @@ class DurableStorage(MemoryStorage):
     durability: ClassVar[Durability] = "fsynced"
 
 
-async def send(obs: Observatory, content: str = "hello", *, key: str = "key", sender: str = "x") -> Receipt:
+async def send(
+    obs: Observatory, content: str = "hello", *, key: str = "key", sender: str = "x", **more: Any
+) -> Receipt:
     """Send to `a` under a key."""
-    return await obs.mailbox.send_message("a", sender, content, metadata={"n": [1]}, idempotency_key=key)
+    return await obs.mailbox.send_message("a", sender, content, metadata={"n": [1]}, idempotency_key=key, **more)
+
+
+async def collect(obs: Observatory, receipts: list[Receipt]) -> None:
+    """Send, and keep the receipt."""
+    receipts.append(await send(obs))
 
 
 async def test_again(open_here: Open) -> None:
@@ -84,16 +88,11 @@ async def test_each_sender_has_keys_of_its_own(open_here: Open) -> None:
 
 async def test_twins(open_here: Open) -> None:
     """Those who ask at the same time wait for the first one's receipt."""
-    storage = MemoryStorage()
-    async with open_here(storage=storage) as obs:
+    async with open_here() as obs:
         receipts: list[Receipt] = []
-
-        async def one() -> None:
-            receipts.append(await send(obs))
-
         async with trio.open_nursery() as nursery:
             for _ in range(5):
-                nursery.start_soon(one)
+                nursery.start_soon(collect, obs, receipts)
         assert sorted(receipt.duplicate for receipt in receipts) == [False, True, True, True, True]
         assert len({receipt.message.id for receipt in receipts}) == 1
         assert len(obs.mailbox.get_messages("a")) == 1
@@ -103,13 +102,7 @@ async def test_a_twin_of_one_that_is_being_delivered(open_here: Open, gated_chan
     """It waits for the same deliveries, although the first one was cancelled meanwhile."""
     async with open_here(channels={"c": gated_channel}, delivery={"required": ("c",)}) as obs:
         receipts: list[Receipt] = []
-
-        async def one() -> None:
-            receipts.append(await send(obs))
-
         async with trio.open_nursery() as nursery:
-            with trio.move_on_after(0):
-                await wait_all_tasks_blocked()
             scope = trio.CancelScope()
 
             async def first() -> None:
@@ -118,7 +111,7 @@ async def test_a_twin_of_one_that_is_being_delivered(open_here: Open, gated_chan
 
             nursery.start_soon(first)
             await wait_all_tasks_blocked()
-            nursery.start_soon(one)
+            nursery.start_soon(collect, obs, receipts)
             await wait_all_tasks_blocked()
             scope.cancel()
             await wait_all_tasks_blocked()
@@ -162,40 +155,10 @@ async def test_its_message_has_left(open_here: Open) -> None:
         assert obs.mailbox.get_messages("a") == []
 
 
-async def test_after_a_day(open_here: Open, autojump_clock: MockClock) -> None:
-    """A key is forgotten 24 hours after its message."""
-    async with open_here() as obs:
-        await send(obs)
-        await trio.sleep(24 * HOUR - 1)
-        assert (await send(obs)).duplicate
-        await trio.sleep(2)
-        assert not (await send(obs)).duplicate
-
-
-class SetClock(Clock):
-    """Shows what it is set to."""
-
-    time = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
-
-    def _read(self) -> int:
-        return int(self.time * 1_000_000)
-
-
-@pytest.mark.parametrize("hours", [-48, -1, 1, 23])
-async def test_the_clock_is_set(open_here: Open, hours: int) -> None:
-    """Set back by any time, or forward within the day, a key still holds."""
-    clock = SetClock()
-    async with open_here(clock=clock) as obs:
-        await send(obs)
-        clock.time += hours * HOUR
-        assert (await send(obs)).duplicate
-
-
 async def test_after_a_restart(open_here: Open) -> None:
     """A storage backend that is durable keeps keys, and delivery states with them."""
-    storage = DurableStorage()
-    channel = RecordingChannel()
-    more: dict[str, Any] = {"storage": storage, "channels": {"c": channel}, "delivery": {"required": ("c",)}}
+    channels = {"c": RecordingChannel()}
+    more: dict[str, Any] = {"storage": DurableStorage(), "channels": channels, "delivery": {"required": ("c",)}}
     async with open_here(**more) as obs:
         first = await send(obs)
     async with open_here(**more) as obs:
@@ -255,53 +218,11 @@ async def test_something_else_while_the_first_is_under_way(open_here: Open, gate
         assert len(obs.mailbox.get_messages("a")) == 1
 
 
-async def test_a_key_that_is_used_again_after_a_day(open_here: Open, autojump_clock: MockClock) -> None:
-    """It is not forgotten with the one that it replaces, although others come in the same batch."""
-    async with open_here() as obs:
-        await send(obs)
-        await trio.sleep(25 * HOUR)
-        async with trio.open_nursery() as nursery:
-            for key in ("key", "other", "third"):
-                nursery.start_soon(lambda key: send(obs, key=key), key)
-        assert [(await send(obs, key=key)).duplicate for key in ("key", "other", "third")] == [True] * 3
-
-
-async def test_old_keys_leave_storage(open_here: Open, autojump_clock: MockClock) -> None:
-    """With each new one up to two that are older than a day, also when many come at once."""
-    storage = DurableStorage()
-    async with open_here(storage=storage) as obs:
-        for number in range(10):
-            await send(obs, key=f"old-{number}")
-        await trio.sleep(25 * HOUR)
-        async with trio.open_nursery() as nursery:
-            for number in range(5):
-                nursery.start_soon(lambda number: send(obs, key=f"new-{number}"), number)
-    kept: list[Any] = []
-    await storage.replay(kept.extend)
-    keys = [each.key.key for each in kept if isinstance(each, StoredKey)]
-    assert sorted(keys) == [f"new-{number}" for number in range(5)]
-
-
-async def test_old_keys_stay_when_the_commit_fails(open_here: Open, autojump_clock: MockClock) -> None:
-    """What should have gone is as it was, and goes with the next one."""
-    storage = FailingStorage()
-    async with open_here(storage=storage) as obs:
-        await send(obs, key="old")
-        await trio.sleep(25 * HOUR)
-        storage.failing = True
-        with pytest.raises(StorageError):
-            await send(obs, key="new")
-        storage.failing = False
-        assert not (await send(obs, key="new")).duplicate
-
-
-async def test_what_is_required_of_a_duplicate(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
+async def test_what_is_required_of_a_duplicate(open_here: Open) -> None:
     """A delivery channel that the ledger knows nothing of has not delivered it."""
     storage = DurableStorage()
     async with open_here(storage=storage, channels={"old": RecordingChannel()}) as obs:
         await send(obs)
     async with open_here(storage=storage, channels={"new": RecordingChannel()}) as obs:
         with pytest.raises(DeliveryError, match="new is queued"):
-            await obs.mailbox.send_message(
-                "a", "x", "hello", metadata={"n": [1]}, idempotency_key="key", require=["new"]
-            )
+            await send(obs, require=["new"])
