@@ -31,7 +31,17 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the core and every plugin as they are installed; what follows `--` goes to pytest."""
     install(session, "tests")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-m", "not faults", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill, starve and cut the power of real processes, and count what hit; `nox -s faults -- brief` is CI's part of it."""
+    install(session, "tests")
+    with session.chdir("tests/faults/node"):
+        session.run("npm", "ci", "--silent", external=True)
+    extent, *rest = session.posargs or ["whole"]
+    session.run("pytest", "-m", "faults", "tests/faults", *rest, env={"FAULTS_EXTENT": extent})
 
 
 @nox.session
@@ -39,7 +49,7 @@ def coverage(session: nox.Session) -> None:
     """Test again under coverage: every branch of `observatory/` is run."""
     install(session, "coverage")
     session.run("coverage", "erase")
-    session.run("coverage", "run", f"{session.bin}/pytest", "-m", "not slow", *session.posargs)
+    session.run("coverage", "run", f"{session.bin}/pytest", "-m", "not slow and not faults", *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 

@@ -11,11 +11,11 @@ import trio
 from observatory import Adopt, Gone, Message
 from observatory_inbox.format import SUFFIX, is_id, is_name
 from observatory_inbox.known import Known
-from observatory_inbox.listener import Changes
 from observatory_inbox.recovery import Recovery
-from observatory_inbox.stamps import Stamps
 from observatory_inbox.survey import Listing, Survey
-from observatory_inbox.watching import Watching
+from observatory_inbox.watching.changes import Changes
+from observatory_inbox.watching.following import Watching
+from observatory_inbox.watching.stamps import Stamps
 
 _STEP_DIRECTORIES = 50
 """Directories listed at a time."""
@@ -69,14 +69,14 @@ class Adoption:
         """Look at what the system tells; what we did ourselves costs no look at the files."""
         with self._known.look():
             self._forget(changes.vanished)
-            removed = {to for to, names in changes.removed.items() if self._known.knows_any(to, _ids(names))}
+            removed = {to for to, names in changes.removed.items() if self._known.misses_any(to, _ids(names))}
             lists = {*changes.appeared, *changes.vanished, *removed}
             written = {to: _ids(names) for to, names in changes.written.items() if to not in lists}
             await self._list(lists)
             await self._read({to: self._known.strangers(to, ids) for to, ids in written.items() if is_name(to)})
 
-    async def sweep(self) -> str | None:
-        """Look into every directory that has changed, and at files that were half written; say what is in the way."""
+    async def sweep(self) -> None:
+        """Look into every directory that has changed, and at files that were half written."""
         with self._known.look():
             try:
                 changed, vanished = await trio.to_thread.run_sync(self._stamps.changed)
@@ -84,22 +84,20 @@ class Adoption:
                 changed, vanished = [], self._stamps.clear()
             except OSError as error:
                 self._survey.recovery.leave_closed(self._folder, error)
-                return self._folder
+                return
             self._forget(vanished)
             await self._list(changed)
             self._looked = True
             await self._read(self._survey.refused())
-        return self._others() or self._survey.obstacle()
+        self._name_others()
 
-    def _others(self) -> str | None:
-        """Count and name what is no directory of a recipient; return a symbolic link among it."""
+    def _name_others(self) -> None:
+        """Count and name what is no directory of a recipient."""
         recovery, others = self._survey.recovery, self._stamps.others
         recovery.forget_others(self._folder, [*others, *self._stamps.directories()])
         for name, kind in others.items():
             path = os.path.join(self._folder, name)
             recovery.leave("foreign" if kind == "file" else kind, path, "not the directory of a recipient")
-        links = (name for name, kind in others.items() if kind == "symlink")
-        return next((os.path.join(self._folder, name) for name in links), None)
 
     def _forget(self, vanished: Iterable[str]) -> None:
         """Forget directories: what was in them may be anywhere."""

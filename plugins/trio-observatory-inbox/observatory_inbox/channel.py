@@ -68,10 +68,11 @@ class InboxChannel(DeliveryChannel):
         """Write and remove the files of a batch."""
         # Never abandoned: a batch is bounded, and a thread left behind could write after a later retraction.
         work = self._work_for(batch)
-        with self._known.batch(batch):
+        if self.watches:
+            with self._known.batch(batch) as settle:
+                settle(outcomes := await self._hop.run(work.carry_out))
+        else:
             outcomes = await self._hop.run(work.carry_out)
-            if self.watches:
-                self._known.settle(batch, outcomes)
         self._written += work.written
         self._removed += work.removed
         return outcomes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -19,41 +20,42 @@ class Known:
     """The files that this process has written or adopted, and that nobody has taken since."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, set[str]] = {}
+        self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._unsettled: dict[_File, None] = {}  # a write or a removal has failed, and is tried again
-        self._in_hand: tuple[_File, ...] = ()  # of the batch under way
-        self._touched: set[_File] | None = None  # since the look began, when there is one
+        self._in_hand: Sequence[_File | None] = ()  # of the batch under way
+        self._touched: set[_File | None] | None = None  # since the look began, when there is one
 
     @contextmanager
-    def batch(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """Leave the files of a batch alone while it is under way."""
-        self._in_hand = tuple(filter(None, map(_file_of, jobs)))
+    def batch(self, jobs: Sequence[Job]) -> Iterator[Callable[[Sequence[Outcome]], None]]:
+        """Leave the files of a batch alone while it is under way; gives what takes note of what became of it."""
+        files = [_file_of(job) for job in jobs]
+        self._in_hand = files
         if self._touched is not None:
-            self._touched.update(self._in_hand)
+            self._touched.update(files)
         try:
-            yield
+            yield lambda outcomes: self._settle(jobs, files, outcomes)
         finally:
             self._in_hand = ()
 
-    def settle(self, jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
-        """Note what became of a batch."""
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            file = _file_of(job)
+    def _settle(self, jobs: Iterable[Job], files: Iterable[_File | None], outcomes: Iterable[Outcome]) -> None:
+        for job, file, outcome in zip(jobs, files, outcomes, strict=True):
             if file is None:
                 continue
+            if self._unsettled:
+                self._unsettled.pop(file, None)
+            if isinstance(job, Post) and isinstance(outcome, Done):
+                self._ids[file[0]].add(file[1])
+                continue
             self._forget_one(*file)
-            self._unsettled.pop(file, None)
             if not isinstance(outcome, Done):
                 self._unsettled[file] = None
-            elif isinstance(job, Post):
-                self._ids.setdefault(file[0], set()).add(file[1])
         while len(self._unsettled) > _MAX_UNSETTLED:
             del self._unsettled[next(iter(self._unsettled))]
 
     def add(self, messages: Iterable[Message]) -> None:
         """Note files that were adopted."""
         for message in messages:
-            self._ids.setdefault(message.to, set()).add(message.id)
+            self._ids[message.to].add(message.id)
 
     @contextmanager
     def look(self) -> Iterator[None]:
@@ -72,18 +74,14 @@ class Known:
         """Return what was known before the look, was not touched since, and was not listed."""
         return [id for id in self._ids.get(to, set()) - listed if not self._ours((to, id))]
 
-    def knows_any(self, to: str, ids: Set[str]) -> bool:
-        """Return whether at least one of them is known."""
-        return not ids.isdisjoint(self._ids.get(to, set()))
+    def misses_any(self, to: str, removed: Set[str]) -> bool:
+        """Return whether at least one of them is known and not ours to remove."""
+        return any(not self._ours((to, id)) for id in removed & self._ids.get(to, set()))
 
     def forget(self, to: str, ids: Iterable[str] | None = None) -> None:
         """Forget files of a recipient, or all of them."""
         for id in tuple(self._ids.get(to, ()) if ids is None else ids):
             self._forget_one(to, id)
-
-    def recipients(self) -> Set[str]:
-        """Return who has files."""
-        return self._ids.keys()
 
     def _ours(self, file: _File) -> bool:
         return file in self._unsettled or (self._touched is not None and file in self._touched)

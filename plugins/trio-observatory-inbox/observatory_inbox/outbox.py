@@ -12,11 +12,11 @@ import trio
 
 from observatory import Context, Service
 from observatory_inbox.files import ensure_directory, open_directory
-from observatory_inbox.listener import Changes
 from observatory_inbox.settings import InboxSettings
-from observatory_inbox.stamps import Stamps
 from observatory_inbox.tray import Tray, is_response
-from observatory_inbox.watching import POLL, Watching
+from observatory_inbox.watching.changes import Changes
+from observatory_inbox.watching.following import POLL, Watching
+from observatory_inbox.watching.stamps import Stamps
 
 
 class Outbox(Service):
@@ -74,19 +74,17 @@ class Outbox(Service):
         written = {session for session, names in changes.written.items() if any(map(is_response, names))}
         await self._publish({*changes.appeared, *changes.vanished, *written})
 
-    async def sweep(self) -> str | None:
-        """Publish what has been missed, and look again at what could not be decoded; say what is in the way."""
+    async def sweep(self) -> None:
+        """Publish what has been missed, and look again at what could not be decoded."""
         try:
             changed, vanished = await trio.to_thread.run_sync(self._stamps.changed)
         except FileNotFoundError:
             changed, vanished = [], self._stamps.clear()
         except OSError:
-            return self._folder
+            return  # such as a link in its place
         for session in vanished:
             self._tray.forget(session)
         await self._publish({*changed, *self._tray.unfinished()})
-        links = (name for name, kind in self._stamps.others.items() if kind == "symlink")
-        return next((os.path.join(self._folder, name) for name in links), self._tray.obstacle())
 
     async def _publish(self, sessions: Collection[str]) -> None:
         if not sessions:

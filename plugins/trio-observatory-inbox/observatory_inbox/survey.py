@@ -14,7 +14,7 @@ import attrs
 from observatory import Message
 from observatory_inbox.files import open_directory
 from observatory_inbox.format import SUFFIX, is_name
-from observatory_inbox.listing import entries_of, kind_of
+from observatory_inbox.listing import entries_of
 from observatory_inbox.recovery import STEP_BYTES, STEP_LOOKS, Recovery, Refusal
 
 GRACE = 1.0
@@ -65,11 +65,6 @@ class Survey:
         self._folder = folder
         self._identities: dict[str, _Identity] = {}
         self._refused: dict[str, dict[str, _Refused | None]] = {}  # None: not to be looked at
-        self._obstacles: dict[str, str] = {}
-
-    def obstacle(self) -> str | None:
-        """Return the path of a link or a directory where none belongs, as far as they were listed."""
-        return next(iter(self._obstacles.values()), None)
 
     def pass_over(self, to: str, ids: Iterable[str]) -> None:
         """Never look at these files."""
@@ -82,7 +77,7 @@ class Survey:
 
     def forget(self, to: str) -> None:
         """Forget a directory that is gone."""
-        for memory in (self._identities, self._refused, self._obstacles):
+        for memory in (self._identities, self._refused):
             memory.pop(to, None)
         self.recovery.forget_others(os.path.join(self._folder, to), ())
 
@@ -124,22 +119,14 @@ class Survey:
         """Return the ids of a directory's files, and forget what was remembered of those that are gone."""
         ids: set[str] = set()
         others: set[str] = set()
-        obstacle: str | None = None
         valid = is_name(to)
         if not valid:
             self.recovery.leave("invalid_name", path, "no name of a recipient")
         for entry in entries_of(directory):
-            name = entry.name
-            if not entry.is_file(follow_symlinks=False) and kind_of(entry) in ("symlink", "directory"):
-                obstacle = os.path.join(path, name)
             if valid and (id := self.recovery.candidate(entry, directory, path)) is not None:
                 ids.add(id)
             else:
-                others.add(name)
-        if obstacle is not None:
-            self._obstacles[to] = obstacle
-        else:
-            self._obstacles.pop(to, None)
+                others.add(entry.name)
         if to in self._refused:
             self._refused[to] = {id: refused for id, refused in self._refused[to].items() if id in ids}
         self.recovery.forget_others(path, others.union(id + SUFFIX for id in ids))

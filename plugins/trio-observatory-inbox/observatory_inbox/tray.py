@@ -69,19 +69,13 @@ class Tray:
         self._doubts: dict[_Place, tuple[Signature, float]] = {}  # may be half written
         self._published: dict[_Place, Signature] = {}  # could not be removed
         self._named: dict[str, set[str]] = {}
-        self._obstacles: dict[str, str] = {}
 
     def unfinished(self) -> set[str]:
         """Return the sessions with files that need another look although nothing has changed."""
         return {session for session, _ in (*self._doubts, *self._published)}
 
-    def obstacle(self) -> str | None:
-        """Return the path of a link or a directory where none belongs, as far as they were listed."""
-        return next(iter(self._obstacles.values()), None)
-
     def forget(self, session: str) -> None:
         """Forget a directory that is gone."""
-        self._obstacles.pop(session, None)
         self._forget_others(session, ())
 
     def take(self, sessions: Iterable[str], now: float) -> Generator[list[Taken], None, None]:
@@ -132,11 +126,8 @@ class Tray:
         found: list[tuple[int, str]] = []
         present: set[str] = {""}
         valid = is_name(session)
-        self._obstacles.pop(session, None)
         for entry in entries_of(directory):
             name, kind = entry.name, kind_of(entry)
-            if kind in ("symlink", "directory"):
-                self._obstacles[session] = os.path.join(self._folder, session, name)
             if not valid or not is_response(name):
                 continue  # the writer's temporary files, and what is none of ours
             present.add(name)

@@ -7,7 +7,8 @@ import itertools
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,45 @@ import trio
 from observatory_inbox import InboxChannel, InboxSettings
 
 from observatory import Clock, Context, Message, Post, PubSub
+
+_PATIENCE = 1_000  # seconds of a clock that some tests hurry
+
+
+class Watch:
+    """What a watching delivery channel has told, and waiting for it."""
+
+    def __init__(self) -> None:
+        self.adopted: list[Message] = []
+        self.gone: list[tuple[str, list[str]]] = []
+        self._told = trio.Event()
+
+    async def adopt(self, messages: Sequence[Message]) -> None:
+        """Take messages."""
+        await trio.lowlevel.checkpoint()
+        self.adopted.extend(messages)
+        self._tell()
+
+    async def take_gone(self, to: str, ids: Sequence[str]) -> None:
+        """Take what is gone."""
+        await trio.lowlevel.checkpoint()
+        self.gone.append((to, list(ids)))
+        self._tell()
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until something has been told, or seen otherwise."""
+        with trio.fail_after(_PATIENCE):  # some tests hurry the clock
+            await trio.lowlevel.checkpoint()
+            while not happened():
+                with trio.move_on_after(0.01):
+                    await self._told.wait()
+
+    def ids(self) -> set[str]:
+        """Return the ids of what was adopted."""
+        return {message.id for message in self.adopted}
+
+    def _tell(self) -> None:
+        self._told.set()
+        self._told = trio.Event()
 
 
 class Bench:
@@ -88,6 +128,20 @@ class Bench:
         await self.channel.recover(agents, adopt)
         return batches
 
+    @asynccontextmanager
+    async def watching(self, channel: InboxChannel | None = None) -> AsyncIterator[Watch]:
+        """Let a delivery channel, by default the bench's own, watch during the block."""
+        watch = Watch()
+        async with trio.open_nursery() as nursery:
+            await nursery.start((channel or self.channel).watch, watch.adopt, watch.take_gone)
+            yield watch
+            nursery.cancel_scope.cancel()
+
+    async def see_everything(self, watch: Watch) -> None:
+        """Wait until what has happened so far must have been told: a file that comes now is told of later."""
+        marker = self.write_file("marker")
+        await watch.until(lambda: marker.stem in watch.ids())
+
     def files(self) -> list[str]:
         """Return every file below the inbox."""
         return sorted(str(path.relative_to(self.inbox)) for path in self.inbox.rglob("*") if not path.is_dir())
@@ -100,6 +154,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.start()
     yield bench
     await bench.channel.aclose()
+
+
+@pytest.fixture
+def hurried_clock() -> trio.testing.MockClock:
+    """Make Trio's time run twenty times as fast as files change."""
+    return trio.testing.MockClock(rate=20)
 
 
 @pytest.fixture
