@@ -117,7 +117,7 @@ def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:
         InvalidInputError: names the path of what JSON cannot hold: NaN, keys that are no strings, lone surrogates,
             integers beyond 64 bits, other types, cycles, more than 64 levels, or more than 256 KiB.
     """
-    if not metadata and (metadata is None or isinstance(metadata, Mapping)):
+    if metadata is NO_METADATA or (not metadata and (metadata is None or isinstance(metadata, Mapping))):
         return NO_METADATA, 0
     if not isinstance(metadata, Mapping):
         raise InvalidInputError("metadata", f"expected a JSON object, got {type(metadata).__name__}")

@@ -13,12 +13,18 @@ import fan_out
 import imports
 import inbox
 import resident
+import restart
 import sends
+import stored
+import team
 from harness import Figure, Options
 from report import print_figures
 
 SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "inbox": inbox.measure,
+    "team": team.measure,
+    "restart": restart.measure,
+    "stored": stored.measure,
     "sends": sends.measure,
     "depth": depth.measure,
     "fan-out": fan_out.measure,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +21,10 @@ is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
 
 is_id = re.compile(r"[0-9a-f]{16}").fullmatch
 """Match a message's id: it becomes the name of a file."""
+
+_FIELDS = "type", "id", "session_id", "from", "content", "timestamp", "message_type"
+_texts = itemgetter(*_FIELDS)
+_ONLY_TEXT = {str}
 
 _NO_METADATA: dict[str, Any] = {}
 
@@ -65,21 +71,22 @@ def decode(raw: bytes, *, to: str, id: str) -> Message:
         ForeignError: when a field is missing or of a wrong kind, or does not fit the file's place.
     """
     data = _load(raw)
-    if data.get("type") != "message":
+    try:
+        texts = _texts(data)
+    except KeyError as error:
+        raise ForeignError(f"field {error} is missing") from error
+    if set(map(type, texts)) != _ONLY_TEXT:
+        raise ForeignError(f"field {next(field for field in _FIELDS if type(data[field]) is not str)!r} is no string")
+    kind, found_id, found_to, from_, content, timestamp, type_ = texts
+    if kind != "message":
         raise ForeignError("field 'type' is not 'message'")
-    if _text(data, "id") != id:
+    if found_id != id:
         raise ForeignError("field 'id' is not the name of the file")
-    if _text(data, "session_id") != to:
+    if found_to != to:
         raise ForeignError("field 'session_id' is not the name of the directory")
-    return Message(
-        id=id,
-        from_=_text(data, "from"),
-        to=to,
-        content=_text(data, "content"),
-        timestamp=_time(_text(data, "timestamp")),
-        type=_text(data, "message_type"),
-        metadata=_metadata(data),
-    )
+    message = partial(Message, id, from_, to, content, _time(timestamp), type=type_)
+    metadata = _metadata(data)
+    return message(metadata=metadata) if metadata else message()
 
 
 def _load(raw: bytes) -> dict[str, Any]:
@@ -92,24 +99,17 @@ def _load(raw: bytes) -> dict[str, Any]:
     return data
 
 
-def _text(data: Mapping[str, Any], field: str) -> str:
-    value = data.get(field)
-    if not isinstance(value, str):
-        raise ForeignError(f"field {field!r} is missing or no string")
-    return value
-
-
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise ForeignError("field 'timestamp' is no ISO 8601 time with an offset")
 
 
-def _metadata(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _metadata(data: dict[str, Any]) -> Mapping[str, Any]:
     value = data.get("metadata")
     if not isinstance(value, dict):
         raise ForeignError("field 'metadata' is missing or no object")

@@ -26,11 +26,11 @@ class QueueStats:
 
 def kind_of(entry: os.DirEntry[str]) -> str:
     """Return `file`, `directory`, `symlink` or `special` (FIFOs, sockets, devices)."""
-    if entry.is_symlink():
-        return "symlink"
+    if entry.is_file(follow_symlinks=False):
+        return "file"
     if entry.is_dir(follow_symlinks=False):
         return "directory"
-    return "file" if entry.is_file(follow_symlinks=False) else "special"
+    return "symlink" if entry.is_symlink() else "special"
 
 
 def entries_of(directory: int) -> Iterator[os.DirEntry[str]]:

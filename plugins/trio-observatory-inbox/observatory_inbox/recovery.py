@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterator
 from contextlib import suppress
 from datetime import datetime
+from operator import itemgetter
 from typing import TypeAlias
 
 import attrs
 
-from observatory import Message
+from observatory import MESSAGE_OVERHEAD, Message
 from observatory_inbox.files import explain, open_directory, read_file
 from observatory_inbox.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
 from observatory_inbox.listing import entries_of, kind_of
@@ -30,7 +31,14 @@ STEP_LOOKS = 500
 STEP_BYTES = 16 * 1024 * 1024
 """Bytes read after which a step ends."""
 
-_SWEEP_AGE = 36 * 3600.0  # seconds
+MOST_HELD = 64 * 1024 * 1024
+"""Bytes of a recipient's messages that are held until all of them are in order."""
+
+SWEEP_AGE = 36 * 3600.0
+"""Seconds after which a temporary file is in nobody's hands any more."""
+
+_ORDER = itemgetter(0, 1)
+
 _NOTHING: _Look = None, 0
 
 _log = logging.getLogger("observatory.inbox")
@@ -116,16 +124,18 @@ class Recovery:
         if directory is None:
             return
         try:
-            # Twice over the files: to put them in order takes a look into each, and memory may not hold them all.
-            order: list[tuple[datetime, str]] = []
+            # To put them in order takes a look into each; what memory should not hold until then is read once more.
+            order: list[tuple[datetime, str, Message | None]] = []
+            held = 0
             for entry in entries_of(directory):
                 id = self.candidate(entry, directory, path)
                 message, size = self._read(id, to, directory) if id else _NOTHING
                 if message is not None:
-                    order.append((message.timestamp, message.id))
+                    held += size + MESSAGE_OVERHEAD
+                    order.append((message.timestamp, message.id, message if held <= MOST_HELD else None))
                 yield None, size
-            for _, id in sorted(order):
-                yield self._read(id, to, directory)
+            for _, id, held_message in sorted(order, key=_ORDER):
+                yield (held_message, 0) if held_message is not None else self._read(id, to, directory)
         finally:
             os.close(directory)
 
@@ -136,8 +146,8 @@ class Recovery:
             self.leave(kind, os.path.join(path, name), "no regular file")
         elif name.startswith(".") and name.endswith(".tmp"):
             self._sweep(entry, directory)
-        elif name.endswith(SUFFIX) and is_id(name.removesuffix(SUFFIX)):
-            return name.removesuffix(SUFFIX)
+        elif name.endswith(SUFFIX) and is_id(id := name.removesuffix(SUFFIX)):
+            return id
         else:
             self.leave("foreign", os.path.join(path, name), "not named like a message")
         return None
@@ -145,7 +155,7 @@ class Recovery:
     def _sweep(self, entry: os.DirEntry[str], directory: int) -> None:
         """Remove a temporary file that a crash has left; a young one may be in another process's hands."""
         with suppress(OSError):  # gone meanwhile, or not ours to remove; it is in nobody's way
-            if self._now - entry.stat(follow_symlinks=False).st_mtime > _SWEEP_AGE:
+            if self._now - entry.stat(follow_symlinks=False).st_mtime > SWEEP_AGE:
                 os.unlink(entry.name, dir_fd=directory)
                 self.swept += 1
 

@@ -39,6 +39,19 @@ async def test_a_file_that_its_reader_removes_is_gone(bench: Any) -> None:
     assert bench.channel.statistics()["taken"] == 3
 
 
+async def test_a_file_that_is_removed_while_it_is_recovered_is_gone(bench: Any) -> None:
+    """Its message was read before; watching notices."""
+    path = bench.write_file()
+
+    async def adopt(messages: Sequence[Message]) -> None:
+        await trio.lowlevel.checkpoint()
+        path.unlink(missing_ok=True)
+
+    await bench.channel.recover(None, adopt)
+    async with bench.watching() as watch:
+        await watch.until(lambda: watch.gone == [("agent-42", [path.stem])])
+
+
 async def test_what_we_do_ourselves_is_not_told(bench: Any, hurried_clock: Any) -> None:
     """Neither what is delivered is adopted, nor what is retracted gone; not by the news, and not by a sweep."""
     async with bench.watching() as watch:
