@@ -8,6 +8,7 @@
 #   settings.py       frozen settings from observatory.toml and OBSERVATORY_* variables
 #   subscriptions.py, pubsub.py   topics, and positions in their logs
 #   abc.py            the extension points and their laws
+#   checks.py         one more: what the doctor asks
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
 #   delivery/         from the table to the delivery channels
@@ -16,6 +17,7 @@
 #   channels/, storage/           what is in the box for both extension points
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
+#   doctor.py         asks the checks, without opening one
 #   cli/              the command line
 #   testing/          conformance suites, fakes and fixtures for plugin authors; uses public names only
 
@@ -35,8 +37,10 @@ from observatory.abc import (
 )
 from observatory.application import Observatory as Observatory, Statistics as Statistics
 from observatory.channels.log import LogChannel as LogChannel
+from observatory.checks import Check as Check, CheckFactory as CheckFactory, Finding as Finding, quoted as quoted
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
 from observatory.delivery.statistics import LaneStatistics as LaneStatistics
+from observatory.doctor import Diagnosis as Diagnosis, examine as examine
 from observatory.entries import (
     Cleared as Cleared,
     Entry as Entry,

@@ -19,6 +19,7 @@ from observatory.errors import UnknownNameError
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
 from observatory.pubsub import PubSub
+from observatory.settings import MailboxSettings
 
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")
@@ -40,6 +41,8 @@ class Context:
     """Every module by name; complete once Observatory is open."""
     services: Mapping[str, Service]
     """Every service by name; complete once Observatory is open."""
+    bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
+    """What mailboxes may hold."""
 
     def module(self, kind: type[ModuleT]) -> ModuleT:
         """Return the running module of that class.

@@ -198,6 +198,7 @@ class Observatory:
             settings=plugin_settings,
             modules=self._modules,
             services=self._services,
+            bounds=self.settings.mailbox,
         )
 
     def _make_storage(self) -> StorageBackend:

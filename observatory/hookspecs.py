@@ -1,8 +1,8 @@
 """Every hook of Observatory. A plugin implements the ones it needs and marks them with `hookimpl`.
 
-All hooks are synchronous and are called once, while `open_observatory` puts an Observatory together; none is
-called per message. Entry-point group: `observatory`. A plugin may define `settings_class`, an attrs class that
-is filled from `[plugins.NAME]`.
+All hooks are synchronous and are called once, while `open_observatory` puts an Observatory together, or `examine`
+looks for what is wrong; none is called per message. Entry-point group: `observatory`. A plugin may define
+`settings_class`, an attrs class that is filled from `[plugins.NAME]`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import pluggy
 
 from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
+from observatory.checks import CheckFactory
 from observatory.registrar import Registrar
 
 hookspec = pluggy.HookspecMarker("observatory")
@@ -38,4 +39,9 @@ def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
 
 @hookspec
 def observatory_register_policies(registrar: Registrar[Policy]) -> None:
-    """Register functions that are asked on every send. Called last; asked in the order of registration."""
+    """Register functions that are asked on every send. Called after services; asked in the order of registration."""
+
+
+@hookspec
+def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
+    """Register checks. Called last; they are made and run only when somebody asks what is wrong."""

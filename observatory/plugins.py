@@ -32,6 +32,7 @@ _HOOKS = {
     "observatory_register_modules": "module",
     "observatory_register_services": "service",
     "observatory_register_policies": "policy",
+    "observatory_register_checks": "check",
 }
 
 
@@ -140,6 +141,10 @@ class Plugins:
     def policies(self) -> dict[str, Policy]:
         """Return the policies by name, in the order of registration."""
         return {name: registered.item for name, registered in self._registered["policy"].items()}
+
+    def checks(self) -> Mapping[str, Registered]:
+        """Return the check factories by name."""
+        return self._registered["check"]
 
     def _add_extra(self, name: str, plugin: object) -> None:
         if name in self._settings.disabled_plugins:

@@ -13,7 +13,9 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # batches.py      send --jsonl: many at a time, one recipient's in order
 # lines.py        the lines of such a file
 # mailboxes.py    inbox, ack
-# overview.py     stats, dead-letters, plugins
+# overview.py     stats, plugins
+# deliveries.py   deliveries, dead-letters
+# doctor.py       doctor: what is wrong, and mending it
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
 
@@ -52,6 +54,7 @@ for _path in (
     "deliveries:deliveries",
     "deliveries:dead_letters",
     "overview:plugins",
+    "doctor:doctor",
     "demo.command:demo",
     "service:serve",
 ):

@@ -11,6 +11,7 @@ import trio
 
 from observatory import (
     ChannelFactory,
+    CheckFactory,
     DeliveryChannel,
     Done,
     Dropped,
@@ -160,6 +161,7 @@ def observatory_plugin(
     modules: Mapping[str, ModuleFactory] | None = None,
     services: Mapping[str, ServiceFactory] | None = None,
     policies: Mapping[str, Policy] | None = None,
+    checks: Mapping[str, CheckFactory] | None = None,
 ) -> object:
     """Make a plugin for `open_observatory(..., plugins=[...])` that registers what is given, by name.
 
@@ -171,15 +173,17 @@ def observatory_plugin(
         modules: ephemeral modules.
         services: services.
         policies: policies.
+        checks: checks.
     """
-    return _Plugin(name, settings_class, storage or {}, channels or {}, modules or {}, services or {}, policies or {})
+    kinds = storage, channels, modules, services, policies, checks
+    return _Plugin(name, settings_class, *(items or {} for items in kinds))
 
 
 class _Plugin:
     def __init__(self, name: str, settings_class: type | None, *kinds: Mapping[str, Callable[..., Any]]) -> None:
         self.name = name
         self.settings_class = settings_class
-        self._storage, self._channels, self._modules, self._services, self._policies = kinds
+        self._storage, self._channels, self._modules, self._services, self._policies, self._checks = kinds
 
     @hookimpl
     def observatory_register_storage(self, registrar: Registrar[Any]) -> None:
@@ -200,6 +204,10 @@ class _Plugin:
     @hookimpl
     def observatory_register_policies(self, registrar: Registrar[Any]) -> None:
         _register(registrar, self._policies)
+
+    @hookimpl
+    def observatory_register_checks(self, registrar: Registrar[Any]) -> None:
+        _register(registrar, self._checks)
 
 
 def _register(registrar: Registrar[Any], items: Mapping[str, Callable[..., Any]]) -> None:

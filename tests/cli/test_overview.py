@@ -70,7 +70,13 @@ def test_plugins_lists_what_is_loaded_and_from_where(run: Any) -> None:
     inbox = next(info for info in map(json.loads, result.out.splitlines()) if info["name"] == "inbox")
     assert result.code == 0
     assert (inbox["distribution"], inbox["state"]) == ("trio-observatory-inbox", "loaded")
-    assert inbox["registered"] == ["delivery channel inbox", "service outbox"]
+    assert inbox["registered"] == [
+        "delivery channel inbox",
+        "service outbox",
+        "check inbox",
+        "check outbox",
+        "check teams",
+    ]
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(run: Any, install: Install) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import observatory.abc
+import observatory.checks
 from observatory.testing import (
+    CheckConformance,
     DeliveryChannelConformance,
     ModuleConformance,
     PluginConformance,
@@ -26,8 +28,9 @@ SUITES: dict[str, type[Conformance]] = {
     "Module": ModuleConformance,
     "Service": ServiceConformance,
     "Policy": PolicyConformance,
+    "Check": CheckConformance,
 }
-SOURCE = inspect.getsource(observatory.abc)
+SOURCE = inspect.getsource(observatory.abc) + inspect.getsource(observatory.checks)
 
 
 def plain(text: str | None) -> str:
@@ -36,7 +39,7 @@ def plain(text: str | None) -> str:
 
 
 def written_laws() -> dict[str, list[str]]:
-    """Return the laws in the docstrings of abc.py, by extension point."""
+    """Return the laws in the docstrings of abc.py and checks.py, by extension point."""
     laws: dict[str, list[str]] = {}
     for block in re.finditer(r"\bLaws:\n(.*?)\n *\"\"\"", SOURCE, re.DOTALL):
         name = re.findall(r"^(?:class )?([A-Z]\w+)(?=\(|: TypeAlias)", SOURCE[: block.start()], re.MULTILINE)[-1]
@@ -71,7 +74,8 @@ def test_missing_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("\n".join(["from observatory import testing", *tests]))
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=sum(len(suite.laws()) for suite in suites))
-    for name in ("backend_factory", "channel_factory", "module_factory", "service_factory", "policy", "plugin_name"):
+    factories = [f"{part}_factory" for part in ("backend", "channel", "module", "service", "check")]
+    for name in [*factories, "policy", "plugin_name"]:
         result.stdout.fnmatch_lines(f"E*NotImplementedError: give your suite a fixture `{name}` that returns *")
 
 
@@ -85,6 +89,7 @@ def test_missing_fixtures(pytester: pytest.Pytester) -> None:
         (DeliveryChannelConformance().delivered, (None, "a")),
         (ModuleConformance().use, (None,)),
         (ModuleConformance().contents, (None,)),
+        (CheckConformance().spoil, (None,)),
     ],
 )
 async def test_missing_methods(hook: Callable[..., Any], args: tuple[Any, ...]) -> None:

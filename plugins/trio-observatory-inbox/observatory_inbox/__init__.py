@@ -9,15 +9,16 @@
 # outbox    Outbox: publishes what agents write
 # tray      the files of the outbox
 # responses CommandResponse: the format of a file of the outbox
-# watching  following what happens in a folder, for inbox and outbox
-# listener  the system's news
-# stamps    which directories have changed
+# watching/ following what happens in a folder, for inbox and outbox
 # teams     team inboxes, for one delivery channel: a batch's messages for members
 # team      finding a member's inbox and checking that it is one
 # team_inbox   appending to it
 # team_lock    its lock, as npm's proper-lockfile takes it
 # team_patience  how long a batch waits for locks
 # team_format  the JSON of team inboxes and of config.json
+# checks    what the doctor asks: what the three checks share
+# checks_inbox, checks_outbox, checks_teams   one each
+# checks_mending   mending what they find, where that is safe
 # write_back   having data written to the disk
 # recovery  finding unread files again, and leaving bad ones where they are
 # listing   what lies in the inbox: kinds of entries, queue statistics

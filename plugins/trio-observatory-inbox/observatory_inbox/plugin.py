@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from observatory import ChannelFactory, Registrar, ServiceFactory, hookimpl
+from observatory import ChannelFactory, CheckFactory, Registrar, ServiceFactory, hookimpl
 from observatory_inbox.channel import InboxChannel
+from observatory_inbox.checks_inbox import InboxCheck
+from observatory_inbox.checks_outbox import OutboxCheck
+from observatory_inbox.checks_teams import TeamsCheck
 from observatory_inbox.outbox import Outbox
 from observatory_inbox.settings import InboxSettings
 
@@ -21,3 +24,13 @@ def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
     """Register the service `outbox`, unless it is turned off."""
     if registrar.settings.outbox:
         registrar.register("outbox", Outbox)
+
+
+@hookimpl
+def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
+    """Register a check for each folder that is in use."""
+    registrar.register("inbox", InboxCheck)
+    if registrar.settings.outbox:
+        registrar.register("outbox", OutboxCheck)
+    if registrar.settings.team_inboxes:
+        registrar.register("teams", TeamsCheck)

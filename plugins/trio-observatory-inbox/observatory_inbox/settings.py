@@ -38,6 +38,8 @@ class InboxSettings:
     """Entries of the largest team inbox that is appended to."""
     team_max_bytes: int = attrs.field(default=1_000_000, validator=_positive)
     """Its bytes."""
+    orphan_age: int = attrs.field(default=7 * 24 * 3600, validator=_positive)
+    """Seconds after which the doctor asks whether what nobody reads still has a reader."""
     watch: bool = attrs.field(default=True, validator=_switch)
     """Whether files that other processes write and remove are followed while this one runs."""
     outbox: bool = attrs.field(default=True, validator=_switch)

@@ -13,9 +13,9 @@ from observatory_inbox.files import explain, is_hopeless, make_directory, open_d
 from observatory_inbox.listing import entries_of
 from observatory_inbox.team_format import Member, Roster, UnreadableError, file_name, read_roster
 
-_CONFIG = "config.json"
-_INBOXES = "inboxes"
-_CONFIG_BYTES = 8 * 1024 * 1024
+CONFIG = "config.json"
+INBOXES = "inboxes"
+CONFIG_BYTES = 8 * 1024 * 1024
 
 
 class NotDeliveredError(Exception):
@@ -99,7 +99,7 @@ def open_seat(folder: str, address: Address) -> Iterator[Seat]:
         member = _check(roster, address, path)
         directory = _open_inboxes(team, path)
         try:
-            yield Seat(directory, team, os.path.join(path, _INBOXES), f"{file_name(member.name)}.json", roster)
+            yield Seat(directory, team, os.path.join(path, INBOXES), f"{file_name(member.name)}.json", roster)
         finally:
             os.close(directory)
     finally:
@@ -127,24 +127,24 @@ def _open_team(folder: str, path: str, address: Address) -> int:
 def _open_inboxes(team: int, path: str) -> int:
     try:
         try:
-            return open_directory(_INBOXES, team)
+            return open_directory(INBOXES, team)
         except FileNotFoundError:
-            return make_directory(_INBOXES, team)
+            return make_directory(INBOXES, team)
     except FileNotFoundError:
         raise  # so the team is gone as well
     except OSError as error:
-        raise NotDeliveredError.because(error, os.path.join(path, _INBOXES)) from error
+        raise NotDeliveredError.because(error, os.path.join(path, INBOXES)) from error
 
 
 def _read_config(team: int, path: str) -> Roster:
-    config = os.path.join(path, _CONFIG)
+    config = os.path.join(path, CONFIG)
     try:
-        raw = read_file(_CONFIG, team, _CONFIG_BYTES)
+        raw = read_file(CONFIG, team, CONFIG_BYTES)
         if raw is None:
-            raise NotDeliveredError(f"{config!r} is no file of at most {_CONFIG_BYTES:,} bytes", permanent=True)
+            raise NotDeliveredError(f"{config!r} is no file of at most {CONFIG_BYTES:,} bytes", permanent=True)
         return read_roster(raw)
     except FileNotFoundError:
-        raise NotDeliveredError(f"{path!r} is no team: it has no {_CONFIG}", permanent=True) from None
+        raise NotDeliveredError(f"{path!r} is no team: it has no {CONFIG}", permanent=True) from None
     except OSError as error:
         raise NotDeliveredError.because(error, config) from error
     except UnreadableError as error:  # it may be about to be written

@@ -12,7 +12,9 @@ import os
 import time
 from contextlib import suppress
 
-_STALE = 10.0  # seconds
+STALE = 10.0
+"""Seconds after which a lock that nobody has refreshed may be taken."""
+
 _UPDATE = 5.0  # seconds
 
 
@@ -104,7 +106,7 @@ class TeamLock:
 
 
 def _is_stale(status: os.stat_result) -> bool:
-    return status.st_mtime < time.time() - _STALE
+    return status.st_mtime < time.time() - STALE
 
 
 def _mark_of(status: os.stat_result) -> tuple[int, int]:

@@ -9,6 +9,7 @@
 # committing  a batch of entries as rows
 # numbers     the numbers of messages, and where each message is
 # replaying   rows as the values they were made of
+# checks      what is wrong with the database, without opening it for use
 # faults      SQLite's errors as `StorageError`: what is wrong, where, what to do
 # settings    what can be set
 

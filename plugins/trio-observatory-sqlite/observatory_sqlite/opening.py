@@ -16,7 +16,7 @@ from observatory_sqlite.schema import APPLICATION, migrate
 
 _LOG_LIMIT = 64 * 1024 * 1024
 """Bytes that the log is cut to after a commit that was larger."""
-_SMALLEST = 512
+SMALLEST = 512
 """Bytes of the smallest page of a database."""
 
 
@@ -57,7 +57,7 @@ def prepare_file(path: Path) -> None:
         return
     if not stat.S_ISREG(found.st_mode):
         raise fault(path, "is no file: move that away, or name another with plugins.sqlite.path")
-    if found.st_size < _SMALLEST:  # SQLite would take some of these for databases that are new
+    if found.st_size < SMALLEST:  # SQLite would take some of these for databases that are new
         raise fault(path, f"{DAMAGED} (it has {found.st_size} bytes)")
     if not os.access(path, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from observatory import Registrar, StorageFactory, hookimpl
+from observatory import CheckFactory, Registrar, StorageFactory, hookimpl
+from observatory_sqlite.checks import DatabaseCheck
 from observatory_sqlite.settings import SqliteSettings
 from observatory_sqlite.storage import SqliteStorage
 
@@ -13,3 +14,9 @@ settings_class = SqliteSettings
 def observatory_register_storage(registrar: Registrar[StorageFactory]) -> None:
     """Register the storage backend `sqlite`."""
     registrar.register("sqlite", SqliteStorage)
+
+
+@hookimpl
+def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
+    """Register the check `sqlite`."""
+    registrar.register("sqlite", DatabaseCheck)

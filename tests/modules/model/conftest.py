@@ -25,6 +25,7 @@ from observatory import (
     MailboxSettings,
     MemoryStorage,
     Message,
+    MessagesExpired,
     MessagesRead,
     Observatory,
     Settings,
@@ -52,6 +53,7 @@ class Item:
     read: bool = False
     id: str = ""
     timestamp: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class Model:
@@ -177,7 +179,7 @@ class Swarm:
         for event in await self._subscription.receive_batch():
             if isinstance(event.payload, Message):
                 self.told.add(event.payload.id)
-            elif isinstance(event.payload, MessagesRead):
+            elif isinstance(event.payload, MessagesRead | MessagesExpired):
                 self.told.difference_update(event.payload.ids)
             else:
                 assert isinstance(event.payload, MailboxCleared)

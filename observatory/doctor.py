@@ -1,0 +1,103 @@
+"""Asking every plugin's checks what is wrong, without an Observatory that is open."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import attrs
+import trio
+
+from observatory.abc import Context
+from observatory.application import InTheBox
+from observatory.checks import Check, Finding, quoted
+from observatory.clock import Clock
+from observatory.errors import ObservatoryError, RootError, one_line
+from observatory.plugins import Plugins, Registered
+from observatory.pubsub import PubSub
+from observatory.settings import Settings
+
+_OWN = "observatory"
+
+
+@attrs.frozen
+class Diagnosis:
+    """A finding, and who has it."""
+
+    check: str
+    """The check's name; `observatory` for what is wrong with the root, or with a plugin itself."""
+    finding: Finding
+    """The finding."""
+
+
+async def examine(
+    settings: Settings | None = None, *, plugins: Iterable[object] = (), clock: Clock | None = None
+) -> tuple[Diagnosis, ...]:
+    """Look for what is wrong, as `observatory doctor` does.
+
+    Nothing is opened, made or changed, so it can be called where an Observatory cannot be opened, and beside one that
+    is.
+
+    Args:
+        settings: by default `Settings()`.
+        plugins: plugin objects beside the installed ones.
+        clock: wall time; by default the system's.
+
+    Raises:
+        SettingsError: the settings name what there is not.
+        PluginError: a plugin cannot be used.
+        RootError: no file system can have such a root.
+    """
+    settings = settings or Settings()
+    asked = Plugins(settings, built_in=InTheBox(), extra=plugins)
+    diagnoses = [Diagnosis(_OWN, finding) for finding in _look_at_plugins(asked)]
+    if found := await trio.to_thread.run_sync(_look_at_root, settings.root):
+        return *diagnoses, *(Diagnosis(_OWN, finding) for finding in found)  # no check could look further
+    for name, registered in asked.checks().items():
+        context = Context(
+            root=settings.root,
+            clock=clock or Clock(),
+            pubsub=PubSub(settings.pubsub),
+            settings=registered.settings,
+            modules={},
+            services={},
+            bounds=settings.mailbox,
+        )
+        diagnoses += [Diagnosis(name, finding) for finding in await _ask(name, registered, context)]
+    return tuple(diagnoses)
+
+
+async def _ask(name: str, registered: Registered, context: Context) -> Sequence[Finding]:
+    try:
+        check: Check = registered.make(Check, name, context)
+        return await check.run()
+    except (ObservatoryError, OSError) as error:
+        problem = f"could not look, or not everywhere: {one_line(error)}"
+        return [Finding(f"check {name}", problem, "put that right, and ask again: observatory doctor")]
+
+
+def _look_at_root(root: Path) -> list[Finding]:
+    path = str(root)
+    try:
+        mode = root.stat().st_mode
+    except FileNotFoundError:
+        if not root.is_symlink():
+            return []  # it is made when an Observatory opens
+        mode = 0
+    except OSError as error:
+        remedy = "see that each folder above it is one, and may be entered"
+        return [Finding(path, f"the root cannot be looked at: {error.strerror}", remedy)]
+    except ValueError as error:
+        raise RootError(repr(path), "is no path that a file system can have") from error
+    if not stat.S_ISDIR(mode):
+        return [Finding(path, "the root is no directory", f"mv -n {quoted(path)} {quoted(f'{path}.aside')}")]
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        return [Finding(path, "the root cannot be read and written", f"chmod u+rwx {quoted(path)}")]
+    return []
+
+
+def _look_at_plugins(plugins: Plugins) -> list[Finding]:
+    remedy = "install it anew, or name it in disabled_plugins of the settings"
+    return [Finding(f"plugin {name}", f"it is left out: it {why}", remedy) for name, why in plugins.broken().items()]

@@ -1,0 +1,137 @@
+"""The check `inbox`: what is in the folders of recipients, judged as recovery does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from datetime import datetime
+
+import attrs
+
+from observatory import MESSAGE_OVERHEAD, Context, Message, quoted
+from observatory_inbox.checks import NEARLY, FolderCheck, Some
+from observatory_inbox.checks_mending import FILE_MODE, mode_of, status_of
+from observatory_inbox.format import SUFFIX, is_id, is_name
+from observatory_inbox.listing import entries_of, kind_of
+from observatory_inbox.recovery import Recovery, Refusal
+from observatory_inbox.survey import GRACE
+
+
+@attrs.define
+class _Mail:
+    """What was seen so far in one recipient's folder."""
+
+    messages: int = 0
+    size: int = 0
+    oldest: datetime | None = None
+    leftovers: Some = attrs.Factory(Some)
+    open: Some = attrs.Factory(Some)
+    future: Some = attrs.Factory(Some)
+
+
+class InboxCheck(FolderCheck):
+    """Looks into `{root}/inbox`.
+
+    Args:
+        context: what the doctor hands to a check.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, "inbox")
+        self._bounds = context.bounds
+
+    def looks(self) -> Generator[int, None, None]:
+        """Look at every file of every recipient."""
+        self._reader = Recovery(self.folder, self.settings.max_file_bytes, self.now)
+        with self.opened(self.folder, None, self.folder) as inbox:
+            if inbox is None:
+                return
+            self.look_at_mode(inbox)
+            folders: list[str] = []
+            for entry in entries_of(inbox):
+                kind = kind_of(entry)
+                if kind != "directory":
+                    self.note_stray(kind, entry.name)
+                elif is_name(entry.name):
+                    folders.append(entry.name)
+                else:
+                    self.note_stray(kind, entry.name, why="is not named like a recipient")
+                yield 0
+            for name in sorted(folders):
+                yield from self._recipient(name, inbox)
+
+    def _recipient(self, to: str, inbox: int) -> Generator[int, None, None]:
+        mail = _Mail()
+        with self.opened(to, inbox, os.path.join(self.folder, to)) as directory:
+            if directory is None:
+                return
+            self.look_at_mode(directory, to)
+            for entry in entries_of(directory):
+                yield self._entry(entry, to, directory, mail)
+        self.note_modes(mail.open, to)
+        self.note_leftovers(mail.leftovers, ".*.tmp", to, is_ours=is_temporary)
+        self.note_future(mail.future, to)
+        self._note_bounds(mail, to)
+        self._note_orphan(mail, to)
+
+    def _entry(self, entry: os.DirEntry[str], to: str, directory: int, mail: _Mail) -> int:
+        """Look at one entry of a recipient's folder, and return the bytes that were read."""
+        name, kind, status = entry.name, kind_of(entry), status_of(entry)
+        if status is None:
+            return 0
+        if kind != "file":
+            self.note_stray(kind, to, name)
+            return 0
+        if mode_of(status) != FILE_MODE:
+            mail.open.add(name)
+        if is_temporary(name):
+            if self.is_left(status.st_mtime):
+                mail.leftovers.add(name)
+        elif not name.endswith(SUFFIX) or not is_id(name.removesuffix(SUFFIX)):
+            self.note_stray(kind, to, name, why="is not named like a message")
+        else:
+            return self._message(name, status, to, directory, mail)
+        return 0
+
+    def _message(self, name: str, status: os.stat_result, to: str, directory: int, mail: _Mail) -> int:
+        found, read = self._reader.read(name.removesuffix(SUFFIX), to, directory)
+        latest = status.st_mtime
+        if isinstance(found, Message):
+            latest = max(latest, found.timestamp.timestamp())
+            mail.messages += 1
+            mail.size += read + MESSAGE_OVERHEAD
+            mail.oldest = min(mail.oldest or found.timestamp, found.timestamp)
+        elif isinstance(found, Refusal) and not 0 <= self.now - latest < GRACE:  # it may be half written
+            self.note_stray("file", to, name, why=f"cannot be adopted ({found.reason}): {found.why}")
+        if self.is_ahead(latest):
+            mail.future.add(name)
+        return read
+
+    def _note_bounds(self, mail: _Mail, to: str) -> None:
+        for value, bound, what in (
+            (mail.messages, self._bounds.max_messages, "messages"),
+            (mail.size, self._bounds.max_bytes, "bytes"),
+        ):
+            if value >= NEARLY * bound:
+                rest = f": {value - bound:,} are left behind in files" if value > bound else ""
+                problem = f"{value:,} unread {what}, and a mailbox holds {bound:,} (mailbox.max_{what}){rest}"
+                self.found.add("inboxes that are nearly full", self._path(to), problem, self._acknowledge(mail, to))
+
+    def _note_orphan(self, mail: _Mail, to: str) -> None:
+        if mail.oldest is not None and self.now - mail.oldest.timestamp() > self.settings.orphan_age:
+            problem = f"nobody has read its mail since {mail.oldest:%Y-%m-%d %H:%M} UTC: is there still a reader?"
+            self.found.add("inboxes without a reader", self._path(to), problem, self._acknowledge(mail, to))
+
+    def _acknowledge(self, mail: _Mail, to: str) -> str:
+        """Return the command that acknowledges all of an agent's mail."""
+        root, agent = f"--root {quoted(self.root)}", f"-- {to}" if to.startswith("-") else to
+        listed = f"observatory inbox --limit {mail.messages} {root} {agent}"
+        return f"{listed} | cut -f 1 | xargs observatory ack {root} {agent}"
+
+    def _path(self, to: str) -> str:
+        return os.path.join(self.folder, to)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file in a recipient's folder is named like one that is being written."""
+    return name.startswith(".") and name.endswith(".tmp")
