@@ -36,7 +36,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill, starve and cut the power of real processes, and count what hit; `nox -s faults -- brief` is CI's part of it."""
+    """Kill, starve and cut the power of real processes, and count what hits; `-- brief` is the part that CI runs."""
     install(session, "tests")
     with session.chdir("tests/faults/node"):
         session.run("npm", "ci", "--silent", external=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Collection
-from contextlib import closing, suppress
+from contextlib import closing
 
 import trio
 
 from observatory import Context, Service
-from observatory_inbox.files import ensure_directory, open_directory
+from observatory_inbox.owner import own
 from observatory_inbox.settings import InboxSettings
 from observatory_inbox.tray import Tray, is_response
 from observatory_inbox.watching.changes import Changes
@@ -23,8 +22,8 @@ class Outbox(Service):
     """Publishes each `{root}/outbox/{session_id}/*.json` on `session:{session_id}`, and then removes it.
 
     The payload is a `CommandResponse`. A file that stays as it is for a second and does not decode is moved to
-    `{root}/outbox/.quarantine/`, beside a file `.reason`. Of several processes on one root, the first reads the outbox,
-    and when it ends, another.
+    `{root}/outbox/.quarantine/`, beside a file `.reason`. Of several processes on one root, the one that holds
+    `{root}/observatory/owner.lock` reads the outbox, and when it ends, another.
 
     Args:
         context: what Observatory hands to a service.
@@ -33,6 +32,7 @@ class Outbox(Service):
     def __init__(self, context: Context) -> None:
         settings: InboxSettings = context.settings or InboxSettings()
         self._pubsub = context.pubsub
+        self._root = context.root
         self._folder = os.path.join(context.root, "outbox")
         self._tray = Tray(self._folder, settings.max_file_bytes)
         self._published = 0
@@ -54,13 +54,13 @@ class Outbox(Service):
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Publish until cancelled; being there beside another process's outbox counts as serving, too."""
-        lock = await trio.to_thread.run_sync(_lock, self._folder)
+        lock = await trio.to_thread.run_sync(own, self._root)
         if lock is None:
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
         while lock is None:
             await trio.sleep(POLL)
-            lock = await trio.to_thread.run_sync(_lock, self._folder)
+            lock = await trio.to_thread.run_sync(own, self._root)
         try:
             self._stamps = Stamps(self._folder)
             await Watching(self._folder, self).run(task_status=task_status)
@@ -98,19 +98,3 @@ class Outbox(Service):
                 if batch:
                     with trio.CancelScope(shield=True):  # what was published is not published again
                         await trio.to_thread.run_sync(self._tray.remove, batch)
-
-
-def _lock(folder: str) -> int | None:
-    """Return a descriptor that holds the right to read the outbox; None while another process has it."""
-    try:
-        ensure_directory(folder)
-        descriptor = open_directory(folder)
-    except OSError:
-        return None  # such as a link in its place, or no right to write: perhaps there is one later
-    with suppress(OSError):  # a file system without locks
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-    return descriptor

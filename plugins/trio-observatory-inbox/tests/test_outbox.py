@@ -226,7 +226,7 @@ async def test_what_comes_in_the_place_of_a_response_is_read_too(office: Office)
 async def test_a_folder_may_vanish(office: Office, hurried_clock: Any) -> None:
     """One session's, and all of them; what is written into the next one is found."""
     async with running(office.service()), office.pubsub.subscribe("session:*") as responses:
-        (office.outbox / "agent-42").mkdir()
+        (office.outbox / "agent-42").mkdir(parents=True)
         (office.outbox / "agent-42").rmdir()
         office.outbox.rename(office.root / "elsewhere")
         await trio.sleep(7)
@@ -247,6 +247,14 @@ async def test_of_two_processes_one_reads(office: Office, hurried_clock: Any) ->
         await next_of(responses)
         nursery.cancel_scope.cancel()
     assert (first.published, second.published) == (1, 1)
+
+
+async def test_the_lock_says_who_reads(office: Office) -> None:
+    """A person finds the process in `observatory/owner.lock`; nobody else can look into that folder."""
+    async with running(office.service()):
+        lock = office.root / "observatory" / "owner.lock"
+        assert lock.read_text() == f"{os.getpid()}\n"
+        assert (lock.stat().st_mode & 0o777, lock.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 async def test_an_outbox_that_is_a_link_is_not_read(office: Office, hurried_clock: Any) -> None:

@@ -1,0 +1,39 @@
+"""Which of the processes on one root does what only one of them may do. Blocking code, for a worker thread."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+
+from observatory_inbox.files import ensure_directory
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def own(root: str | os.PathLike[str]) -> int | None:
+    """Take the lock of a root, the file `observatory/owner.lock` in it.
+
+    The system gives it back when its process ends, whichever way. The file holds the number of the process that took
+    it last, for people.
+
+    Returns:
+        The descriptor that holds it; None while another process does, or where it cannot be made.
+    """
+    folder = os.path.join(root, "observatory")
+    try:
+        ensure_directory(folder)
+        descriptor = os.open(os.path.join(folder, "owner.lock"), _FLAGS, 0o600)
+    except OSError:
+        return None  # such as no root yet, or no right to write: perhaps there is one later
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        pass  # a file system without locks: better several than none
+    with suppress(OSError):  # nobody depends on it
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
