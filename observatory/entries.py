@@ -116,6 +116,8 @@ class StoredKey:
     """The message's number."""
     timestamp: datetime
     """The message's timestamp."""
+    expires_at: datetime | None = None
+    """When the message expires, or has expired, unless it was acknowledged."""
 
 
 Stored: TypeAlias = StoredMessage | StoredKey | DeliveryRecord | DeadLetter

@@ -55,6 +55,12 @@ class DeadLetters:
         self._untold.pop((channel, id), None)
         self._stored_letters.discard((channel, id))
 
+    def keep_only(self, channel: str, ids: Collection[str]) -> None:
+        """Forget the dead letters of a delivery channel that storage has forgotten already: all but these."""
+        for letter in self.list():
+            if letter.channel == channel and letter.message.id not in ids:
+                self.drop(channel, letter.message.id)
+
     def _keep(self, letter: DeadLetter, parcel: Parcel) -> None:
         self._letters[letter.channel, letter.message.id] = letter, parcel
         if len(self._letters) > self._capacity:

@@ -63,7 +63,8 @@ class KeyedSend(Send):
 
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         message, number = self._message, next(numbers)
-        office.table.keys.add(StoredKey(self._key, message.to, message.id, number, message.timestamp))
+        stored = StoredKey(self._key, message.to, message.id, number, message.timestamp, self._expires_at)
+        office.table.keys.add(stored)
         return super().apply(office, iter((number,)))
 
     def answer(self, value: Receipt) -> None:
@@ -110,4 +111,6 @@ class KeyedSend(Send):
         except UnknownMessageError:  # it has left the mailbox: it was the same but for these
             message = attrs.evolve(self._message, id=known.id, timestamp=known.timestamp)
         deliveries = self._dispatcher.noted(known.id)
-        return Receipt(message, known.sequence, self._durability, deliveries, duplicate=True)
+        return Receipt(
+            message, known.sequence, self._durability, deliveries, expires_at=known.expires_at, duplicate=True
+        )

@@ -96,6 +96,7 @@ class Recovery:
             office.announce(entry)
         self._dispatcher.dead_letters.discard([id for _, id in gone], self._dispatcher.lanes)
         letters = {(each.message.to, each.message.id): each for each in self._letters if each.channel == EXPIRED}
+        self._dispatcher.dead_letters.keep_only(EXPIRED, {id for _, id in letters})  # others were sent again
         for to, id in gone:
             before[to, id].live = False
             if (to, id) in letters:

@@ -87,7 +87,8 @@ class MemoryStorage(StorageBackend):
             self._expiry[message.to, number] = sent.expires_at
         if key is not None:
             self._keys.pop((key.sender, key.key), None)  # in the order of commits
-            self._keys[key.sender, key.key] = StoredKey(key, message.to, message.id, number, message.timestamp)
+            stored = StoredKey(key, message.to, message.id, number, message.timestamp, sent.expires_at)
+            self._keys[key.sender, key.key] = stored
         return number
 
     def _change(self, entry: Read | Expired | Cleared) -> None:

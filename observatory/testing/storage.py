@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -121,12 +121,13 @@ class StorageBackendConformance(Conformance):
         async with opened(fresh()) as backend:
             one, two, three, four = messages("a", "b", "a", "b")
             keys = [Key("me", "one", "00"), Key("you", "one", "01"), Key("me", "two", "02")]
+            soon = one.timestamp + timedelta(hours=1)
             await backend.append(
-                [Sent(one, key=keys[0]), Sent(two, key=keys[1]), record(one), record(two), letter(two)]
+                [Sent(one, soon, keys[0]), Sent(two, key=keys[1]), record(one), record(two), letter(two)]
             )
             await backend.append([Sent(three, key=keys[2]), record(three), letter(three), letter(four), letter(one)])
             expected = [
-                *(stored_key(*each) for each in zip(keys, (one, two, three), (1, 1, 2), strict=True)),
+                *(stored_key(keys[0], one, 1, soon), stored_key(keys[1], two, 1), stored_key(keys[2], three, 2)),
                 *(record(each) for each in (one, two, three)),
                 *(letter(each) for each in (two, three, four, one)),
             ]
@@ -200,9 +201,9 @@ def letter(message: Message, channel: str = "inbox", *, attempts: int = 1) -> De
     return DeadLetter(message, 1, channel, attempts, "ünable", message.timestamp + timedelta(microseconds=attempts))
 
 
-def stored_key(key: Key, message: Message, sequence: int) -> StoredKey:
+def stored_key(key: Key, message: Message, sequence: int, expires_at: datetime | None = None) -> StoredKey:
     """Return a key as it is replayed."""
-    return StoredKey(key, message.to, message.id, sequence, message.timestamp)
+    return StoredKey(key, message.to, message.id, sequence, message.timestamp, expires_at)
 
 
 def stored(message: Message, sequence: int, *, read: bool) -> StoredMessage:

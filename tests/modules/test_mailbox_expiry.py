@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
@@ -11,9 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
-    DeadLetter,
     Durability,
-    Entry,
     InvalidInputError,
     MemoryStorage,
     Message,
@@ -30,12 +28,6 @@ class DurableStorage(MemoryStorage):
     """Outlives the Observatory."""
 
     durability: ClassVar[Durability] = "fsynced"
-    commits = 0
-
-    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-        """Count the commits."""
-        self.commits += 1
-        return await super().append(batch)
 
 
 async def send(obs: Observatory, seconds: float | None = 10, content: str = "hello", to: str = "a") -> Message:
@@ -249,33 +241,6 @@ async def test_what_is_owed_does_not_reach_what_is_sent_again(open_here: Open, a
         await trio.sleep(60)
         assert channel.delivered == obs.mailbox.get_messages("a")
         assert len(channel.delivered) == 1
-
-
-async def test_sent_again_and_restarted(open_here: Open, autojump_clock: MockClock) -> None:
-    """The dead letter leaves with the same commit: it cannot be sent twice, whatever comes between."""
-    storage = DurableStorage()
-    async with open_here(storage=storage) as obs:
-        await send(obs)
-        await trio.sleep(11)
-        commits = storage.commits
-        assert await obs.redeliver() == 1
-        assert storage.commits == commits + 1
-        stored: list[Any] = []
-        await storage.replay(stored.extend)
-        assert not any(isinstance(each, DeadLetter) for each in stored)
-
-
-async def test_the_task_dies_with_it(open_here: Open, broken_storage: Any, autojump_clock: MockClock) -> None:
-    """What was committed all the same is a dead letter, and subscribers hear of it."""
-    async with open_here(storage=broken_storage) as obs, obs.pubsub.subscribe("agent:a") as subscription:
-        message = await send(obs)
-        broken_storage.breaks = "after"
-        await trio.sleep(30)
-        assert obs.mailbox.get_messages("a") == []
-        assert [letter.message for letter in obs.dead_letters()] == [message]
-        payloads = [event.payload for event in await subscription.receive_batch()]
-        assert payloads == [message, MessagesExpired("a", (message.id,))]
-        assert await obs.redeliver() == 1
 
 
 async def test_beside_a_lane_that_is_almost_full(open_here: Open, autojump_clock: MockClock) -> None:

@@ -34,7 +34,7 @@ _MARK = "INSERT INTO acknowledged VALUES (?) ON CONFLICT DO NOTHING"
 _REMOVE = "DELETE FROM messages WHERE place = ?"
 _UNMARK = "DELETE FROM acknowledged WHERE place = ?"
 _REMEMBER = "INSERT INTO recipients VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET last = excluded.last"
-_KEEP_KEY = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)"
+_KEEP_KEY = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET_KEY = "DELETE FROM keys WHERE sender = ? AND key = ?"
 _RECORD = """INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, channel) DO UPDATE SET
     state = excluded.state, attempts = excluded.attempts, durability = excluded.durability, error = excluded.error,
@@ -97,7 +97,7 @@ class Rows:
             case Sent(message, expires_at, key):
                 number = self._add(message, expires_at)
                 if key is not None:
-                    self._others.append((_KEEP_KEY, _row_of_key(key, message, number)))
+                    self._others.append((_KEEP_KEY, _row_of_key(key, message, number, expires_at)))
             case Read(to, sequences):
                 self._read += [(place,) for place in self._find(to, sequences).values()]
             case Expired(to, sequences):
@@ -124,8 +124,7 @@ class Rows:
         number = (next(reversed(new)) if new else self._numbers.last(to)) + 1
         new[number] = place
         self.given.append(number)
-        expiry = None if expires_at is None else _micros(expires_at)
-        self._added.append((place, *_row_of_message(message, number), expiry))
+        self._added.append((place, *_row_of_message(message, number), _micros_or_none(expires_at)))
         if message.read:
             self._read.append((place,))
         return number
@@ -147,6 +146,10 @@ def _micros(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def _micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else _micros(moment)
+
+
 def _row_of_message(message: Message, number: int) -> Row:
     return (
         message.to,
@@ -160,8 +163,9 @@ def _row_of_message(message: Message, number: int) -> Row:
     )
 
 
-def _row_of_key(key: Key, message: Message, number: int) -> Row:
-    return key.sender, key.key, key.digest, message.to, message.id, number, _micros(message.timestamp)
+def _row_of_key(key: Key, message: Message, number: int, expires_at: datetime | None) -> Row:
+    sent = message.to, message.id, number, _micros(message.timestamp)
+    return key.sender, key.key, key.digest, *sent, _micros_or_none(expires_at)
 
 
 def _row_of_record(record: DeliveryRecord) -> Row:

@@ -49,8 +49,15 @@ def _messages(rows: Iterable[Row]) -> list[Stored]:
 
 def _keys(rows: Iterable[Row]) -> list[Stored]:
     return [
-        StoredKey(Key(sender, key, digest), to, id, number, _moment(timestamp))
-        for sender, key, digest, to, id, number, timestamp in rows
+        StoredKey(
+            Key(sender, key, digest),
+            to,
+            id,
+            number,
+            _moment(timestamp),
+            None if expires_at is None else _moment(expires_at),
+        )
+        for sender, key, digest, to, id, number, timestamp, expires_at in rows
     ]
 
 

@@ -45,6 +45,7 @@ class Known:
     id: str
     sequence: int
     timestamp: datetime
+    expires_at: datetime | None
 
 
 class KeyedMachine(RuleBasedStateMachine):
@@ -105,7 +106,7 @@ class KeyedMachine(RuleBasedStateMachine):
         self.learn(agent, item, expires_in)
         if key is not None:
             assert item.timestamp is not None
-            self.keys[key] = Known((agent, content), item.id, item.sequence, item.timestamp)
+            self.keys[key] = Known((agent, content), item.id, item.sequence, item.timestamp, item.expires_at)
         if receipt is not None:
             assert (receipt.message.id, receipt.sequence, receipt.duplicate) == (item.id, item.sequence, False)
             assert receipt.expires_at == item.expires_at
@@ -119,7 +120,7 @@ class KeyedMachine(RuleBasedStateMachine):
         receipt, _ = self.call("good", send)
         assert receipt is not None
         assert (receipt.message.id, receipt.sequence, receipt.duplicate) == (known.id, known.sequence, True)
-        assert receipt.message.timestamp == known.timestamp
+        assert (receipt.message.timestamp, receipt.expires_at) == (known.timestamp, known.expires_at)
 
     def learn(self, agent: str, item: Item, expires_in: float | None) -> None:
         """Learn the id and time of the newest message."""
