@@ -221,7 +221,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, names, n=1)
     if nearest:
         return f"did you mean {nearest[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "there is none"
+    return f"known: {', '.join(names)}" if names else "none is known"
 
 
 def one_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
@@ -150,6 +151,17 @@ def _is_cancellation(error: BaseException) -> bool:
     return BaseExceptionGroup("", [error]).split(trio.Cancelled)[1] is None
 
 
+def _make(root: Path) -> None:
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in missing:  # a power cut takes none of them away again, with everything in it
+        descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _prepare_root(root: Path) -> None:
     """Make the root where it is missing, and see that one can write there.
 
@@ -157,7 +169,7 @@ def _prepare_root(root: Path) -> None:
         RootError: says why not.
     """
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(root)
         with tempfile.TemporaryFile(dir=root):
             pass
     except FileExistsError as error:

@@ -81,6 +81,18 @@ async def test_the_root_is_made(bare_settings: Any, tmp_path: Path) -> None:
         assert list(root.iterdir()) == []
 
 
+async def test_the_root_that_is_made_survives_a_power_cut(
+    bare_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of all folders that are made are on the disk; with one that was there nobody waits for it."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    async with open_observatory(bare_settings(root=tmp_path / "some" / "where")):
+        assert sorted(synced) == [str(tmp_path), str(tmp_path / "some")]
+    async with open_observatory(bare_settings(root=tmp_path / "some" / "where")):
+        assert len(synced) == 2
+
+
 async def test_a_root_that_is_there(bare_settings: Any, tmp_path: Path) -> None:
     """A folder, or a symbolic link to one, is used as it is."""
     root, link = tmp_path / "root", tmp_path / "link"

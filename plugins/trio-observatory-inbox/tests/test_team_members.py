@@ -38,7 +38,7 @@ async def test_an_unknown_team_is_dead_with_the_nearest(bench: Any) -> None:
 
 async def test_without_any_team_the_error_says_so(bench: Any) -> None:
     """There need not even be the folder of teams."""
-    assert "there is no team 'night-shift'; there is none" in await dead(bench, BOB)
+    assert "there is no team 'night-shift'; none is known" in await dead(bench, BOB)
 
 
 @pytest.mark.parametrize("name", ["bob@", "@bob", "@"])
