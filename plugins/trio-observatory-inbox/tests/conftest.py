@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import json
 import os
 import re
+import stat
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_inbox import InboxChannel, InboxSettings
+from observatory_inbox import InboxChannel, InboxSettings, disk
 
 from observatory import Clock, Context, Message, Post, PubSub
 
@@ -147,6 +149,61 @@ class Bench:
         return sorted(str(path.relative_to(self.inbox)) for path in self.inbox.rglob("*") if not path.is_dir())
 
 
+class System:
+    """Notes what is asked of the system, and refuses what it is told to."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.calls: list[str] = []
+        self.failing: set[str] = set()
+        self._monkeypatch = monkeypatch
+        for name in ("write", "fdatasync", "fsync"):
+            self._watch(name, lambda call, descriptor, *_: f"{call} {self._name_of(descriptor)}")
+        for name in ("mkdir", "unlink"):
+            self._watch(name, lambda call, *_: call)
+        for name in ("link", "rename"):
+            self._watch(name, lambda call, *_: call)
+        self.use_syncfs("ext4")
+
+    def use_syncfs(self, kind: str | None) -> None:
+        """Let the inbox be on such a file system, or syncfs be missing."""
+        self._monkeypatch.setattr(disk, "find_syncfs", lambda: self._syncfs if kind else None)
+        self._monkeypatch.setattr(disk, "file_system_of", lambda _: kind)
+
+    def use_named_files(self) -> None:
+        """Let no file be without a name."""
+        self._monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+    def _syncfs(self, descriptor: int) -> int:
+        call = f"syncfs {self._name_of(descriptor)}"
+        self.calls.append(call)
+        ctypes.set_errno(errno.EIO)
+        return -1 if call in self.failing or f"{call} {self.calls.count(call)}" in self.failing else 0
+
+    def _watch(self, name: str, describe: Callable[..., str]) -> None:
+        function = getattr(os, name)
+
+        def noted(*arguments: Any, **options: Any) -> Any:
+            call = describe(name, *arguments)
+            if not call.endswith(" pipe"):
+                self.calls.append(call)
+            if call in self.failing:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return function(*arguments, **options)
+
+        self._monkeypatch.setattr(os, name, noted)
+
+    def _name_of(self, descriptor: int) -> str:
+        status = os.fstat(descriptor)
+        if not stat.S_ISDIR(status.st_mode):
+            return "file" if stat.S_ISREG(status.st_mode) else "pipe"
+        folders = {"root": self.root, "inbox": self.root / "inbox", "agent": self.root / "inbox" / "agent-42"}
+        for name, folder in folders.items():
+            if folder.exists() and os.path.samestat(folder.stat(), status):
+                return name
+        return "above" if any(os.path.samestat(each.stat(), status) for each in self.root.parents) else "other"
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """Return a bench on an empty root."""
@@ -154,6 +211,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.start()
     yield bench
     await bench.channel.aclose()
+
+
+@pytest.fixture
+async def system(bench: Any, monkeypatch: pytest.MonkeyPatch) -> System:
+    """Return the system behind a delivery channel that is started at `fsynced`."""
+    system = System(bench.root, monkeypatch)
+    await bench.restart(InboxSettings(durability="fsynced"))
+    return system
 
 
 @pytest.fixture

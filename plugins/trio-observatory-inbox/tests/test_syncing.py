@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
-import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,69 +16,6 @@ from observatory import Done, Failed, Outcome, Retraction
 
 SYNCED = InboxSettings(durability="fsynced")
 WRITTEN = Done("written", "fsynced")
-
-
-class System:
-    """Notes what is asked of the system, and refuses what it is told to."""
-
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.root = root
-        self.calls: list[str] = []
-        self.failing: set[str] = set()
-        self._monkeypatch = monkeypatch
-        for name in ("write", "fdatasync", "fsync"):
-            self._watch(name, lambda call, descriptor, *_: f"{call} {self._name_of(descriptor)}")
-        for name in ("mkdir", "unlink"):
-            self._watch(name, lambda call, *_: call)
-        for name in ("link", "rename"):
-            self._watch(name, lambda call, *_: call)
-        self.use_syncfs("ext4")
-
-    def use_syncfs(self, kind: str | None) -> None:
-        """Let the inbox be on such a file system, or syncfs be missing."""
-        self._monkeypatch.setattr(disk, "find_syncfs", lambda: self._syncfs if kind else None)
-        self._monkeypatch.setattr(disk, "file_system_of", lambda _: kind)
-
-    def use_named_files(self) -> None:
-        """Let no file be without a name."""
-        self._monkeypatch.delattr(os, "O_TMPFILE", raising=False)
-
-    def _syncfs(self, descriptor: int) -> int:
-        call = f"syncfs {self._name_of(descriptor)}"
-        self.calls.append(call)
-        ctypes.set_errno(errno.EIO)
-        return -1 if call in self.failing or f"{call} {self.calls.count(call)}" in self.failing else 0
-
-    def _watch(self, name: str, describe: Callable[..., str]) -> None:
-        function = getattr(os, name)
-
-        def noted(*arguments: Any, **options: Any) -> Any:
-            call = describe(name, *arguments)
-            if not call.endswith(" pipe"):
-                self.calls.append(call)
-            if call in self.failing:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            return function(*arguments, **options)
-
-        self._monkeypatch.setattr(os, name, noted)
-
-    def _name_of(self, descriptor: int) -> str:
-        status = os.fstat(descriptor)
-        if not stat.S_ISDIR(status.st_mode):
-            return "file" if stat.S_ISREG(status.st_mode) else "pipe"
-        folders = {"root": self.root, "inbox": self.root / "inbox", "agent": self.root / "inbox" / "agent-42"}
-        for name, folder in folders.items():
-            if folder.exists() and os.path.samestat(folder.stat(), status):
-                return name
-        return "above" if any(os.path.samestat(each.stat(), status) for each in self.root.parents) else "other"
-
-
-@pytest.fixture
-async def system(bench: Any, monkeypatch: pytest.MonkeyPatch) -> System:
-    """Return the system behind a delivery channel that is started at `fsynced`."""
-    system = System(bench.root, monkeypatch)
-    await bench.restart(SYNCED)
-    return system
 
 
 @pytest.fixture
@@ -102,7 +36,7 @@ def error_of(outcome: Outcome) -> str:
     return outcome.error
 
 
-async def test_a_single_file(bench: Any, system: System) -> None:
+async def test_a_single_file(bench: Any, system: Any) -> None:
     """Its data is synced before it has its name, then its name, and all folders that may be new."""
     assert await bench.channel.deliver([bench.post()]) == [WRITTEN]
     assert "fsync above" in system.calls
@@ -111,7 +45,7 @@ async def test_a_single_file(bench: Any, system: System) -> None:
     ]
 
 
-async def test_a_single_file_in_a_folder_that_is_known(bench: Any, system: System) -> None:
+async def test_a_single_file_in_a_folder_that_is_known(bench: Any, system: Any) -> None:
     """No more than the folder is synced."""
     await bench.channel.deliver([bench.post()])
     system.calls.clear()
@@ -119,7 +53,7 @@ async def test_a_single_file_in_a_folder_that_is_known(bench: Any, system: Syste
     assert system.calls == ["write file", "fdatasync file", "link", "fsync agent"]
 
 
-async def test_a_folder_is_known_only_to_the_process_that_has_synced_it(bench: Any, system: System) -> None:
+async def test_a_folder_is_known_only_to_the_process_that_has_synced_it(bench: Any, system: Any) -> None:
     """A restarted one syncs its name, whoever has made it."""
     await bench.channel.deliver([bench.post()])
     await bench.restart(SYNCED)
@@ -129,7 +63,7 @@ async def test_a_folder_is_known_only_to_the_process_that_has_synced_it(bench: A
     assert "fsync above" in system.calls
 
 
-async def test_a_folder_that_was_made_again(bench: Any, system: System) -> None:
+async def test_a_folder_that_was_made_again(bench: Any, system: Any) -> None:
     """Its name is synced again, though its number may be the same."""
     await bench.channel.deliver([bench.post()])
     (path,) = (bench.inbox / "agent-42").iterdir()
@@ -140,7 +74,7 @@ async def test_a_folder_that_was_made_again(bench: Any, system: System) -> None:
     assert system.calls[-3:] == ["fsync agent", "fsync inbox", "fsync root"]
 
 
-async def test_a_batch_is_synced_at_once(bench: Any, system: System) -> None:
+async def test_a_batch_is_synced_at_once(bench: Any, system: Any) -> None:
     """All data before the first name, and all names before the outcomes, with two calls."""
     posts = [bench.post(to=name) for name in ("a", "b", "c", "a")]
     await bench.channel.deliver(posts)
@@ -159,7 +93,7 @@ async def test_a_batch_is_synced_at_once(bench: Any, system: System) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nfs", None])
-async def test_where_syncfs_cannot_be_relied_upon(bench: Any, system: System, kind: str | None) -> None:
+async def test_where_syncfs_cannot_be_relied_upon(bench: Any, system: Any, kind: str | None) -> None:
     """Every file, and every folder, is synced by itself."""
     system.use_syncfs(kind)
     await bench.restart(SYNCED)
@@ -174,7 +108,7 @@ async def test_where_syncfs_cannot_be_relied_upon(bench: Any, system: System, ki
     ]
 
 
-async def test_a_folder_on_a_file_system_of_its_own(bench: Any, system: System, mounted: Path) -> None:
+async def test_a_folder_on_a_file_system_of_its_own(bench: Any, system: Any, mounted: Path) -> None:
     """What syncs the inbox's would not reach it: all are synced by themselves."""
     posts = [bench.post(), bench.post(to="other")]
     assert await bench.channel.deliver(posts) == [WRITTEN] * 2
@@ -199,7 +133,7 @@ async def test_the_kind_of_a_file_system(bench: Any, mounted: Path) -> None:
         os.close(descriptor)
 
 
-async def test_files_with_temporary_names(bench: Any, system: System) -> None:
+async def test_files_with_temporary_names(bench: Any, system: Any) -> None:
     """Where a file must have a name, it has a temporary one until its data is synced."""
     system.use_named_files()
     await bench.restart(SYNCED)
@@ -212,7 +146,7 @@ async def test_files_with_temporary_names(bench: Any, system: System) -> None:
     assert len(bench.files()) == 3
 
 
-async def test_a_post_that_is_delivered_again(bench: Any, system: System) -> None:
+async def test_a_post_that_is_delivered_again(bench: Any, system: Any) -> None:
     """It replaces its file, in one batch and in the next, and leaves nothing beside it."""
     post = bench.post()
     assert await bench.channel.deliver([post, post]) == [WRITTEN] * 2
@@ -221,7 +155,7 @@ async def test_a_post_that_is_delivered_again(bench: Any, system: System) -> Non
     assert system.calls[-4:] == ["link", "link", "rename", "fsync agent"]
 
 
-async def test_a_retraction_is_done_when_it_is_durable(bench: Any, system: System) -> None:
+async def test_a_retraction_is_done_when_it_is_durable(bench: Any, system: Any) -> None:
     """A failed sync fails it, and the next attempt syncs although the file has gone."""
     post = bench.post()
     await bench.channel.deliver([post])
@@ -236,7 +170,7 @@ async def test_a_retraction_is_done_when_it_is_durable(bench: Any, system: Syste
 
 
 @pytest.mark.parametrize("call", ["fdatasync file", "fsync agent", "fsync inbox", "fsync root", "fsync above"])
-async def test_a_single_file_that_cannot_be_synced(bench: Any, system: System, call: str) -> None:
+async def test_a_single_file_that_cannot_be_synced(bench: Any, system: Any, call: str) -> None:
     """There is none, and nothing beside it; another attempt writes it anew."""
     post = bench.post()
     system.failing.add(call)
@@ -252,7 +186,7 @@ async def test_a_single_file_that_cannot_be_synced(bench: Any, system: System, c
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("call", ["syncfs inbox 1", "syncfs inbox 2", "fsync inbox"])
-async def test_a_round_that_cannot_be_synced(bench: Any, system: System, call: str, named: bool) -> None:
+async def test_a_round_that_cannot_be_synced(bench: Any, system: Any, call: str, named: bool) -> None:
     """Every job of it fails, and none of its files is left; another attempt writes them anew."""
     if named:
         system.use_named_files()
@@ -268,7 +202,7 @@ async def test_a_round_that_cannot_be_synced(bench: Any, system: System, call: s
     assert len(bench.files()) == 3
 
 
-async def test_a_batch_of_many_is_several_rounds(bench: Any, system: System) -> None:
+async def test_a_batch_of_many_is_several_rounds(bench: Any, system: Any) -> None:
     """Files without a name are open until they have one: only so many are at a time."""
     posts = [bench.post(to=f"agent-{number}") for number in range(150)]
     assert await bench.channel.deliver(posts) == [WRITTEN] * 150
@@ -277,7 +211,7 @@ async def test_a_batch_of_many_is_several_rounds(bench: Any, system: System) -> 
     assert [len(each) for each in rounds] == [64, 64, 22]
 
 
-async def test_a_failure_holds_from_round_to_round(bench: Any, system: System, failing_folders: set[str]) -> None:
+async def test_a_failure_holds_from_round_to_round(bench: Any, system: Any, failing_folders: set[str]) -> None:
     """Later jobs of that recipient are not tried though the disk works again meanwhile; others are."""
     posts = [bench.post() for _ in range(100)]
     others = [bench.post(to="other") for _ in range(50)]
@@ -289,7 +223,7 @@ async def test_a_failure_holds_from_round_to_round(bench: Any, system: System, f
     assert outcomes[100:] == [WRITTEN] * 50
 
 
-async def test_a_failed_round_stops_only_its_recipients(bench: Any, system: System) -> None:
+async def test_a_failed_round_stops_only_its_recipients(bench: Any, system: Any) -> None:
     """Those of later rounds are served."""
     posts = [bench.post(to="a") for _ in range(70)] + [bench.post(to="b")]
     system.failing.add("syncfs inbox 1")
@@ -299,7 +233,7 @@ async def test_a_failed_round_stops_only_its_recipients(bench: Any, system: Syst
     assert len(bench.files()) == 1
 
 
-async def test_what_json_cannot_hold_fails_alone(bench: Any, system: System) -> None:
+async def test_what_json_cannot_hold_fails_alone(bench: Any, system: Any) -> None:
     """Such a post holds no later one of its recipient back."""
     outcomes = await bench.channel.deliver([bench.post(content="\ud800"), bench.post()])
     assert isinstance(outcomes[0], Failed)
@@ -307,7 +241,7 @@ async def test_what_json_cannot_hold_fails_alone(bench: Any, system: System) -> 
     assert outcomes[1] == WRITTEN
 
 
-async def test_retracting_where_there_is_no_folder_makes_none(bench: Any, system: System) -> None:
+async def test_retracting_where_there_is_no_folder_makes_none(bench: Any, system: Any) -> None:
     """That it is gone is synced, too: an earlier attempt may have failed to."""
     bench.inbox.mkdir()
     system.calls.clear()
