@@ -1,27 +1,13 @@
 """Retractions: what acknowledging does to deliveries."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import DeliveryError, Job, Outcome, Post, Retraction
+from observatory import DeliveryError, Post, Retraction
 from observatory.testing import FailingChannel, RecordingChannel
-
-
-class GatedChannel(RecordingChannel):
-    """Delivers when its gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = trio.Event()
-
-    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
-        """Wait for the gate."""
-        await self.gate.wait()
-        return await super().deliver(batch)
 
 
 async def test_taken_back(open_with: Any) -> None:
@@ -35,24 +21,22 @@ async def test_taken_back(open_with: Any) -> None:
         assert channel.delivered == []
 
 
-async def test_a_pending_write_is_cancelled(open_with: Any) -> None:
-    """A message that is acknowledged before its turn came never reaches the delivery channel."""
-    channel = GatedChannel()
-    async with open_with({"c": channel}) as observatory:
+async def test_a_pending_write_is_cancelled(open_with: Any, gated_channel: Any) -> None:
+    """A message that is acknowledged before its turn came never reaches the delivery gated_channel."""
+    async with open_with({"c": gated_channel}) as observatory:
         await observatory.mailbox.send_message("b", "x", "keeps the lane busy")
         await wait_all_tasks_blocked()
         message = (await observatory.mailbox.send_message("a", "x", "hello")).message
         await observatory.mailbox.mark_read("a", message.id)
-        channel.gate.set()
+        gated_channel.gate.set()
         await wait_all_tasks_blocked()
         assert observatory.statistics().lanes["c"].dropped == 1
-    assert channel.jobs[1:] == [Retraction("a", message.id)]
+    assert gated_channel.jobs[1:] == [Retraction("a", message.id)]
 
 
-async def test_who_waits_for_a_cancelled_write_hears_of_it(open_with: Any) -> None:
+async def test_who_waits_for_a_cancelled_write_hears_of_it(open_with: Any, gated_channel: Any) -> None:
     """The receipt of a message that was acknowledged first says that it was dropped, and why."""
-    channel = GatedChannel()
-    async with open_with({"c": channel}, required=("c",)) as observatory, trio.open_nursery() as nursery:
+    async with open_with({"c": gated_channel}, required=("c",)) as observatory, trio.open_nursery() as nursery:
 
         async def send() -> None:
             with pytest.raises(DeliveryError, match="c is dropped: acknowledged before it was delivered"):
@@ -64,7 +48,7 @@ async def test_who_waits_for_a_cancelled_write_hears_of_it(open_with: Any) -> No
         await wait_all_tasks_blocked()
         nursery.start_soon(observatory.mailbox.clear_messages, "a")
         await wait_all_tasks_blocked()
-        channel.gate.set()
+        gated_channel.gate.set()
 
 
 async def test_a_retry_is_cancelled(open_with: Any, autojump_clock: MockClock) -> None:
@@ -78,16 +62,15 @@ async def test_a_retry_is_cancelled(open_with: Any, autojump_clock: MockClock) -
     assert [type(job) for job in channel.jobs] == [Post, Retraction]
 
 
-async def test_in_order(open_with: Any) -> None:
+async def test_in_order(open_with: Any, gated_channel: Any) -> None:
     """A retraction never overtakes the post that it takes back."""
-    channel = GatedChannel()
-    async with open_with({"c": channel}) as observatory:
+    async with open_with({"c": gated_channel}) as observatory:
         message = (await observatory.mailbox.send_message("a", "x", "hello")).message
         await wait_all_tasks_blocked()
         await observatory.mailbox.mark_read("a", message.id)
-        channel.gate.set()
-    assert channel.jobs == [Post(message, 1), Retraction("a", message.id)]
-    assert channel.delivered == []
+        gated_channel.gate.set()
+    assert gated_channel.jobs == [Post(message, 1), Retraction("a", message.id)]
+    assert gated_channel.delivered == []
 
 
 async def test_behind_a_failure(open_with: Any, autojump_clock: MockClock) -> None:

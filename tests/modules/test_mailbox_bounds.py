@@ -13,6 +13,7 @@ from observatory import (
     Entry,
     Expired,
     MailboxFullError,
+    MemoryStorage,
     Message,
     Observatory,
     StorageError,
@@ -27,28 +28,6 @@ ONE = MESSAGE_OVERHEAD + 1
 
 AS_THREE = "z" * (3 * ONE - MESSAGE_OVERHEAD)
 """A text that counts for as much as three of those."""
-
-
-class WatchedStorage(FailingStorage):
-    """Keeps what it is told, and can fail to compact."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log: list[Entry] = []
-        self.compacted = 0
-
-    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-        """Keep the batch and commit it."""
-        numbers = await super().append(batch)
-        self.log.extend(batch)
-        return numbers
-
-    async def compact(self) -> None:
-        """Count, or fail."""
-        self.compacted += 1
-        await super().compact()
-        if self.failing:
-            raise StorageError("no room to compact")
 
 
 async def fill(obs: Observatory, contents: str, *read: int, to: str = "a") -> list[Message]:
@@ -177,11 +156,17 @@ class TestCaps:
 
     async def test_storage_is_told_what_goes(self, open_here: Open) -> None:
         """The eviction is committed with the message that caused it."""
-        storage = WatchedStorage()
-        async with open_here(storage=storage, mailbox={"max_messages": 2}) as obs:
+        log: list[Entry] = []
+
+        class Watched(MemoryStorage):
+            async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+                log.extend(batch)
+                return await super().append(batch)
+
+        async with open_here(storage=Watched(), mailbox={"max_messages": 2}) as obs:
             await fill(obs, "ab", 0, 1)
             new = await fill(obs, "c")
-            assert storage.log[-2:] == [Expired("a", (1,)), new[0]]
+            assert log[-2:] == [Expired("a", (1,)), new[0]]
 
     async def test_what_should_have_gone_stays_when_the_commit_fails(self, open_here: Open) -> None:
         """A send that evicts and then cannot be committed changes nothing."""

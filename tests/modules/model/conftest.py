@@ -14,6 +14,8 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 import pytest
 import trio
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
@@ -220,6 +222,19 @@ def make_swarm(tmp_path: Path) -> Callable[[], Swarm]:
 
 
 @pytest.fixture
-def make_model() -> type[Model]:
-    """Return what makes one more model."""
-    return Model
+def run_machine(make_swarm: Callable[[], Swarm]) -> Callable[..., None]:
+    """Return what runs a kind of machine, so many times for so many steps, each beside a model of its own."""
+
+    def run_machine(kind: Callable[[Swarm, Model], RuleBasedStateMachine], *, times: int, steps: int) -> None:
+        fresh: Any = lambda: kind(make_swarm(), Model())  # noqa: E731  # its type asks for a class; any callable will do
+        run_state_machine_as_test(
+            fresh,
+            settings=settings(
+                max_examples=times,
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+            ),
+        )
+
+    return run_machine

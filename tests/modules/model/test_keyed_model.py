@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
@@ -221,21 +221,8 @@ class KeyedMachine(RuleBasedStateMachine):
         assert young == {key: known.id for key, known in self.keys.items() if known.timestamp > now - DAY}
 
 
-def test_keys_and_expiry_are_their_model(make_swarm: Callable[[], Swarm], make_model: Callable[[], Model]) -> None:
+def test_keys_and_expiry_are_their_model(run_machine: Callable[..., None]) -> None:
     """At least 2,000 steps, each compared with the model."""
-
-    class Fresh(KeyedMachine):
-        def __init__(self) -> None:
-            super().__init__(make_swarm(), make_model())
-
     KeyedMachine.steps = 0
-    run_state_machine_as_test(
-        Fresh,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+    run_machine(KeyedMachine, times=60, steps=50)
     assert KeyedMachine.steps >= 2_000

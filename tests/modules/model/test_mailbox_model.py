@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import pytest
 import trio
-from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
@@ -270,21 +270,8 @@ class Machine(RuleBasedStateMachine):
         assert self.swarm.obs.health().healthy
 
 
-def test_the_mailbox_is_its_model(make_swarm: Callable[[], Swarm], make_model: Callable[[], Model]) -> None:
+def test_the_mailbox_is_its_model(run_machine: Callable[..., None]) -> None:
     """At least 5,000 steps, each compared with the model."""
-
-    class Fresh(Machine):
-        def __init__(self) -> None:
-            super().__init__(make_swarm(), make_model())
-
     Machine.steps = 0
-    run_state_machine_as_test(
-        Fresh,
-        settings=settings(
-            max_examples=100,
-            stateful_step_count=60,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+    run_machine(Machine, times=100, steps=60)
     assert Machine.steps >= 5_000
