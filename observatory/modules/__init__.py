@@ -4,6 +4,7 @@
 #   writer.py     the Mailbox's task: takes all waiting requests as one batch, and commits
 #   request.py, requests.py       what it is asked to do: decided without I/O, then applied
 #   table.py, box.py              mailboxes in memory, and the caps; one of them
+#   leaving.py    who waits until acknowledged messages are taken back
 #   recovery.py   filling the table from storage and delivery channels
 #   arrivals.py   who waits for a message
 #   notes.py      one note a key

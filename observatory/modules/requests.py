@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
-from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Cleared, Entry, Expired, Key, Read, Sent
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
@@ -145,13 +144,19 @@ class _Retracting(Request[T]):
 
     __slots__ = ("_left", "_result")
 
-    def retract(self, agent: str, ids: Sequence[str], dispatcher: Dispatcher, result: T) -> Sequence[Parcel]:
-        """Return the jobs, and answer with `result` after their first outcomes."""
+    def retract(self, agent: str, ids: Sequence[str], office: Office) -> Sequence[Parcel]:
+        """Return the jobs that take messages back."""
+        if office.dispatcher.required:
+            office.table.leaving.add(agent, ids)
+        return office.dispatcher.retractions(agent, ids, office.table.leaving)
+
+    def answer_after(self, agent: str, ids: Sequence[str], table: Table, result: T) -> None:
+        """Answer with `result` after the first outcomes of whatever takes these messages back, whoever asked for it."""
         self._result = result
-        self._left = len(ids)
-        if not ids or not dispatcher.required:
+        self._left = table.leaving.follow(agent, ids, self)
+        self.settling = True  # these outcomes are certain to come
+        if not self._left:
             self.answer(result)
-        return dispatcher.retractions(agent, ids, self)
 
     def settled(self, parcel: Parcel) -> None:
         """Take the first outcomes of one retraction."""
@@ -183,7 +188,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
             return ()
         unread = tuple(entry.sequence for entry in self._entries if entry.live)
         if not unread:
-            self.answer(self._messages())
+            self.answer_after(self._agent, self._ids, table, self._messages())
             return ()
         return (Read(self._agent, unread),)
 
@@ -199,7 +204,9 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
                 marked.append(entry.message.id)
         if marked:
             office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, tuple(marked)))
-        return self.retract(self._agent, marked, office.dispatcher, self._messages())
+        parcels = self.retract(self._agent, marked, office)
+        self.answer_after(self._agent, self._ids, office.table, self._messages())
+        return parcels
 
     def _messages(self) -> tuple[Message, ...]:
         return tuple(entry.message for entry in self._entries)
@@ -235,5 +242,6 @@ class Clear(_Retracting[int]):
             entry.live = False
         if entries:
             office.pubsub.publish(f"agent:{self._agent}", MailboxCleared(self._agent, len(entries)))
-        ids = [entry.message.id for entry in unread]
-        return self.retract(self._agent, ids, office.dispatcher, len(entries))
+        parcels = self.retract(self._agent, [entry.message.id for entry in unread], office)
+        self.answer_after(self._agent, [entry.message.id for entry in entries], office.table, len(entries))
+        return parcels

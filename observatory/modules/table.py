@@ -11,6 +11,7 @@ from observatory.messages import MailboxTotals, Message
 from observatory.modules.box import Entry, Mailbox
 from observatory.modules.expiry import Expiries
 from observatory.modules.keys import Keys
+from observatory.modules.leaving import Leaving
 from observatory.settings import MailboxSettings
 
 
@@ -32,6 +33,8 @@ class Table:
         """The idempotency keys of the last day."""
         self.expiries = Expiries()
         """Messages that expire."""
+        self.leaving = Leaving()
+        """Messages that are being taken back."""
 
     def replace(self, other: Table) -> None:
         """Take over everything of another table; until then this one is read."""

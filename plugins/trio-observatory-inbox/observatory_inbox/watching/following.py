@@ -58,7 +58,7 @@ class Watching:
         self._looker = looker
         self._pending = Changes()
         self._news = trio.Event()
-        self._due = self._earliest = trio.current_time()
+        self._due = trio.current_time()
         self._pause = POLL
         self._complaint: str | None = None
 
@@ -90,8 +90,7 @@ class Watching:
         started = trio.current_time()
         await self._looker.sweep()
         now = trio.current_time()
-        self._earliest = now + (now - started) * _REST
-        self._due = max(self._earliest, now + POLL)
+        self._due = now + max(POLL, (now - started) * _REST)
 
     async def _listen(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Listen, and begin again when that ends, after a pause when it has failed."""

@@ -1,0 +1,60 @@
+"""Acknowledging what somebody else is acknowledging: both have it behind them when they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from observatory import Observatory
+
+Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_message_that_is_being_taken_back(open_here: Open, gated_channel: Any, together: bool) -> None:
+    """Whoever acknowledges it too, with the first or later, waits until it has been taken back."""
+    gated_channel.gate.set()
+    done: list[str] = []
+    async with open_here(channels={"c": gated_channel}, delivery={"required": ("c",)}) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "hello")).message
+        gated_channel.gate = trio.Event()
+
+        async def acknowledge(name: str) -> None:
+            await obs.mailbox.mark_read("a", message.id)
+            done.append(name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(acknowledge, "first")
+            if not together:
+                await wait_all_tasks_blocked()
+            nursery.start_soon(acknowledge, "second")
+            await wait_all_tasks_blocked()
+            assert done == []
+            gated_channel.gate.set()
+    assert sorted(done) == ["first", "second"]
+
+
+async def test_clearing_waits_for_what_is_being_taken_back(open_here: Open, gated_channel: Any) -> None:
+    """Also for what somebody else has acknowledged just before."""
+    gated_channel.gate.set()
+    counts: list[int] = []
+    async with open_here(channels={"c": gated_channel}, delivery={"required": ("c",)}) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "hello")).message
+        gated_channel.gate = trio.Event()
+
+        async def clear() -> None:
+            counts.append(await obs.mailbox.clear_messages("a"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(obs.mailbox.mark_read, "a", message.id)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(clear)
+            await wait_all_tasks_blocked()
+            assert counts == []
+            gated_channel.gate.set()
+    assert counts == [1]
