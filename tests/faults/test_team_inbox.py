@@ -7,12 +7,17 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+
+if TYPE_CHECKING:
+    from .conftest import Extent
+
+pytestmark = pytest.mark.faults
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node")
@@ -100,41 +105,46 @@ def expect(swarm: Swarm, results: Sequence[dict[str, Any]], counts: dict[str, in
     assert [path.name for path in swarm.inbox.parent.iterdir()] == ["bob.json"]
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.slow)])
-async def test_two_processes_of_observatory(tmp_path: Path, count: int) -> None:
+async def test_two_processes_of_observatory(tmp_path: Path, extent: Extent, count: Callable[[str], None]) -> None:
     """What both append is there once."""
     swarm = Swarm(tmp_path)
-    counts = {"one": count, "two": count}
-    results = await compete([swarm.ours(name, count) for name, count in counts.items()])
+    counts = dict.fromkeys(("one", "two"), extent.operations // 2)
+    results = await compete([swarm.ours(name, number) for name, number in counts.items()])
     expect(swarm, results, counts)
+    count(f"two processes appended {sum(counts.values())} messages to one team inbox: {results}")
 
 
 @needs_node
-@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
-async def test_two_of_node_and_two_of_observatory(tmp_path: Path, count: int) -> None:
+async def test_two_of_node_and_two_of_observatory(tmp_path: Path, extent: Extent, count: Callable[[str], None]) -> None:
     """What all four append is there once, and what Node marks and adds stays."""
     swarm = Swarm(tmp_path)
-    counts = {"one": count, "two": count, "node-1": count, "node-2": count}
+    counts = dict.fromkeys(("one", "two", "node-1", "node-2"), extent.operations // 4)
     results = await compete(
         [
-            swarm.theirs(name, count, retries=1_000) if name.startswith("node") else swarm.ours(name, count)
-            for name, count in counts.items()
+            swarm.theirs(name, number, retries=1_000) if name.startswith("node") else swarm.ours(name, number)
+            for name, number in counts.items()
         ]
     )
-    print(results)
     expect(swarm, results, counts)
+    count(f"two processes and two of Node appended {sum(counts.values())} messages to one team inbox: {results}")
 
 
 @needs_node
-@pytest.mark.slow
-async def test_writers_that_do_not_try_again_lose_next_to_nothing(tmp_path: Path) -> None:
-    """Against an inbox of 1.6 MB, Node drops at most 2 % of its messages beside ten of Observatory's a second."""
+async def test_writers_that_do_not_try_again_lose_next_to_nothing(
+    tmp_path: Path, extent: Extent, count: Callable[[str], None]
+) -> None:
+    """Against an inbox of 1.6 MB, Node drops at most 2 % of its messages beside ten of Observatory's a second.
+
+    Node pauses for 20 ms after each, and is more than half of the time at work. One that did not pause at all, not even
+    after a message that it has dropped, would lose several to the same hold of the lock: an eighth was seen.
+    """
     swarm = Swarm(tmp_path, bulk=1_560)
     assert swarm.inbox.stat().st_size > 1_600_000
-    ours = swarm.ours("one", 200, senders=1, pause=0.1)
-    theirs = swarm.theirs("node-1", 500, retries=0, pause=20)
+    sent = extent.operations // 2 + 100
+    ours = swarm.ours("one", sent // 3, senders=1, pause=0.1)
+    theirs = swarm.theirs("node-1", sent, retries=0, pause=20)
     results = await compete([ours, theirs])
-    print(results)
     dropped = sum(result.get("dropped", 0) for result in results)
-    assert dropped <= 10
-    assert Counter(entry["from"] for entry in swarm.entries()) == {"one": 200, "node-1": 500 - dropped}
+    assert dropped <= sent * 0.02
+    assert Counter(entry["from"] for entry in swarm.entries()) == {"one": sent // 3, "node-1": sent - dropped}
+    count(f"Node without retries dropped {dropped} of {sent} messages ({dropped / sent:.1%}) at an inbox of 1.6 MB")
