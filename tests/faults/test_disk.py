@@ -17,15 +17,16 @@ import trio
 from observatory import Delivery, LaneStatistics, Observatory, Settings, open_observatory
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+INODES = 40
 DENIED = Path(__file__).with_name("denied.py")
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 pages, in memory."""
+    """A file system of 40 pages and as many files, in memory."""
     if not shutil.which("mount"):
         pytest.skip("a small file system cannot be mounted here: there is no program `mount`")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={40 * PAGE}", "tmpfs", str(tmp_path)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={40 * PAGE},nr_inodes={INODES}", "tmpfs", str(tmp_path)]
     mounted = subprocess.run(command, capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
@@ -54,6 +55,13 @@ class Disk:
             while True:
                 file.write(bytes(PAGE))
         self.make_room(but)
+
+    def use_up_files(self) -> None:
+        """Leave no file that could be made."""
+        self.ballast.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(INODES):
+                (self.ballast / f"{number}").touch()
 
     def make_room(self, pages: int) -> None:
         """Free some pages."""
@@ -114,6 +122,19 @@ async def test_full_disk_is_told_in_the_receipt(small_disk: Path) -> None:
     assert second.state in ("queued", "retrying")
     for delivery in (first, second):
         assert "No space left on device" in (delivery.error or "")
+
+
+async def test_a_disk_without_files_is_told_in_the_receipt(small_disk: Path) -> None:
+    """Where there is room and no file can be made, the delivery is retried; when one can be, it is written."""
+    async with open_disk(small_disk) as disk:
+        assert (await disk.send("before")).state == "written"
+        disk.use_up_files()
+        delivery = await disk.send("after")
+        assert disk.contents() == {"before"}
+        shutil.rmtree(disk.ballast)
+    assert delivery.state == "retrying"
+    assert "No space left on device" in (delivery.error or "")
+    assert disk.contents() == {"before", "after"}
 
 
 async def test_full_disk_leaves_the_message_in_the_table(small_disk: Path) -> None:

@@ -8,7 +8,9 @@ from contextlib import suppress
 
 from observatory_inbox.files import ensure_directory
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not for writing: while a file is open for that, its file system cannot be made read-only.
+_HELD = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITTEN = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def own(root: str | os.PathLike[str]) -> int | None:
@@ -21,9 +23,10 @@ def own(root: str | os.PathLike[str]) -> int | None:
         The descriptor that holds it; None while another process does, or where it cannot be made.
     """
     folder = os.path.join(root, "observatory")
+    path = os.path.join(folder, "owner.lock")
     try:
         ensure_directory(folder)
-        descriptor = os.open(os.path.join(folder, "owner.lock"), _FLAGS, 0o600)
+        descriptor = os.open(path, _HELD, 0o600)
     except OSError:
         return None  # such as no root yet, or no right to write: perhaps there is one later
     try:
@@ -33,7 +36,6 @@ def own(root: str | os.PathLike[str]) -> int | None:
         return None
     except OSError:
         pass  # a file system without locks: better several than none
-    with suppress(OSError):  # nobody depends on it
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError), open(os.open(path, _WRITTEN), "w") as file:  # nobody depends on what is in it
+        file.write(f"{os.getpid()}\n")
     return descriptor

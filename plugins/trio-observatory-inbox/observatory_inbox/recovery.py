@@ -110,7 +110,7 @@ class Recovery:
             os.close(inbox)
 
     def _all_agents(self, inbox: int) -> Iterator[str]:
-        for entry in entries_of(inbox):
+        for entry in self._entries(inbox, self._folder):
             kind = kind_of(entry)
             if kind == "directory":
                 yield entry.name
@@ -127,7 +127,7 @@ class Recovery:
             # To put them in order takes a look into each; what memory should not hold until then is read once more.
             order: list[tuple[datetime, str, Message | None]] = []
             held = 0
-            for entry in entries_of(directory):
+            for entry in self._entries(directory, path):
                 id = self.candidate(entry, directory, path)
                 message, size = self._read(id, to, directory) if id else _NOTHING
                 if message is not None:
@@ -138,6 +138,13 @@ class Recovery:
                 yield (held_message, 0) if held_message is not None else self._read(id, to, directory)
         finally:
             os.close(directory)
+
+    def _entries(self, directory: int, path: str) -> Iterator[os.DirEntry[str]]:
+        """Go through a directory; what cannot be listed of it is left where it is."""
+        try:
+            yield from entries_of(directory)
+        except OSError as error:
+            self.leave_closed(path, error)
 
     def candidate(self, entry: os.DirEntry[str], directory: int, path: str) -> str | None:
         """Return the id of a regular file that is named like a message; sweep or leave anything else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -163,6 +164,21 @@ async def test_what_lies_beside_the_recipients_directories_is_left(bench: Any) -
     os.mkfifo(bench.inbox / "pipe")
     assert len(await bench.recover()) == 1
     assert left(bench) == {"foreign": 1, "symlink": 1, "invalid_name": 2, "special": 1}
+
+
+async def test_a_directory_that_cannot_be_listed_is_left(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails; what lies in the others is recovered."""
+    bad, good = bench.write_file("a"), bench.write_file("b")
+    scandir = os.scandir
+
+    def fail(directory: int) -> Any:
+        if os.path.samestat(os.fstat(directory), bad.parent.stat()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(directory)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    assert [message.id for message in await bench.recover()] == [good.stem]
+    assert left(bench) == {"unreadable": 1}
 
 
 async def test_a_named_agent_that_is_a_link_or_a_file_is_left(bench: Any) -> None:

@@ -108,7 +108,7 @@ def _make_new(path: Path) -> None:
         with closing(connect(new)) as connection:
             _set_up(connection)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
+            # No log yet: where closing cannot move what is in it, it does not say so, and the log stays behind here.
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             migrate(connection, path)
         new.chmod(0o600)

@@ -93,6 +93,19 @@ async def test_a_new_database_on_a_full_disk(bench: Any, small_disk: Path) -> No
         assert await storage.append(messages("a")) == [1]
 
 
+@pytest.mark.parametrize("free", range(8, 40, 2))
+async def test_a_new_database_on_an_almost_full_disk(bench: Any, small_disk: Path, free: int) -> None:
+    """However little room there is, what is left behind is a good database or none."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes((100 - free) * PAGE))
+    with contextlib.suppress(StorageError):
+        async with bench.open():
+            pass
+    ballast.unlink()
+    async with bench.open() as storage:
+        assert await storage.append(messages("a")) == [1]
+
+
 async def test_a_read_only_file_system(bench: Any, small_disk: Path) -> None:
     """A database that cannot be written is refused at the start."""
     async with bench.open() as storage:
