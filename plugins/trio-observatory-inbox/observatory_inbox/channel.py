@@ -12,17 +12,17 @@ from typing import Any
 import trio
 
 from observatory import Adopt, Context, DeliveryChannel, Gone, Job, Outcome
-from observatory_inbox.adopting import Adoption
-from observatory_inbox.disk import Disk
-from observatory_inbox.hop import Hop
-from observatory_inbox.known import Known
-from observatory_inbox.listing import QueueStats, queue_stats
-from observatory_inbox.placing import Placer
-from observatory_inbox.recovery import Recovery
+from observatory_inbox.adopting.adoption import Adoption
+from observatory_inbox.adopting.known import Known
+from observatory_inbox.files.hop import Hop
+from observatory_inbox.files.listing import QueueStats, queue_stats
+from observatory_inbox.mail.disk import Disk
+from observatory_inbox.mail.placing import Placer
+from observatory_inbox.mail.recovery import Recovery
+from observatory_inbox.mail.syncing import SyncedBatch
+from observatory_inbox.mail.writing import Batch
 from observatory_inbox.settings import InboxSettings
-from observatory_inbox.syncing import SyncedBatch
-from observatory_inbox.teams import Teams
-from observatory_inbox.writing import Batch
+from observatory_inbox.teams.teams import Teams
 
 
 class InboxChannel(DeliveryChannel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from observatory import ChannelFactory, CheckFactory, Registrar, ServiceFactory, hookimpl
 from observatory_inbox.channel import InboxChannel
-from observatory_inbox.checks_inbox import InboxCheck
-from observatory_inbox.checks_outbox import OutboxCheck
-from observatory_inbox.checks_teams import TeamsCheck
-from observatory_inbox.outbox import Outbox
+from observatory_inbox.checks.inbox import InboxCheck
+from observatory_inbox.checks.outbox import OutboxCheck
+from observatory_inbox.checks.teams import TeamsCheck
+from observatory_inbox.outbox.service import Outbox
 from observatory_inbox.settings import InboxSettings
 
 settings_class = InboxSettings

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_inbox import InboxChannel, InboxSettings, disk
+from observatory_inbox import InboxChannel, InboxSettings
+from observatory_inbox.mail import disk
 
 from observatory import Clock, Context, Message, Post, PubSub
 

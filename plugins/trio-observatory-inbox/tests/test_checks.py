@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from observatory_inbox.checks_inbox import InboxCheck
-from observatory_inbox.checks_outbox import OutboxCheck
-from observatory_inbox.checks_teams import TeamsCheck
+from observatory_inbox.checks.inbox import InboxCheck
+from observatory_inbox.checks.outbox import OutboxCheck
+from observatory_inbox.checks.teams import TeamsCheck
 
 from observatory import CheckFactory
 from observatory.testing import CheckConformance

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trio
 from observatory_inbox import InboxSettings
-from observatory_inbox.checks_inbox import InboxCheck
-from observatory_inbox.checks_outbox import OutboxCheck
+from observatory_inbox.checks.inbox import InboxCheck
+from observatory_inbox.checks.outbox import OutboxCheck
 
 from observatory import Check, Context, Finding, MailboxSettings, PubSub
 from observatory.testing import cancel_at_every_checkpoint

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from observatory_inbox import InboxSettings
-from observatory_inbox.checks_teams import TeamsCheck
+from observatory_inbox.checks.teams import TeamsCheck
 
 from observatory import Context, Finding, PubSub, Settings, open_observatory
 

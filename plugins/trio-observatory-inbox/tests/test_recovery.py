@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_inbox import InboxSettings, recovery
+from observatory_inbox import InboxSettings
+from observatory_inbox.mail import recovery
 
 from observatory import Message
 

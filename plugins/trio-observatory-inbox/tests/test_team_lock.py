@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from observatory_inbox.team_lock import LostError, TeamLock
+from observatory_inbox.teams.lock import LostError, TeamLock
 
 from observatory import Done, Failed, Retraction
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection
 from typing import TypeAlias
 
-from observatory_inbox.files import open_directory
-from observatory_inbox.listing import entries_of, kind_of
+from observatory_inbox.files.access import open_directory
+from observatory_inbox.files.listing import entries_of, kind_of
 
 _Stamp: TypeAlias = tuple[int, int]
 """A directory's inode and the time of its last change."""

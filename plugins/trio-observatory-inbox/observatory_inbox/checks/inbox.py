@@ -9,12 +9,12 @@ from datetime import datetime
 import attrs
 
 from observatory import MESSAGE_OVERHEAD, Context, Message, quoted
-from observatory_inbox.checks import NEARLY, FolderCheck, Some
-from observatory_inbox.checks_mending import FILE_MODE, mode_of, status_of
-from observatory_inbox.format import SUFFIX, is_id, is_name
-from observatory_inbox.listing import entries_of, kind_of
-from observatory_inbox.recovery import Recovery, Refusal
-from observatory_inbox.survey import GRACE
+from observatory_inbox.adopting.survey import GRACE
+from observatory_inbox.checks.mending import FILE_MODE, mode_of, status_of
+from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
+from observatory_inbox.files.format import SUFFIX, is_id, is_name
+from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.mail.recovery import Recovery, Refusal
 
 
 @attrs.define

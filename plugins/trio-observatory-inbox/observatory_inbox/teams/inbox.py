@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 
 import attrs
 
-from observatory_inbox.files import read_with_status
-from observatory_inbox.team import NotDeliveredError, Seat
-from observatory_inbox.team_format import UnreadableError, append, read_entries
-from observatory_inbox.team_lock import LostError, TeamLock
-from observatory_inbox.team_patience import Patience
-from observatory_inbox.write_back import write_back
+from observatory_inbox.files.access import read_with_status
+from observatory_inbox.files.write_back import write_back
+from observatory_inbox.teams.format import UnreadableError, append, read_entries
+from observatory_inbox.teams.lock import LostError, TeamLock
+from observatory_inbox.teams.patience import Patience
+from observatory_inbox.teams.team import NotDeliveredError, Seat
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

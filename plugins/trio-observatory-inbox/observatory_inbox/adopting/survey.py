@@ -12,10 +12,10 @@ from typing import TypeAlias
 import attrs
 
 from observatory import Message
-from observatory_inbox.files import open_directory
-from observatory_inbox.format import SUFFIX, is_name
-from observatory_inbox.listing import entries_of
-from observatory_inbox.recovery import STEP_BYTES, STEP_LOOKS, Recovery, Refusal
+from observatory_inbox.files.access import open_directory
+from observatory_inbox.files.format import SUFFIX, is_name
+from observatory_inbox.files.listing import entries_of
+from observatory_inbox.mail.recovery import STEP_BYTES, STEP_LOOKS, Recovery, Refusal
 
 GRACE = 1.0
 """Seconds for which a file that cannot be read must stay as it is before it counts as left: it may be half written."""

@@ -9,10 +9,10 @@ from contextlib import closing
 import trio
 
 from observatory import Adopt, Gone, Message
-from observatory_inbox.format import SUFFIX, is_id, is_name
-from observatory_inbox.known import Known
-from observatory_inbox.recovery import Recovery
-from observatory_inbox.survey import Listing, Survey
+from observatory_inbox.adopting.known import Known
+from observatory_inbox.adopting.survey import Listing, Survey
+from observatory_inbox.files.format import SUFFIX, is_id, is_name
+from observatory_inbox.mail.recovery import Recovery
 from observatory_inbox.watching.changes import Changes
 from observatory_inbox.watching.following import Watching
 from observatory_inbox.watching.stamps import Stamps

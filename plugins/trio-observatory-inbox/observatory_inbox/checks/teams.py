@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from observatory import Context, quoted
-from observatory_inbox.checks import NEARLY, FolderCheck, Some
-from observatory_inbox.checks_mending import status_of, unlock
-from observatory_inbox.files import read_file
-from observatory_inbox.listing import entries_of, kind_of
-from observatory_inbox.team import CONFIG, CONFIG_BYTES, INBOXES
-from observatory_inbox.team_format import UnreadableError, file_name, read_entries, read_roster
-from observatory_inbox.team_lock import STALE
+from observatory_inbox.checks.mending import status_of, unlock
+from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
+from observatory_inbox.files.access import read_file
+from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.teams.format import UnreadableError, file_name, read_entries, read_roster
+from observatory_inbox.teams.lock import STALE
+from observatory_inbox.teams.team import CONFIG, CONFIG_BYTES, INBOXES
 
 _SUFFIX = ".json"
 _LOCK = f"{_SUFFIX}.lock"

@@ -14,12 +14,12 @@ from contextlib import suppress
 import attrs
 
 from observatory import Done, Failed, Job, Post, Retraction
-from observatory_inbox.disk import Disk
-from observatory_inbox.files import explain, is_hopeless, open_directory
-from observatory_inbox.format import encode
-from observatory_inbox.placing import Placer, Staged
-from observatory_inbox.teams import Teams
-from observatory_inbox.writing import Batch, Places, name_of, no_json, open_or_make
+from observatory_inbox.files.access import explain, is_hopeless, open_directory
+from observatory_inbox.files.format import encode
+from observatory_inbox.mail.disk import Disk
+from observatory_inbox.mail.placing import Placer, Staged
+from observatory_inbox.mail.writing import Batch, Places, name_of, no_json, open_or_make
+from observatory_inbox.teams.teams import Teams
 
 _ROUND = 64  # jobs: each holds one or two descriptors open
 _WRITTEN = Done("written", "fsynced")

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import attrs
 
-from observatory_inbox.files import open_directory
-from observatory_inbox.format import SUFFIX, is_id, is_name
+from observatory_inbox.files.access import open_directory
+from observatory_inbox.files.format import SUFFIX, is_id, is_name
 
 
 @attrs.frozen

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from observatory import Done, Failed, Job, Message, Outcome, Post, Retraction
-from observatory_inbox.files import explain, is_hopeless, make_directory, open_directory
-from observatory_inbox.format import SUFFIX, encode, is_id, is_name
-from observatory_inbox.placing import Placer
-from observatory_inbox.teams import Teams
+from observatory_inbox.files.access import explain, is_hopeless, make_directory, open_directory
+from observatory_inbox.files.format import SUFFIX, encode, is_id, is_name
+from observatory_inbox.mail.placing import Placer
+from observatory_inbox.teams.teams import Teams
 
 Places: TypeAlias = list[tuple[int, Post | Retraction]]
 """Jobs of one recipient, each with its place in the batch."""

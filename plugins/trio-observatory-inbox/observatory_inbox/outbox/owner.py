@@ -6,7 +6,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from observatory_inbox.files import ensure_directory
+from observatory_inbox.files.access import ensure_directory
 
 # Not for writing: while a file is open for that, its file system cannot be made read-only.
 _HELD = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from observatory import Check, Context, Finding, quoted
-from observatory_inbox.checks_mending import (
+from observatory_inbox.checks.mending import (
     FILE_MODE,
     FOLDER_MODE,
     close_files,
@@ -26,8 +26,8 @@ from observatory_inbox.checks_mending import (
     mode_of,
     sweep,
 )
-from observatory_inbox.files import explain, open_directory
-from observatory_inbox.recovery import STEP_BYTES, STEP_LOOKS, SWEEP_AGE
+from observatory_inbox.files.access import explain, open_directory
+from observatory_inbox.mail.recovery import STEP_BYTES, STEP_LOOKS, SWEEP_AGE
 from observatory_inbox.settings import InboxSettings
 
 AHEAD = 60.0

@@ -18,9 +18,9 @@ from typing import TypeAlias
 import attrs
 
 from observatory import MESSAGE_OVERHEAD, Message
-from observatory_inbox.files import explain, open_directory, read_file
-from observatory_inbox.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
-from observatory_inbox.listing import entries_of, kind_of
+from observatory_inbox.files.access import explain, open_directory, read_file
+from observatory_inbox.files.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
+from observatory_inbox.files.listing import entries_of, kind_of
 
 _Look: TypeAlias = tuple[Message | None, int]
 """One look at something: the message that is to be adopted, and the bytes that were read."""

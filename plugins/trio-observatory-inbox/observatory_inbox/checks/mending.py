@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from observatory_inbox.files import open_directory
-from observatory_inbox.listing import entries_of, kind_of
-from observatory_inbox.recovery import SWEEP_AGE
+from observatory_inbox.files.access import open_directory
+from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.mail.recovery import SWEEP_AGE
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600

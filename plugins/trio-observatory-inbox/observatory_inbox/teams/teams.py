@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from observatory import Failed, Message, Outcome, Post, Retraction
 from observatory_inbox.settings import InboxSettings
-from observatory_inbox.team import Address, NotDeliveredError, Seat, address_of, folder_of, open_seat
-from observatory_inbox.team_format import encode_entry, looks_like_protocol
-from observatory_inbox.team_inbox import BrokenError, Caps, TeamInbox
-from observatory_inbox.team_patience import Patience
+from observatory_inbox.teams.format import encode_entry, looks_like_protocol
+from observatory_inbox.teams.inbox import BrokenError, Caps, TeamInbox
+from observatory_inbox.teams.patience import Patience
+from observatory_inbox.teams.team import Address, NotDeliveredError, Seat, address_of, folder_of, open_seat
 
 Failures: TypeAlias = dict[str, Failed]
 """What went wrong, by the message's id."""

@@ -10,9 +10,9 @@ from contextlib import closing
 import trio
 
 from observatory import Context, Service
-from observatory_inbox.owner import own
+from observatory_inbox.outbox.owner import own
+from observatory_inbox.outbox.tray import Tray, is_response
 from observatory_inbox.settings import InboxSettings
-from observatory_inbox.tray import Tray, is_response
 from observatory_inbox.watching.changes import Changes
 from observatory_inbox.watching.following import POLL, Watching
 from observatory_inbox.watching.stamps import Stamps

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import attrs
 
 from observatory import Failed, UnknownNameError
-from observatory_inbox.files import explain, is_hopeless, make_directory, open_directory, read_file
-from observatory_inbox.listing import entries_of
-from observatory_inbox.team_format import Member, Roster, UnreadableError, file_name, read_roster
+from observatory_inbox.files.access import explain, is_hopeless, make_directory, open_directory, read_file
+from observatory_inbox.files.listing import entries_of
+from observatory_inbox.teams.format import Member, Roster, UnreadableError, file_name, read_roster
 
 CONFIG = "config.json"
 INBOXES = "inboxes"

@@ -15,12 +15,12 @@ from typing import TypeAlias
 
 import attrs
 
-from observatory_inbox.files import explain, make_directory, open_directory, read_with_status
-from observatory_inbox.format import SUFFIX, is_name
-from observatory_inbox.listing import entries_of, kind_of
-from observatory_inbox.recovery import STEP_BYTES, STEP_LOOKS
-from observatory_inbox.responses import CommandResponse, decode_response
-from observatory_inbox.survey import GRACE, Signature, signature_of
+from observatory_inbox.adopting.survey import GRACE, Signature, signature_of
+from observatory_inbox.files.access import explain, make_directory, open_directory, read_with_status
+from observatory_inbox.files.format import SUFFIX, is_name
+from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.mail.recovery import STEP_BYTES, STEP_LOOKS
+from observatory_inbox.outbox.responses import CommandResponse, decode_response
 
 QUARANTINE = ".quarantine"
 """The folder in the outbox where what does not decode is put."""

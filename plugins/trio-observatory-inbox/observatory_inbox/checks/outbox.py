@@ -9,11 +9,11 @@ from collections.abc import Generator
 import attrs
 
 from observatory import Context, quoted
-from observatory_inbox.checks import FolderCheck, Some
-from observatory_inbox.checks_mending import FILE_MODE, mode_of, status_of
-from observatory_inbox.format import is_name
-from observatory_inbox.listing import entries_of, kind_of
-from observatory_inbox.tray import QUARANTINE, is_response
+from observatory_inbox.checks.mending import FILE_MODE, mode_of, status_of
+from observatory_inbox.checks.shared import FolderCheck, Some
+from observatory_inbox.files.format import is_name
+from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.outbox.tray import QUARANTINE, is_response
 
 _is_taken = re.compile(r"\.[0-9a-f]{16}\.json").fullmatch
 """Match what a response is called for a moment, between being published and being removed."""

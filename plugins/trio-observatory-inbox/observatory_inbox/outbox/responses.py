@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import orjson
 
-from observatory_inbox.format import SUFFIX
+from observatory_inbox.files.format import SUFFIX
 
 
 @attrs.frozen
