@@ -136,6 +136,11 @@ class Dispatcher:
             lane.ledger.told([record for record in records if record.delivery.channel == name], forgotten)
         self.dead_letters.told(entry for entry in entries if isinstance(entry, DeadLetter | Settled))
 
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a delivery channel that can find earlier messages."""
+        return any(lane.channel.recovers for lane in self.lanes.values())
+
     def restore(self, parcels: Sequence[Parcel]) -> None:
         """Give parcels to the delivery channels that recover: they must come to agree with the table.
 

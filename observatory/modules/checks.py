@@ -135,8 +135,8 @@ def size_of(message: Message) -> int:
     check_name("to", message.to)
     check_name("from", message.from_)
     check_type(message.type)
-    size = check_text("content", message.content, MAX_CONTENT) + copy_metadata(message.metadata)[1]
-    return MESSAGE_OVERHEAD + size
+    size = MESSAGE_OVERHEAD + check_text("content", message.content, MAX_CONTENT)
+    return size if message.metadata is NO_METADATA else size + copy_metadata(message.metadata)[1]
 
 
 class _Budget:

@@ -82,9 +82,10 @@ class Table:
 
     def expired(self, now: datetime, limit: int) -> list[Entry]:
         """Return up to `limit` unread messages whose time is over."""
-        return self.expiries.due(now, limit, self._find_unread)
+        return self.expiries.due(now, limit, self.find_unread)
 
-    def _find_unread(self, agent: str, message_id: str) -> Entry | None:
+    def find_unread(self, agent: str, message_id: str) -> Entry | None:
+        """Find a message that is unread; None when the mailbox does not hold it as such."""
         box = self.mailboxes.get(agent)
         entry = box.by_id.get(message_id) if box else None
         return entry if entry is not None and entry.live else None

@@ -17,7 +17,7 @@ from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownErro
 from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.foreign import AdoptForeign
-from observatory.modules.recovery import Recovery
+from observatory.modules.recovery import Recovery, no_search_for_garbage
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
 from observatory.modules.upkeep import CleanUp, Expire, Record
@@ -141,13 +141,14 @@ class Writer:
         self._sound = False
         fresh = Table(self._settings)
         recovery = Recovery(fresh, self._storage, self._dispatcher)
-        await recovery.from_storage()
-        if self._loaded:
-            recovery.catch_up(self._table, self._office)
-        else:
-            recovery.deliveries()
-            await recovery.from_channels(self._recover)
-            self.left_behind = recovery.left_behind
+        with no_search_for_garbage():
+            await recovery.from_storage()
+            if self._loaded:
+                recovery.catch_up(self._table, self._office)
+            else:
+                recovery.deliveries()
+                await recovery.from_channels(self._recover)
+                self.left_behind = recovery.left_behind
         self._table.replace(fresh)
         self._loaded = self._sound = True
 

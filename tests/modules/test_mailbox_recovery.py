@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +19,7 @@ from observatory import (
     MemoryStorage,
     Message,
     Observatory,
+    Stored,
 )
 from observatory.testing.samples import messages
 
@@ -222,3 +224,23 @@ class TestStorage:
             assert obs.mailbox.get_messages("a") == [good]
             assert obs.statistics().mailbox.left_behind == 1
         assert f"recovered message '{bad.id}' of 'a' is left where it is: content: has a lone" in caplog.text
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_the_search_for_garbage_is_as_it_was_afterwards(open_here: Open, enabled: bool) -> None:
+    """It is off while the table is filled, and only then, unless the program has turned it off itself."""
+    during: list[bool] = []
+
+    class Watched(MemoryStorage):
+        async def replay(self, apply: Callable[[Sequence[Stored]], None]) -> None:
+            during.append(gc.isenabled())
+            await super().replay(apply)
+
+    if not enabled:
+        gc.disable()
+    try:
+        async with open_here(storage=Watched()):
+            assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+    assert during == [False]
