@@ -127,9 +127,9 @@ async def test_by_class(bare_settings: Any) -> None:
 
 
 async def test_no_service(bare_settings: Any) -> None:
-    """The same where there is none at all."""
+    """The same where none is known at all."""
     async with open_observatory(bare_settings()) as observatory:
-        with pytest.raises(UnknownNameError, match="there is no service 'Door'; there is none"):
+        with pytest.raises(UnknownNameError, match="there is no service 'Door'; none is known"):
             observatory.service(Door)
 
 

@@ -82,10 +82,10 @@ def test_one_tree() -> None:
 
 
 def test_nearest_name() -> None:
-    """The nearest known name is suggested, else all are listed, else it is said that there is none."""
+    """The nearest known name is suggested, else all are listed, else it is said that none is known."""
     assert errors.did_you_mean("mailbx", ["notes", "mailbox"]) == "did you mean 'mailbox'?"
     assert errors.did_you_mean("xyz", ["notes", "mailbox"]) == "known: mailbox, notes"
-    assert errors.did_you_mean("xyz", []) == "there is none"
+    assert errors.did_you_mean("xyz", []) == "none is known"
 
 
 def test_one_line() -> None:

@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-import attrs
 import orjson
 
 from observatory import DeadLetter, Delivery, DeliveryRecord, Key, Message, Stored, StoredKey, StoredMessage
 from observatory_sqlite.committing import EPOCH, Row
 
-_NO_METADATA: Mapping[str, Any] = attrs.fields(Message).metadata.default  # one for all messages
+_NO_METADATA = Message("", "", "", "", EPOCH).metadata  # one for all messages
 
 
 def _moment(micros: int) -> datetime:
