@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -47,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"there is no benchmark {name!r}; there are {', '.join(SUBJECTS)}")
     if given.pairs < 1:
         parser.error("--pairs must be at least 1")
-    options = Options(pairs=given.pairs, quick=given.quick, folder=given.folder)
-    figures = list(_measure(given.names or list(SUBJECTS), options))
+    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=given.folder) as folder:
+        options = Options(pairs=given.pairs, quick=given.quick, folder=Path(folder))
+        figures = list(_measure(given.names or list(SUBJECTS), options))
     print_figures(figures, judge=not options.quick)
     return int(not options.quick and any(figure.missed for figure in figures))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,7 +26,15 @@ class Options:
     quick: bool
     """Sizes too small to judge by: only to see that everything runs."""
     folder: Path
-    """Where temporary folders on disk are made."""
+    """A folder on disk that is removed when all is measured."""
+
+    def make_folder(self) -> Path:
+        """Make a folder for one benchmark.
+
+        It stays until all is measured: ext4 does not use an inode again for minutes after its file was removed, and
+        searches longer for each that it passes over, which would be paid by whoever comes next.
+        """
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
     def size(self, full: int, quick: int) -> int:
         """Return how many operations to do."""

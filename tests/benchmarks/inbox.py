@@ -23,19 +23,19 @@ _CONTENT = "x" * 100
 
 def measure(options: Options) -> Iterator[Figure]:
     """Measure on disk, and in a file system in memory where there is one."""
-    yield from _measure_in(options.folder, options, together_goal=at_least(0.6), alone_goal=at_least(0.15))
+    yield from _measure_in(options.make_folder(), options, together_goal=at_least(0.6), alone_goal=at_least(0.15))
     if os.access(MEMORY_FOLDER, os.W_OK):
         # Alone, two hops between threads outweigh a file system that never leaves memory: the figure is printed only.
-        yield from _measure_in(MEMORY_FOLDER, options, together_goal=at_least(0.35), alone_goal=None)
+        with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=MEMORY_FOLDER) as root:
+            yield from _measure_in(Path(root), options, together_goal=at_least(0.35), alone_goal=None)
     yield from _measure_synced(options)
 
 
-def _measure_in(folder: Path, options: Options, *, together_goal: Goal, alone_goal: Goal | None) -> Iterator[Figure]:
-    place = _file_system(folder)
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=folder) as root:
-        count = options.size(3_000, 50)
-        files = _Files(root, count)
-        together, alone, bare = interleave(options, partial(files.ours, 50), partial(files.ours, 1), files.bare)
+def _measure_in(root: Path, options: Options, *, together_goal: Goal, alone_goal: Goal | None) -> Iterator[Figure]:
+    place = _file_system(root)
+    count = options.size(3_000, 50)
+    files = _Files(root, count)
+    together, alone, bare = interleave(options, partial(files.ours, 50), partial(files.ours, 1), files.bare)
     microseconds = statistics.median(bare) / count * 1e6
     floor = f"open, write, close, rename in a loop ({microseconds:.0f} µs each)"
     yield Figure(f"inbox on {place}: 50 senders to 50 agents", floor, speeds(together, bare), together_goal)
@@ -43,10 +43,9 @@ def _measure_in(folder: Path, options: Options, *, together_goal: Goal, alone_go
 
 
 def _measure_synced(options: Options) -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as root:
-        count = options.size(1_000, 50)
-        files = _Files(root, count, synced=True)
-        together, alone, bare = interleave(options, partial(files.ours, 50), partial(files.ours, 1), files.bare)
+    count = options.size(1_000, 50)
+    files = _Files(options.make_folder(), count, synced=True)
+    together, alone, bare = interleave(options, partial(files.ours, 50), partial(files.ours, 1), files.bare)
     microseconds = statistics.median(bare) / count * 1e6
     floor = f"open, write, fsync, rename, fsync the folder in a loop ({microseconds:.0f} µs each)"
     name = f"inbox at fsynced on {_file_system(options.folder)}"
@@ -61,7 +60,7 @@ class _Files:
     searches longer for each that it passes over.
     """
 
-    def __init__(self, root: str, count: int, *, synced: bool = False) -> None:
+    def __init__(self, root: Path, count: int, *, synced: bool = False) -> None:
         self._synced = synced
         durability = {"durability": "fsynced" if synced else "flushed"}
         self._settings = attrs.evolve(settings(root, "inbox"), plugins={"inbox": durability})

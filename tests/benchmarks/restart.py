@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -30,12 +29,11 @@ def measure(options: Options) -> Iterator[Figure]:
 def _measure_recovery(options: Options) -> Iterator[Figure]:
     count = options.size(100_000, 200)
     few = attrs.evolve(options, pairs=min(options.pairs, 5))
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as folder:
-        root = Path(folder)
-        for number in range(count):
-            _write(root, number)
-        given = settings(root, "inbox")
-        ours, bare = interleave(few, partial(trio.run, _open, given, count), partial(_read_all, root / "inbox", count))
+    root = options.make_folder()
+    for number in range(count):
+        _write(root, number)
+    given = settings(root, "inbox")
+    ours, bare = interleave(few, partial(trio.run, _open, given, count), partial(_read_all, root / "inbox", count))
     floor = "list, read, and parse by orjson in a loop"
     yield Figure(f"inbox: start with {count:,} files", floor, costs(ours, bare), at_most(1.5))
 
@@ -62,9 +60,9 @@ def _read_all(inbox: Path, count: int) -> float:
 
 
 def _measure_adopting(options: Options) -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as folder:
-        rounds = options.size(_ROUNDS, 2)
-        there, new, gone = trio.run(_adopt, settings(folder, "inbox"), Path(folder), rounds)
+    root = options.make_folder()
+    rounds = options.size(_ROUNDS, 2)
+    there, new, gone = trio.run(_adopt, settings(root, "inbox"), root, rounds)
     floor = "none: a file is renamed to its place"
     yield Figure("inbox: another's file is in the table, known recipient", floor, there, at_most(50), "ms")
     yield Figure("inbox: another's file is in the table, new recipient", floor, new, at_most(50), "ms")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -35,13 +34,13 @@ def measure(options: Options) -> Iterator[Figure]:
 
 def _measure_sends(options: Options) -> Iterator[Figure]:
     count = options.size(5_000, 100)
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as root:
-        sides = [
-            partial(trio.run, _send, _settings(Path(root)), count),
-            partial(_bare, Path(root), count // 10, 1),
-            partial(_bare, Path(root), count, _BATCH),
-        ]
-        ours, single, batches = interleave(options, *sides)
+    root = options.make_folder()
+    sides = [
+        partial(trio.run, _send, _settings(root), count),
+        partial(_bare, root, count // 10, 1),
+        partial(_bare, root, count, _BATCH),
+    ]
+    ours, single, batches = interleave(options, *sides)
     single = [seconds * 10 for seconds in single]  # a tenth of them, since each waits for the disk
     name = "sqlite storage: 50 senders, no delivery channels"
     yield Figure(name, "sqlite3: a commit a message, same durability", speeds(ours, single), at_least(5))
@@ -51,10 +50,10 @@ def _measure_sends(options: Options) -> Iterator[Figure]:
 def _measure_replay(options: Options) -> Iterator[Figure]:
     count = options.size(1_000_000, 500)
     few = attrs.evolve(options, pairs=min(options.pairs, 3))  # each run takes long enough to be steady
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as root:
-        given = _settings(Path(root))
-        trio.run(_send, given, count)
-        ours, bare = interleave(few, partial(trio.run, _open, given, count), partial(_select, Path(root), count))
+    root = options.make_folder()
+    given = _settings(root)
+    trio.run(_send, given, count)
+    ours, bare = interleave(few, partial(trio.run, _open, given, count), partial(_select, root, count))
     floor = "sqlite3: select, and construct each message"
     yield Figure(f"sqlite storage: start with {count:,} messages", floor, costs(ours, bare), at_most(2))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -37,14 +36,13 @@ _ENTRY = {
 def measure(options: Options) -> Iterator[Figure]:
     """Measure 50 concurrent senders to one inbox."""
     count = options.size(400, 60)
-    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=options.folder) as folder:
-        root = Path(folder)
-        sides = [
-            partial(_ours, root, count),
-            partial(_bare, root, count // 4, json.loads, partial(json.dumps, indent=2)),
-            partial(_bare, root, count // 4, orjson.loads, partial(orjson.dumps, option=orjson.OPT_INDENT_2)),
-        ]
-        ours, plain, quick = interleave(options, *sides)
+    root = options.make_folder()
+    sides = [
+        partial(_ours, root, count),
+        partial(_bare, root, count // 4, json.loads, partial(json.dumps, indent=2)),
+        partial(_bare, root, count // 4, orjson.loads, partial(orjson.dumps, option=orjson.OPT_INDENT_2)),
+    ]
+    ours, plain, quick = interleave(options, *sides)
     name = f"team inbox of {_ENTRIES} entries: 50 senders"
     floor = "parse, append, dump, rename a message, by"
     yield Figure(name, f"{floor} json", speeds(ours, [seconds * 4 for seconds in plain]), at_least(20))
