@@ -29,7 +29,7 @@ from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
 from observatory.delivery.statistics import LaneStatistics
-from observatory.errors import ClosedError, MailboxFullError, PluginError, SettingsError, UnknownNameError
+from observatory.errors import ClosedError, MailboxFullError
 from observatory.hookspecs import hookimpl
 from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
 from observatory.modules.mailbox import Mailbox
@@ -202,29 +202,14 @@ class Observatory:
         )
 
     def _make_storage(self) -> StorageBackend:
-        backends = self._plugins.storage()
-        name = self.settings.storage.backend
-        if name not in backends:
-            raise SettingsError("$.storage.backend", str(UnknownNameError("storage backend", name, backends)))
-        backend: StorageBackend = self._make(StorageBackend, name, backends[name])
+        name, registered = self._plugins.chosen_storage()
+        backend: StorageBackend = self._make(StorageBackend, name, registered)
         return backend
 
     def _make_dispatcher(self) -> Dispatcher:
         settings = self.settings.delivery
-        every = self._plugins.channels()
-        left_out = {info.name for info in self._plugins.infos() if info.state != "loaded"}
-        for name in settings.disabled:
-            if name not in every and name not in left_out and not self._plugins.broken():
-                raise SettingsError("$.delivery.disabled", str(UnknownNameError("delivery channel", name, every)))
-        channels = {name: item for name, item in every.items() if name not in settings.disabled}
-        required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
-        for name in required:
-            if name not in channels:
-                raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
+        channels, required = self._plugins.chosen_channels()
         stored = self._storage.durability != "memory"
-        if EXPIRED in channels:
-            reason = f"registers a delivery channel {EXPIRED!r}, the name for what expires in a mailbox; choose another"
-            raise PluginError(channels[EXPIRED].plugin, reason)
         dead_letters = DeadLetters(settings.dead_letters, stored=stored)
         lanes = [
             Lane(

@@ -52,6 +52,8 @@ async def examine(
     """
     settings = settings or Settings()
     asked = Plugins(settings, built_in=InTheBox(), extra=plugins)
+    asked.chosen_storage()
+    asked.chosen_channels()
     diagnoses = [Diagnosis(_OWN, finding) for finding in _look_at_plugins(asked)]
     if found := await trio.to_thread.run_sync(_look_at_root, settings.root):
         return *diagnoses, *(Diagnosis(_OWN, finding) for finding in found)  # no check could look further

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import attrs
+from attrs.validators import in_, instance_of
 
 from observatory.messages import Durability, Message
 
@@ -45,9 +46,9 @@ Job: TypeAlias = Post | Retraction | Dropped
 class Done:
     """Outcome of a job: it was carried out."""
 
-    state: Literal["written", "sent"]
+    state: Literal["written", "sent"] = attrs.field(validator=in_(("written", "sent")))
     """`written` when it is kept somewhere, `sent` when it went out to whoever listens."""
-    durability: Durability | None = None
+    durability: Durability | None = attrs.field(default=None, validator=in_((None, "memory", "flushed", "fsynced")))
     """The level reached, for what is kept; None for what is `sent`."""
 
 
@@ -55,7 +56,7 @@ class Done:
 class Failed:
     """Outcome of a job: it was not carried out."""
 
-    error: str
+    error: str = attrs.field(validator=instance_of(str))
     """One line: what went wrong and where."""
     permanent: bool = False
     """True when trying again cannot help, as with a name that is not allowed."""

@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -154,12 +155,13 @@ def _is_cancellation(error: BaseException) -> bool:
 def _make(root: Path) -> None:
     missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in missing:  # a power cut takes none of them away again, with everything in it
-        descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for folder in missing:  # so that a power cut takes none of them away again, with everything in it
+        with suppress(OSError):  # a folder that may be entered and not read, a file system that syncs no folders
+            descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _prepare_root(root: Path) -> None:

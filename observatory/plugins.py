@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,16 @@ import pluggy
 
 from observatory import hookspecs
 from observatory.abc import Context, Policy
-from observatory.errors import DuplicateNameError, ObservatoryError, PluginError, SettingsError, did_you_mean, one_line
+from observatory.delivery.dead_letters import EXPIRED
+from observatory.errors import (
+    DuplicateNameError,
+    ObservatoryError,
+    PluginError,
+    SettingsError,
+    UnknownNameError,
+    did_you_mean,
+    one_line,
+)
 from observatory.registrar import CANONICAL_MODULES, Registrar
 from observatory.settings import Settings
 from observatory.wire import structure_settings
@@ -121,6 +130,36 @@ class Plugins:
     def broken(self) -> dict[str, str]:
         """Return the plugins that were left out against anybody's wish, with the reason."""
         return {info.name: info.reason or "" for info in self._infos.values() if info.state == "broken"}
+
+    def chosen_storage(self) -> tuple[str, Registered]:
+        """Return name and factory of the storage backend that the settings name.
+
+        Raises:
+            SettingsError: there is none of that name.
+        """
+        name, backends = self._settings.storage.backend, self.storage()
+        if name not in backends:
+            raise SettingsError("$.storage.backend", str(UnknownNameError("storage backend", name, backends)))
+        return name, backends[name]
+
+    def chosen_channels(self) -> tuple[Mapping[str, Registered], Collection[str]]:
+        """Return the factories of the delivery channels that the settings do not disable, and which are required.
+
+        Raises:
+            SettingsError: the settings name one that there is not; PluginError: one has a name that is taken.
+        """
+        settings, every = self._settings.delivery, self.channels()
+        left_out = [info.name for info in self._infos.values() if info.state != "loaded"]
+        for name in () if self.broken() else set(settings.disabled).difference(every, left_out):
+            raise SettingsError("$.delivery.disabled", str(UnknownNameError("delivery channel", name, every)))
+        channels = {name: item for name, item in every.items() if name not in settings.disabled}
+        required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
+        for name in set(required).difference(channels):
+            raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
+        if EXPIRED in channels:
+            why = f"registers a delivery channel {EXPIRED!r}, the name for what expires in a mailbox; choose another"
+            raise PluginError(channels[EXPIRED].plugin, why)
+        return channels, required
 
     def storage(self) -> Mapping[str, Registered]:
         """Return the storage factories (`StorageFactory`) by name."""

@@ -15,6 +15,7 @@ from observatory import (
     CheckFactory,
     Clock,
     Context,
+    DeliverySettings,
     Diagnosis,
     DuplicateNameError,
     Finding,
@@ -23,7 +24,9 @@ from observatory import (
     Registrar,
     RootError,
     Settings,
+    SettingsError,
     StorageError,
+    StorageSettings,
     TrioClock,
     examine,
     hookimpl,
@@ -198,3 +201,14 @@ async def test_beside_one_that_is_open(bare_settings: Any) -> None:
         assert "check one" in {item for info in obs.plugins() for item in info.registered}
         assert len(await examine(settings, plugins=[plugin])) == 1
         await obs.mailbox.send_message("bob", "ann", "hello")
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [{"storage": StorageSettings(backend="nope")}, {"delivery": DeliverySettings(required=("nope",))}],
+    ids=["storage", "required"],
+)
+async def test_settings_with_which_nothing_can_be_opened(bare_settings: Any, tables: dict[str, Any]) -> None:
+    """They are refused as they are when an Observatory is opened."""
+    with pytest.raises(SettingsError, match="nope"):
+        await examine(bare_settings(**tables))

@@ -40,8 +40,7 @@ class DeadLetters:
 
     def load(self, letter: DeadLetter, parcel: Parcel) -> None:
         """Keep a dead letter that storage knows."""
-        if self._stored:
-            self._stored_letters.add((letter.channel, letter.message.id))
+        self._stored_letters.add((letter.channel, letter.message.id))
         self._keep(letter, parcel)
 
     def settle(self, letter: DeadLetter) -> None:

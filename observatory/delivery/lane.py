@@ -192,17 +192,19 @@ class Lane:
         batch = self._in_hand
         now = trio.current_time()
         backing_off = self._recipients.by_name
-        for parcel in self._recipients.take_due(now, size - len(batch)):
-            self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
-            self._take(parcel)
+        due = self._recipients.take_due(now, size - len(batch))
         queue = self._queue
-        while queue and len(batch) < size:
+        while queue and len(batch) + len(due) < size:
             parcel = queue.popleft()
-            if backing_off and parcel.to in backing_off:
+            if backing_off and parcel.to in backing_off and isinstance(parcel.job, Post):
                 self._wait_behind(backing_off[parcel.to], parcel)
             else:
                 self._take(parcel)
-        # Last, since a delivery channel does not try what follows a failure for the same recipient.
+        # Last, since a delivery channel does not try what follows a failure for the same recipient: acknowledging waits
+        # for its retraction, which is none of those that fail.
+        for parcel in due:
+            self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
+            self._take(parcel)
         batch += self._owed.take_due(now, size - len(batch))
 
     def _take(self, parcel: Parcel) -> None:
@@ -213,13 +215,10 @@ class Lane:
             self._reports.retracted(parcel)
 
     def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
-        error = recipient.queued.error or ""
-        if not isinstance(parcel.job, Post):
-            self._owe([parcel], error)
-        elif self._recipients.wait(recipient, parcel):
+        if self._recipients.wait(recipient, parcel):
             self._reports.report(parcel, recipient.queued)
         else:
-            self._reports.given_up(parcel, _TOO_MANY.format(error), 0)
+            self._reports.given_up(parcel, _TOO_MANY.format(recipient.queued.error or ""), 0)
 
     def _drop_overflow(self) -> None:
         if self.room < 0:

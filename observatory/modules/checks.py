@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ MAX_METADATA = 256 * 1024
 
 _MAX_RECIPIENTS = 10_000
 _MAX_TYPE = 128
+_MAX_ID = 128
 _MAX_DEPTH = 64
 _MAX_INTEGER = 2**63
 _is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
@@ -126,15 +128,28 @@ def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:
     return MappingProxyType(copy), budget.spent
 
 
+def _check_time(moment: object) -> None:
+    if isinstance(moment, datetime) and moment.tzinfo is UTC:
+        return
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise InvalidInputError("timestamp", f"expected a time with an offset from UTC, got {moment!r:.80}")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInputError("timestamp", f"{moment} has no year in UTC") from error
+
+
 def size_of(message: Message) -> int:
     """Return the bytes that a message is counted for.
 
     Raises:
         InvalidInputError: when the message is not one that `send_message` would take.
     """
+    check_text("id", message.id, _MAX_ID)
     check_name("to", message.to)
     check_name("from", message.from_)
     check_type(message.type)
+    _check_time(message.timestamp)
     size = MESSAGE_OVERHEAD + check_text("content", message.content, MAX_CONTENT)
     return size if message.metadata is NO_METADATA else size + copy_metadata(message.metadata)[1]
 

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry, Expired, Read
 from observatory.errors import InvalidInputError, MailboxFullError
-from observatory.jobs import Post
+from observatory.jobs import Post, Retraction
 from observatory.messages import Message, MessagesRead
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.checks import size_of
@@ -25,11 +26,14 @@ class AdoptForeign(Request[int]):
     They go to the delivery channels that keep nothing: those that do are where they come from.
     """
 
-    __slots__ = ("_found", "_left_behind", "_messages", "_origin")
+    __slots__ = ("_found", "_left_behind", "_letters", "_messages", "_origin", "unwanted")
     rank: ClassVar[int] = 5
 
-    def __init__(self, messages: Sequence[Message], origin: str) -> None:
+    def __init__(self, messages: Sequence[Message], origin: str, letters: DeadLetters) -> None:
         super().__init__()
+        self._letters = letters
+        self.unwanted: list[Parcel] = []
+        """Takes back what was acknowledged, or has expired: somebody has written it again."""
         self._messages = messages
         self._origin = origin
         self._found: list[tuple[Message, int, list[TableEntry]]] = []
@@ -42,7 +46,11 @@ class AdoptForeign(Request[int]):
         log: list[Entry] = []
         for message in self._messages:
             key = message.to, message.id
-            if table.holds(*key):
+            if key in table.beyond:
+                continue  # storage knows it already
+            if table.holds(*key) or self._letters.holds(EXPIRED, message.id):
+                if table.find_unread(*key) is None and key not in table.arriving:
+                    self.unwanted.append(Parcel(Retraction(*key), {}))
                 continue
             try:
                 size = size_of(message)

@@ -16,7 +16,7 @@ class Leaving:
     def add(self, to: str, ids: Iterable[str]) -> None:
         """Note that messages are being taken back."""
         for id in ids:
-            self._waiting[to, id] = []
+            self._waiting.setdefault((to, id), [])  # somebody may be waiting for an earlier one
 
     def follow(self, to: str, ids: Iterable[str], waiter: Waiter) -> int:
         """Let somebody wait for those of them that are; return how many that is."""

@@ -125,8 +125,10 @@ class Recovery:
                 office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
             else:
                 office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
-        posts = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
-        self._dispatcher.offer(posts + [Parcel(Retraction(to, id), {}) for to, id in gone])
+        parcels = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
+        for to, id in gone:
+            parcels += office.retract(to, (id,))
+        self._dispatcher.offer(parcels)
 
     def _load(self, batch: Sequence[Stored]) -> None:
         for stored in batch:
@@ -134,6 +136,8 @@ class Recovery:
                 size = self._admit(stored.message)
                 if size is not None:
                     self._table.add(stored.message, stored.sequence, size, stored.expires_at)
+                else:
+                    self._table.beyond.add((stored.message.to, stored.message.id))
             elif isinstance(stored, StoredKey):
                 self._table.keys.add(stored)
             elif isinstance(stored, DeliveryRecord):

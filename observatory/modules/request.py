@@ -49,6 +49,12 @@ class Office:
         self.pubsub.publish(f"agent:{message.to}", message, size=entry.size - MESSAGE_OVERHEAD, origin=origin)
         self.arrivals.announce(message)
 
+    def retract(self, agent: str, ids: Sequence[str]) -> list[Parcel]:
+        """Return the jobs that take messages back; whoever acknowledges them meanwhile can wait for that."""
+        if self.dispatcher.required:
+            self.table.leaving.add(agent, ids)
+        return self.dispatcher.retractions(agent, ids, self.table.leaving)
+
 
 class Request(ABC, Generic[T]):
     """One request, and the task that waits for its answer.

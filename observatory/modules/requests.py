@@ -144,12 +144,6 @@ class _Retracting(Request[T]):
 
     __slots__ = ("_left", "_result")
 
-    def retract(self, agent: str, ids: Sequence[str], office: Office) -> Sequence[Parcel]:
-        """Return the jobs that take messages back."""
-        if office.dispatcher.required:
-            office.table.leaving.add(agent, ids)
-        return office.dispatcher.retractions(agent, ids, office.table.leaving)
-
     def answer_after(self, agent: str, ids: Sequence[str], table: Table, result: T) -> None:
         """Answer with `result` after the first outcomes of whatever takes these messages back, whoever asked for it."""
         self._result = result
@@ -204,7 +198,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
                 marked.append(entry.message.id)
         if marked:
             office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, tuple(marked)))
-        parcels = self.retract(self._agent, marked, office)
+        parcels = office.retract(self._agent, marked)
         self.answer_after(self._agent, self._ids, office.table, self._messages())
         return parcels
 
@@ -242,6 +236,6 @@ class Clear(_Retracting[int]):
             entry.live = False
         if entries:
             office.pubsub.publish(f"agent:{self._agent}", MailboxCleared(self._agent, len(entries)))
-        parcels = self.retract(self._agent, [entry.message.id for entry in unread], office)
+        parcels = office.retract(self._agent, [entry.message.id for entry in unread])
         self.answer_after(self._agent, [entry.message.id for entry in entries], office.table, len(entries))
         return parcels

@@ -33,6 +33,8 @@ class Table:
         """The idempotency keys of the last day."""
         self.expiries = Expiries()
         """Messages that expire."""
+        self.beyond: set[tuple[str, str]] = set()
+        """Recipient and id of messages that storage holds and that had no room here."""
         self.leaving = Leaving()
         """Messages that are being taken back."""
 
@@ -40,6 +42,7 @@ class Table:
         """Take over everything of another table; until then this one is read."""
         self.mailboxes, self.bytes = other.mailboxes, other.bytes
         self.keys, self.expiries, self.arriving = other.keys, other.expiries, other.arriving
+        self.beyond = other.beyond
 
     def make_room(self, to: str, size: int) -> list[Entry]:
         """Count a message in before it is committed, and return the read messages that must go for it.
@@ -77,7 +80,7 @@ class Table:
         entry = Entry(message, sequence, size)
         self.mailboxes[message.to].add(entry)
         if expires_at is not None and entry.live:
-            self.expiries.add(expires_at, message.to, message.id)
+            self.expiries.add(expires_at, message.to, message.id, self.find_unread)
         return entry
 
     def expired(self, now: datetime, limit: int) -> list[Entry]:

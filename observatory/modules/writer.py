@@ -87,13 +87,19 @@ class Writer:
 
     async def adopt(self, messages: Sequence[Message], origin: str) -> None:
         """Take messages in that another process has delivered through a delivery channel of this name."""
-        left_behind = await self.submit(AdoptForeign(messages, origin))
+        request = AdoptForeign(messages, origin, self._dispatcher.dead_letters)
+        left_behind = await self.submit(request)
         self.left_behind += left_behind
+        self._dispatcher.restore(request.unwanted)
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; also while closing, when the last ones are carried out."""
         await trio.lowlevel.checkpoint()
-        while self._storage.durability != "memory" and await self._submit(Record(self._dispatcher, _RECORD_BATCH)):
+        if self._storage.durability != "memory":
+            await self._tell()
+
+    async def _tell(self) -> None:
+        while await self._submit(Record(self._dispatcher, _RECORD_BATCH)):
             pass
 
     async def _submit(self, request: Request[T]) -> T:
@@ -204,11 +210,13 @@ class Writer:
             raise PluginError("storage", f"the backend gave {len(numbers)} numbers for {expected} messages")
         parcels: list[Parcel] = []
         in_order = iter(numbers)
-        for request in planned:
-            parcels += request.apply(self._office, in_order)
-            request.settling = True
-        if parcels:
-            self._dispatcher.offer(parcels)
+        try:
+            for request in planned:
+                parcels += request.apply(self._office, in_order)
+                request.settling = True
+        finally:  # those that were applied are answered when their parcels are
+            if parcels:
+                self._dispatcher.offer(parcels)
 
     def _refuse(self, requests: list[Request[Any]], cause: StorageError) -> None:
         """Nothing was committed, so nothing has happened; each waiting task gets an error of its own."""
@@ -223,6 +231,7 @@ class Writer:
             await trio.sleep(self._settings.cleanup_interval)
             with suppress(ObservatoryError):  # the next one will do
                 await self._clean_up()
+                await self._tell()  # storage in memory, too, lets go of what expired and is forgotten
 
     async def _record_regularly(self) -> None:
         while self._storage.durability != "memory":

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Delivery, DeliveryError, Done, Job, Observatory, Outcome, UnknownNameError
+from observatory import Delivery, DeliveryError, Done, Failed, Job, Observatory, Outcome, UnknownNameError
 from observatory.testing import FailingChannel, RecordingChannel, StuckChannel
 
 
@@ -233,3 +233,16 @@ async def test_closed_with_somebody_waiting(open_with: Any, autojump_clock: Mock
         observatory = await open_and_leave(nursery)
     assert states == [Delivery("c", "queued", error="Observatory was closed before it was delivered")] * 2
     assert observatory.undelivered == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [(Failed, [ValueError("full")]), (Failed, [None]), (Done, ["sent", object()]), (Done, ["ok"])],
+    ids=["an error", "nothing", "level", "state"],
+)
+async def test_outcomes_of_a_wrong_kind(kind: Any, fields: list[Any], open_with: Any) -> None:
+    """A delivery channel that makes one has failed, and nobody else fails with it."""
+    channel = OddChannel(lambda _: [kind(*fields)])
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        receipt = await observatory.mailbox.send_message("a", "x", "hello")
+        assert receipt.deliveries["c"].state == "retrying"

@@ -1,5 +1,6 @@
 """Opening: the root, what is started in which order, and what happens when it cannot be."""
 
+import errno
 import json
 import os
 import stat
@@ -91,6 +92,19 @@ async def test_the_root_that_is_made_survives_a_power_cut(
         assert sorted(synced) == [str(tmp_path), str(tmp_path / "some")]
     async with open_observatory(bare_settings(root=tmp_path / "some" / "where")):
         assert len(synced) == 2
+
+
+async def test_a_root_below_a_folder_that_cannot_be_synced(
+    bare_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every file system can; the root is as good as before."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    async with open_observatory(bare_settings(root=tmp_path / "root")) as observatory:
+        assert observatory.settings.root.is_dir()
 
 
 async def test_a_root_that_is_there(bare_settings: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,7 +10,34 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from observatory import Observatory
+from observatory import Adopt, Gone, Job, Observatory, Outcome
+from observatory.testing import RecordingChannel
+
+
+class Bringing(RecordingChannel):
+    """Delivers only while its gate is open, and brings what the test wants."""
+
+    watches = True
+    adopt: Adopt
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Wait at the gate, then deliver."""
+        await self.gate.wait()
+        return await super().deliver(batch)
+
+    async def watch(
+        self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Keep the callback for the test."""
+        self.adopt = adopt
+        task_status.started()
+        await trio.sleep_forever()
+
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 
@@ -58,3 +85,27 @@ async def test_clearing_waits_for_what_is_being_taken_back(open_here: Open, gate
             assert counts == []
             gated_channel.gate.set()
     assert counts == [1]
+
+
+async def test_a_message_that_is_taken_back_twice_at_once(open_here: Open) -> None:
+    """Acknowledged, cleared, brought back by somebody else and acknowledged again: everybody returns."""
+    channel = Bringing()
+    done: list[str] = []
+
+    async def note(name: str, call: Callable[[], Awaitable[object]]) -> None:
+        await call()
+        done.append(name)
+
+    async with open_here(channels={"c": channel}, delivery={"required": ("c",)}) as obs, trio.open_nursery() as nursery:
+        message = (await obs.mailbox.send_message("a", "x", "hello")).message
+        channel.gate = trio.Event()
+        nursery.start_soon(note, "first", lambda: obs.mailbox.mark_read("a", message.id))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(note, "clear", lambda: obs.mailbox.clear_messages("a"))
+        await wait_all_tasks_blocked()
+        await channel.adopt([message])
+        nursery.start_soon(note, "second", lambda: obs.mailbox.mark_read("a", message.id))
+        await wait_all_tasks_blocked()
+        assert done == []
+        channel.gate.set()
+    assert sorted(done) == ["clear", "first", "second"]

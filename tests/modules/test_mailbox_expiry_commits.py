@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -80,3 +81,30 @@ async def test_the_task_dies_while_it_is_sent_again(
         assert obs.dead_letters() == ()
         assert await obs.redeliver() == 0
         assert len(obs.mailbox.get_messages("a")) == 1
+
+
+async def test_what_is_forgotten_leaves_storage(open_here: Open, autojump_clock: MockClock) -> None:
+    """Dead letters beyond their bound do not stay in a storage in memory."""
+    storage = CountingStorage()
+    async with open_here(storage=storage, delivery={"dead_letters": 2}) as obs:
+        for _ in range(5):
+            await send(obs)
+        await trio.sleep(100)
+        kept: list[Any] = []
+        await storage.replay(kept.extend)
+        assert {each.message.id for each in kept} == {letter.message.id for letter in obs.dead_letters()}
+        assert len(kept) == 2
+
+
+async def test_times_of_what_was_acknowledged_are_forgotten(open_here: Open, autojump_clock: MockClock) -> None:
+    """Long before they come: what is kept is in proportion to what is unread."""
+    async with open_here() as obs:
+        for _ in range(3_000):
+            message = (await obs.mailbox.send_message("a", "x", "hello", expires_in=10**7)).message
+            await obs.mailbox.mark_read("a", message.id)
+        last = await send(obs)
+        await obs.mailbox.clear_messages("b")
+        kept = [each for each in gc.get_objects() if isinstance(each, tuple) and each[1:2] == ("a",) and len(each) == 3]
+        assert len(kept) < 2_000
+        await trio.sleep(11)
+        assert [letter.message for letter in obs.dead_letters()] == [last]

@@ -28,7 +28,8 @@ from observatory_sqlite.settings import SqliteSettings
 _AHEAD = 60.0  # seconds; two clocks never agree wholly
 _OLD = 60.0  # seconds that nobody takes to make a database
 _ABANDONED = 36 * 3600.0  # seconds
-_NEWEST = "SELECT max(timestamp) FROM (SELECT timestamp FROM messages ORDER BY place DESC LIMIT 1000)"
+_NEWEST = """SELECT max(timestamp), sum(typeof(timestamp) != 'integer')
+    FROM (SELECT timestamp FROM messages ORDER BY place DESC LIMIT 1000)"""
 _FORGET = "put a copy back in its place, or move it away to begin with an empty one"
 
 
@@ -124,8 +125,10 @@ class DatabaseCheck(Check):
             problem = f"is of version {version}, and versions up to {len(MIGRATIONS)} are known here"
             yield self._finding(problem, "python3 -m pip install --upgrade trio-observatory-sqlite")
         else:
-            ((newest,),) = connection.execute(_NEWEST)
-            if newest is not None and newest > (self._now + _AHEAD) * 1_000_000:
+            ((newest, strange),) = connection.execute(_NEWEST)
+            if strange:
+                yield self._finding(f"is damaged (a time is no number): {_FORGET}", _aside(self._path))
+            elif newest is not None and newest > (self._now + _AHEAD) * 1_000_000:
                 yield self._finding(
                     "holds messages of a time to come: the clock was ahead when they were sent, or is behind now",
                     "see by date -u whether the clock is right, and set it; until then, times creep on",

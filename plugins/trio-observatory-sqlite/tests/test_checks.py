@@ -169,6 +169,14 @@ async def test_one_of_a_newer_version(bench: Any) -> None:
     assert "install --upgrade trio-observatory-sqlite" in finding.remedy
 
 
+async def test_a_time_that_is_none(bench: Any) -> None:
+    """A text where a number belongs is damage that SQLite itself does not see."""
+    make_database(bench.path)
+    bench.execute("INSERT INTO messages VALUES (1, 'a', 1, '00', 'x', 'hello', 'yesterday', 'text', NULL, NULL)")
+    (finding,) = await examine(bench)
+    assert "a time is no number" in finding.problem
+
+
 async def test_one_that_is_gone(bench: Any) -> None:
     """That it was here is known by the lock file; one that was made just now may come yet."""
     make_database(bench.path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 
 import trio
 
-from observatory import Adopt, Gone, Message
+from observatory import Adopt, Gone, Message, OutcomeUnknownError, StorageError
 from observatory_inbox.adopting.known import Known
 from observatory_inbox.adopting.survey import Listing, Survey
 from observatory_inbox.files.format import SUFFIX, is_id, is_name
@@ -19,6 +20,8 @@ from observatory_inbox.watching.stamps import Stamps
 
 _STEP_DIRECTORIES = 50
 """Directories listed at a time."""
+
+_log = logging.getLogger("observatory.inbox")
 
 
 class Adoption:
@@ -42,6 +45,7 @@ class Adoption:
         self._survey = Survey(folder, recovery)
         self._recovered: set[str] | None = set()
         self._looked = False
+        self._complained = False
 
     def note_recovery(self, recovery: Recovery, agents: Collection[str] | None) -> None:
         """Note whose files are recovered: what others have at the first look is not adopted later, either."""
@@ -67,7 +71,7 @@ class Adoption:
 
     async def look(self, changes: Changes) -> None:
         """Look at what the system tells; what we did ourselves costs no look at the files."""
-        with self._known.look():
+        with self._known.look(), self._put_off():
             self._forget(changes.vanished)
             removed = {to for to, names in changes.removed.items() if self._known.misses_any(to, _ids(names))}
             lists = {*changes.appeared, *changes.vanished, *removed}
@@ -77,7 +81,7 @@ class Adoption:
 
     async def sweep(self) -> None:
         """Look into every directory that has changed, and at files that were half written."""
-        with self._known.look():
+        with self._known.look(), self._put_off():
             try:
                 changed, vanished = await trio.to_thread.run_sync(self._stamps.changed)
             except FileNotFoundError:
@@ -90,6 +94,19 @@ class Adoption:
             self._looked = True
             await self._read(self._survey.refused())
         self._name_others()
+
+    @contextmanager
+    def _put_off(self) -> Iterator[None]:
+        """Let the next sweep look at everything again when the Mailbox could not take what was found."""
+        try:
+            yield
+        except (StorageError, OutcomeUnknownError) as error:
+            self._stamps.doubt()
+            if not self._complained:
+                _log.warning("what others do to the inbox is not taken note of for now: %s", error)
+            self._complained = True
+        else:
+            self._complained = False
 
     def _name_others(self) -> None:
         """Count and name what is no directory of a recipient."""
@@ -118,6 +135,8 @@ class Adoption:
         to, ids = listing.to, listing.ids
         if not listing.same:
             self._known.forget(to)  # another directory, and nobody knows where the files of the first are
+        if ids is None or self._known.is_unsure(to, ids):
+            self._stamps.doubt([to])
         if ids is None:
             return ()
         gone = sorted(self._known.missing(to, ids))

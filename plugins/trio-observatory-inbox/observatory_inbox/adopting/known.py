@@ -74,6 +74,10 @@ class Known:
         """Return what was known before the look, was not touched since, and was not listed."""
         return [id for id in self._ids.get(to, set()) - listed if not self._ours((to, id))]
 
+    def is_unsure(self, to: str, listed: Set[str]) -> bool:
+        """Return whether a file that we have written or removed ourselves meanwhile was not listed: or did others?"""
+        return any(file is not None and file[0] == to and file[1] not in listed for file in self._touched or ())
+
     def misses_any(self, to: str, removed: Set[str]) -> bool:
         """Return whether at least one of them is known and not ours to remove."""
         return any(not self._ours((to, id)) for id in removed & self._ids.get(to, set()))

@@ -48,6 +48,11 @@ class _Refused:
     refusal: Refusal
     named: bool = False
 
+    @property
+    def passing(self) -> bool:
+        """Whether the file may be read the next time although it is the same, such as after too many were open."""
+        return self.refusal.reason == "unreadable"
+
 
 class Survey:
     """Lists and reads; remembers what is not worth another look.
@@ -181,15 +186,17 @@ class Survey:
     def _read(self, to: str, id: str, status: os.stat_result, directory: int, now: float) -> tuple[Message | None, int]:
         refused_here = self._refused.get(to, {})
         refused, signature = refused_here.get(id), signature_of(status)
-        if id in refused_here and (refused is None or refused.signature == signature):
-            if refused is not None:
-                self._name(to, id, refused, now)
+        same = refused is not None and refused.signature == signature
+        if refused is not None and same:
+            self._name(to, id, refused, now)
+        if id in refused_here and (refused is None or (same and not refused.passing)):
             return None, 0
         if not stat.S_ISREG(status.st_mode):
             return None, 0  # named when its directory was listed
         found, size = self.recovery.read(id, to, directory)
         if isinstance(found, Refusal):
-            self._refused.setdefault(to, {})[id] = _Refused(signature, now, found)
+            if not same:
+                self._refused.setdefault(to, {})[id] = _Refused(signature, now, found)
             return None, size
         refused_here.pop(id, None)
         return found, size

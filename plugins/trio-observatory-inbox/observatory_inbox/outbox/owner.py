@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
 
 from observatory_inbox.files.access import ensure_directory
 
 # Not for writing: while a file is open for that, its file system cannot be made read-only.
-_HELD = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_WRITTEN = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_HELD = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITTEN = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def own(root: str | os.PathLike[str]) -> int | None:
@@ -36,6 +37,17 @@ def own(root: str | os.PathLike[str]) -> int | None:
         return None
     except OSError:
         pass  # a file system without locks: better several than none
+    if not _is_at(descriptor, path):  # somebody has removed it meanwhile, and another one may be locked by now
+        os.close(descriptor)
+        return None
     with suppress(OSError), open(os.open(path, _WRITTEN), "w") as file:  # nobody depends on what is in it
         file.write(f"{os.getpid()}\n")
     return descriptor
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Return whether it is a file, and still the one of that name."""
+    with suppress(OSError):
+        status = os.fstat(descriptor)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(path, follow_symlinks=False))
+    return False

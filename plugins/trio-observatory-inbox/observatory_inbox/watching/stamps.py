@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from observatory_inbox.files.access import open_directory
@@ -11,6 +11,9 @@ from observatory_inbox.files.listing import entries_of, kind_of
 
 _Stamp: TypeAlias = tuple[int, int]
 """A directory's inode and the time of its last change."""
+
+
+_NEVER: _Stamp = 0, 0
 
 
 class Stamps:
@@ -52,6 +55,12 @@ class Stamps:
         self.others, self._stamps = others, now
         changed = [name for name, (_, seen) in now.items() if not seen or not before[name][1]]
         return changed, [name for name in before if name not in now]
+
+    def doubt(self, names: Iterable[str] | None = None) -> None:
+        """Let the next call of `changed` return directories, by default all, whatever has become of them."""
+        for name in tuple(self._stamps) if names is None else names:
+            if name in self._stamps:
+                self._stamps[name] = _NEVER, False
 
     def directories(self) -> Collection[str]:
         """Return the names of all directories."""
