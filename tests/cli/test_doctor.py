@@ -190,16 +190,17 @@ def test_a_broken_plugin_is_a_finding(run: Any, install: Install) -> None:
 
 
 def test_an_inbox_is_mended(run: Any, root: Path) -> None:
-    """With what is installed: a file that others can read, and one that a crash has left."""
+    """With what is installed: a file that others can read, and a lock that nobody holds any more."""
     assert run("send", "bob", "hello", "--from", "ann").code == 0
     (path,) = (root / "inbox" / "bob").iterdir()
     path.chmod(0o644)
-    leftover = path.with_name(".0-0.tmp")
-    leftover.touch(0o600)
-    os.utime(leftover, (time.time() - 200_000,) * 2)
+    team = root / "teams" / "night"
+    (lock := team / "inboxes" / "bob.json.lock").mkdir(parents=True)
+    (team / "config.json").write_text('{"name": "night", "members": [{"name": "bob"}]}')
+    os.utime(lock, (time.time() - 60,) * 2)
     assert run("doctor").code == 1
     assert run("doctor", "--fix").code == 0
-    assert (path.stat().st_mode & 0o777, leftover.exists()) == (0o600, False)
+    assert (path.stat().st_mode & 0o777, lock.exists()) == (0o600, False)
     assert run("inbox", "bob").out.split("\t")[-1] == "hello\n"
 
 

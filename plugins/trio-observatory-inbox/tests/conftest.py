@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_inbox import InboxChannel, InboxSettings
+from observatory_inbox import InboxChannel, InboxSettings, Outbox
 from observatory_inbox.mail import disk
 
 from observatory import Clock, Context, Message, Post, PubSub
@@ -150,6 +151,49 @@ class Bench:
         return sorted(str(path.relative_to(self.inbox)) for path in self.inbox.rglob("*") if not path.is_dir())
 
 
+class Office:
+    """An outbox on a root of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.outbox = root / "outbox"
+        self.pubsub = PubSub()
+
+    def service(self, settings: InboxSettings | None = None) -> Outbox:
+        """Return a service that reads the outbox."""
+        return Outbox(Context(self.root, Clock(), self.pubsub, settings, {}, {}))
+
+    @asynccontextmanager
+    async def running(self, service: Outbox) -> AsyncIterator[Outbox]:
+        """Let a service run during the block."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(service.run)
+            yield service
+            nursery.cancel_scope.cancel()
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until something is seen to have happened."""
+        with trio.fail_after(_PATIENCE):
+            await trio.lowlevel.checkpoint()
+            while not happened():  # noqa: ASYNC110 -- that a file is gone is told by nobody
+                await trio.sleep(0.01)
+
+    def write(self, name: str, body: Any, session: str = "agent-42", at: float | None = None) -> Path:
+        """Write a response; text as it is, anything else as JSON."""
+        path = self.outbox / session / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(".new")
+        temporary.write_text(body if isinstance(body, str) else json.dumps(body))
+        if at is not None:
+            os.utime(temporary, (at, at))
+        return temporary.rename(path)
+
+    def quarantined(self) -> list[str]:
+        """Return the names of what was put aside, reasons included."""
+        folder = self.outbox / ".quarantine"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
 class System:
     """Notes what is asked of the system, and refuses what it is told to."""
 
@@ -215,6 +259,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
+def office(tmp_path: Path) -> Office:
+    """Return an outbox on an empty root."""
+    return Office(tmp_path)
+
+
+@pytest.fixture
 async def system(bench: Any, monkeypatch: pytest.MonkeyPatch) -> System:
     """Return the system behind a delivery channel that is started at `fsynced`."""
     system = System(bench.root, monkeypatch)
@@ -226,6 +276,12 @@ async def system(bench: Any, monkeypatch: pytest.MonkeyPatch) -> System:
 def hurried_clock() -> trio.testing.MockClock:
     """Make Trio's time run twenty times as fast as files change."""
     return trio.testing.MockClock(rate=20)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return what puts every `Clock` so many hours ahead: when a file got its name cannot be set back."""
+    return lambda hours: monkeypatch.setattr(time, "time_ns", lambda now=time.time_ns: now() + int(hours * 3.6e12))
 
 
 @pytest.fixture

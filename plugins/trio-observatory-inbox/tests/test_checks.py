@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from observatory import CheckFactory
 from observatory.testing import CheckConformance
 
 HOUR = 3600.0
+AHEAD = 37  # hours that the checks' clock is ahead: when a file got its name cannot be set back
 HOSTILE = "\x1b[2J\n‮evil'\udcff.json"
 
 
@@ -45,7 +47,16 @@ def message(number: int, to: str = "bob", timestamp: str = "2026-01-01T00:00:00+
     )
 
 
-class TestInbox(CheckConformance):
+class Later(CheckConformance):
+    """A check that is asked when temporary files have become old."""
+
+    @pytest.fixture(autouse=True)
+    def wait(self, later: Callable[[float], None]) -> None:
+        """Let them become old."""
+        later(AHEAD)
+
+
+class TestInbox(Later):
     """The check of the inbox."""
 
     @pytest.fixture
@@ -59,10 +70,13 @@ class TestInbox(CheckConformance):
         write(inbox / "bob" / f"{1:016x}.json", message(1), mode=0o644)
         write(inbox / "bob" / f"{2:016x}.json", message(2, timestamp="2126-01-01T00:00:00+00:00"))
         write(inbox / "bob" / f"{3:016x}.json", "{", age=3)
-        write(inbox / "bob" / f"{4:016x}.json", "[]", age=-HOUR)
+        write(inbox / "bob" / f"{4:016x}.json", "[]", age=-(AHEAD + 1) * HOUR)
         write(inbox / "bob" / HOSTILE)
-        write(inbox / "bob" / ".0-0.tmp", age=37 * HOUR, mode=0o666)
-        write(inbox / "bob" / ".0-1.tmp", age=37 * HOUR)
+        write(inbox / "bob" / ".01234567-0.tmp", mode=0o666)
+        write(inbox / "bob" / ".01234567-1.tmp")
+        write(inbox / "bob" / ".claimed.tmp")
+        write(root / "outside", mode=0o644)
+        os.link(root / "outside", inbox / "bob" / f"{8:016x}.json")
         (inbox / "bob" / f"{5:016x}.json").symlink_to("/etc/passwd")
         (inbox / "bob" / f"{6:016x}.json").mkdir()
         os.mkfifo(inbox / "bob" / f"{7:016x}.json")
@@ -74,7 +88,7 @@ class TestInbox(CheckConformance):
         inbox.chmod(0o755)
 
 
-class TestOutbox(CheckConformance):
+class TestOutbox(Later):
     """The check of the outbox."""
 
     @pytest.fixture
@@ -88,15 +102,15 @@ class TestOutbox(CheckConformance):
         write(outbox / ".quarantine" / "bob-1.json", "?")
         write(outbox / ".quarantine" / "bob-1.json.reason", "not JSON")
         write(outbox / "bob" / "1.json", "{}", age=8 * 24 * HOUR, mode=0o644)
-        write(outbox / "bob" / "2.json", "{}", age=-HOUR)
-        write(outbox / "bob" / f".{1:016x}.json", "{}", age=37 * HOUR)
+        write(outbox / "bob" / "2.json", "{}", age=-(AHEAD + 1) * HOUR)
+        write(outbox / "bob" / f".{1:016x}.json", "{}")
         (outbox / "bob" / "3.json").symlink_to("/etc/passwd")
         write(outbox / HOSTILE)
         (outbox / "no name").mkdir()
         outbox.chmod(0o755)
 
 
-class TestTeams(CheckConformance):
+class TestTeams(Later):
     """The check of team inboxes."""
 
     @pytest.fixture
@@ -112,9 +126,9 @@ class TestTeams(CheckConformance):
         write(inboxes / "bob.json", json.dumps([{}] * 950))
         write(inboxes / "ann.json", "[", mode=0o644)
         write(inboxes / "bob.json.unreadable-20260101T000000.000000Z", "[")
-        write(inboxes / "cyd.json", "[]", age=-HOUR)
+        write(inboxes / "cyd.json", "[]", age=-(AHEAD + 1) * HOUR)
         write(inboxes / HOSTILE, "[]")
-        write(inboxes / ".0123abcd-17.tmp", age=37 * HOUR)
+        write(inboxes / ".0123abcd-17.tmp")
         write(inboxes / "dan.json.lock" / "inside")
         for lock in (inboxes / "bob.json.lock", inboxes / f"{HOSTILE}.lock"):
             lock.mkdir()

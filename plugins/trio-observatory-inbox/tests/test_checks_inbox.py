@@ -30,10 +30,12 @@ async def examine(
     return [each for each in await kind(context).run() if " mode " not in each.problem]
 
 
-async def paste(finding: Finding) -> None:
-    """Give a finding's command to a shell that finds our own commands."""
+async def paste(command: str) -> str:
+    """Give a command to a shell that finds our own commands, and return what it prints."""
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-    await trio.run_process(["bash", "-c", finding.remedy], env=os.environ | {"PATH": path})
+    done = await trio.run_process(["bash", "-c", command], env=os.environ | {"PATH": path}, capture_stdout=True)
+    printed: bytes = done.stdout
+    return printed.decode()
 
 
 def ago(seconds: float) -> str:
@@ -69,7 +71,7 @@ async def test_modes(bench: Any) -> None:
     assert len(found) == 5
     for finding in found:
         if "ann" in finding.subject:
-            await paste(finding)
+            await paste(finding.remedy)
         elif finding.fix is not None:
             await finding.fix()
     assert {path.stat().st_mode & 0o777 for path in bench.inbox.glob("*/0*.json")} == {0o600}
@@ -92,13 +94,16 @@ async def test_how_long_is_a_setting(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("to", ["bob", "-bob"])
-async def test_the_command_acknowledges_all(bench: Any, to: str) -> None:
-    """It works when it is pasted, whatever the agent is called."""
-    for _ in range(150):
-        bench.write_file(to, timestamp=ago(8 * 24 * HOUR))
-    (finding,) = await examine(bench, InboxCheck)
-    await paste(finding)
-    assert bench.files() == []
+async def test_the_command_lists_all_and_acknowledges_nothing(bench: Any, to: str) -> None:
+    """It works when it is pasted, whatever the agent is called; what was read is for somebody to decide."""
+    paths = [bench.write_file(to, timestamp=ago(8 * 24 * HOUR)) for _ in range(150)]
+    (old,) = await examine(bench, InboxCheck)
+    (full, _) = await examine(bench, InboxCheck, max_messages=150)
+    assert old.remedy == full.remedy
+    advice, command = old.remedy.split(": ")
+    assert "with the settings that the service runs with" in advice
+    assert {line.split("\t")[0] for line in (await paste(command)).splitlines()} == {path.stem for path in paths}
+    assert len(bench.files()) == 150
 
 
 @pytest.mark.parametrize(
@@ -123,28 +128,29 @@ async def test_large_messages_fill_an_inbox(bench: Any) -> None:
     assert "unread bytes, and a mailbox holds 6,000 (mailbox.max_bytes)" in finding.problem
 
 
-async def test_temporary_files(bench: Any) -> None:
-    """Old ones are removed, and nothing else; the command does the same."""
-    names = {to: [bench.write_file(to, name) for name in (".a.tmp", ".b.tmp", "c.tmp", ".d.x")] for to in "ab"}
-    for files in names.values():
-        for path in (files[0], *files[2:]):
-            grow_old(path, 37 * HOUR)
+async def test_temporary_files(bench: Any, later: Callable[[float], None]) -> None:
+    """Old ones of ours are removed, and nothing else; the command does the same."""
+    others = [".claimed.tmp", ".claimed1-8.tmp", ".01234567-x.tmp", ".01234567-8x.tmp", ".01234567-8.x"]
+    young = ".01234567-9.tmp"
+    for to in "ab":
+        for name in (".01234567-8.tmp", *others):
+            grow_old(bench.write_file(to, name), 37 * HOUR)
+        grow_old(bench.write_file(to, young), -HOUR)
+    later(36.5)
     first, second = [each for each in await examine(bench, InboxCheck) if each.fix]
     assert first.fix is not None
     await first.fix()
-    await paste(second)
-    assert bench.files() == ["a/.b.tmp", "a/.d.x", "a/c.tmp", "b/.b.tmp", "b/.d.x", "b/c.tmp"]
+    await paste(second.remedy)
+    assert len(bench.files()) == 13  # for the shell's clock it was named a moment ago
+    await paste(second.remedy.replace("-cmin +2160", ""))
+    assert bench.files() == [f"{to}/{name}" for to in "ab" for name in sorted([*others, young])]
 
 
-async def test_mending_what_is_gone(bench: Any) -> None:
-    """When the folder has vanished meanwhile there is nothing to mend."""
-    path = bench.write_file("bob", ".a.tmp")
-    grow_old(path, 37 * HOUR)
-    (finding,) = await examine(bench, InboxCheck)
-    path.parent.rename(bench.root / "elsewhere")
-    assert finding.fix is not None
-    await finding.fix()
-    assert (bench.root / "elsewhere" / ".a.tmp").exists()
+async def test_what_was_renamed_a_moment_ago_is_in_hand(bench: Any) -> None:
+    """However long ago it was written."""
+    grow_old(path := bench.write_file("bob"), 40 * HOUR)
+    path.rename(path.with_name(".01234567-8.tmp"))
+    assert await examine(bench, InboxCheck) == []
 
 
 @pytest.mark.parametrize(("ahead", "count"), [(30, 0), (3600, 1)])
@@ -192,12 +198,12 @@ async def test_the_command_moves_away(bench: Any) -> None:
     name = "\x1b[2J\n$(touch owned)'`\udcff.json"
     bench.write_file("bob", name)
     (finding,) = await examine(bench, InboxCheck)
-    await paste(finding)
+    await paste(finding.remedy)
     assert bench.files() == []
     (aside,) = (bench.root / "observatory" / "aside").iterdir()
     assert aside.name == f"inbox-bob-{name}"
     bench.write_file("bob", name, content="another")
-    await paste(finding)
+    await paste(finding.remedy)
     assert "another" not in aside.read_text()
     assert aside.parent.stat().st_mode & 0o777 == 0o700
 
@@ -213,7 +219,7 @@ async def test_something_in_the_place_of_the_inbox(bench: Any, kind: str) -> Non
         bench.inbox.touch()
     (finding,) = await examine(bench, InboxCheck)
     assert finding.subject == str(bench.inbox)
-    await paste(finding)
+    await paste(finding.remedy)
     assert await examine(bench, InboxCheck) == []
 
 
@@ -249,6 +255,16 @@ async def test_it_can_be_cancelled_in_between(bench: Any) -> None:
     assert await cancel_at_every_checkpoint(look) >= few + 3
 
 
+async def test_names_that_are_too_long_for_what_they_become(bench: Any) -> None:
+    """They are cut, and each becomes another."""
+    for end in "ab":
+        bench.write_file("bob", f"{'é' * 123}{end}")
+    for finding in await examine(bench, InboxCheck):
+        await paste(finding.remedy)
+    assert bench.files() == []
+    assert len(os.listdir(bench.root / "observatory" / "aside")) == 2
+
+
 async def test_the_outbox(bench: Any) -> None:
     """What waits for a moment, or is being written, is as it should be."""
     folder = bench.root / "outbox" / "bob"
@@ -258,16 +274,20 @@ async def test_the_outbox(bench: Any) -> None:
     assert await examine(bench, OutboxCheck) == []
 
 
-async def test_the_commands_of_the_outbox(bench: Any) -> None:
+async def test_the_commands_of_the_outbox(bench: Any, later: Callable[[float], None]) -> None:
     """What was put aside goes away, and what was about to be removed is a response again."""
     outbox = bench.root / "outbox"
     for name in (".quarantine/a.json", ".quarantine/a.json.reason", f"bob/.{1:016x}.json"):
         (outbox / name).parent.mkdir(parents=True, exist_ok=True)
         (outbox / name).write_text("{}")
-        grow_old(outbox / name, 37 * HOUR)
+    later(37)
     quarantined, taken = await examine(bench, OutboxCheck)
-    await paste(quarantined)
-    await paste(taken)
+    await paste(quarantined.remedy)
+    await paste(taken.remedy)
     assert await examine(bench, OutboxCheck) == []
-    assert sorted(path.name for path in outbox.rglob("*.*")) == [".quarantine", f"{1:016x}.json"]
-    assert len(list((bench.root / "observatory" / "aside").iterdir())) == 2
+    assert [path.name for path in outbox.rglob("*.*")] == [f"{1:016x}.json"]
+    (outbox / ".quarantine").mkdir()
+    (outbox / ".quarantine" / "b.json").write_text("{}")
+    await paste(quarantined.remedy)  # once more, when more has come
+    names = [path.name for path in (bench.root / "observatory" / "aside").rglob("*.json*")]
+    assert sorted(names) == ["a.json", "a.json.reason", "b.json"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ async def test_what_claude_code_writes(bench: Any, inboxes: Path) -> None:
     put(inboxes / "c-d.json")
     put(inboxes / "bob.json.lock", age=5)
     put(inboxes / ".other.tmp", age=37 * HOUR)
-    put(inboxes / ".01234567-8.tmp", age=35 * HOUR)
+    put(inboxes / ".01234567-8.tmp", age=37 * HOUR)  # and renamed a moment ago
     assert await examine(bench) == []
 
 
@@ -118,8 +118,10 @@ async def test_a_team_that_cannot_be_read(bench: Any, inboxes: Path) -> None:
 
 
 async def test_a_team_that_is_gone(bench: Any, inboxes: Path) -> None:
-    """Its inboxes are nobody's."""
+    """Its inboxes are nobody's, once it cannot be one that is just being made."""
     (inboxes.parent / "config.json").unlink()
+    assert await examine(bench) == []
+    os.utime(inboxes.parent, (time.time() - 1.1 * HOUR,) * 2)
     (finding,) = await examine(bench)
     assert (finding.subject, finding.problem) == (
         str(inboxes.parent),
@@ -168,10 +170,11 @@ async def test_copies_of_damaged_inboxes(bench: Any, inboxes: Path) -> None:
     assert problems[1:] == ["is a copy of an inbox that could not be read"]
 
 
-async def test_our_temporary_files(bench: Any, inboxes: Path) -> None:
+async def test_our_temporary_files(bench: Any, inboxes: Path, later: Callable[[float], None]) -> None:
     """They are removed, others' are not."""
-    put(inboxes / ".01234567-8.tmp", age=37 * HOUR)
-    put(inboxes / ".other.tmp", age=37 * HOUR)
+    put(inboxes / ".01234567-8.tmp")
+    put(inboxes / ".other.tmp")
+    later(37)
     (finding,) = await examine(bench)
     assert finding.fix is not None
     await finding.fix()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,20 +211,37 @@ async def test_whatever_is_left_is_named_in_the_log_once(bench: Any, caplog: pyt
     assert "\n" not in record.getMessage()
 
 
-async def test_old_temporary_files_are_swept_and_young_ones_left(bench: Any) -> None:
+async def test_old_temporary_files_are_swept_and_young_ones_left(bench: Any, later: Callable[[float], None]) -> None:
     """After 36 hours nobody is writing any more; a message's own age does not matter."""
-    folder = bench.write_file().parent
+    old, young = (bench.write_file(name=f".01234567-{number}.tmp") for number in (8, 9))
+    message = bench.write_file()
     now = bench.clock.now().timestamp()
-    for name, hours in ((".old.tmp", 36.1), (".young.tmp", 35.9), ("00000000000000aa.json", 1000)):
-        if hours == 1000:
-            bench.write_file(id=name.removesuffix(".json"))
-        (folder / name).touch()
-        os.utime(folder / name, (now - hours * 3600,) * 2)
-    assert len(await bench.recover()) == 2
-    assert not (folder / ".old.tmp").exists()
-    assert (folder / ".young.tmp").exists()
+    later(36.1)
+    for path, hours in ((old, 0), (young, -0.2), (message, 1000)):
+        os.utime(path, (now - hours * 3600,) * 2)
+    assert len(await bench.recover()) == 1
+    assert (old.exists(), young.exists()) == (False, True)
     assert bench.channel.statistics()["swept"] == 1
     assert left(bench) == {}
+
+
+async def test_others_temporary_files_are_left(bench: Any, later: Callable[[float], None]) -> None:
+    """A reader may have claimed mail by such a name."""
+    names = [".claimed.tmp", ".claimed1-8.tmp", ".01234567-x.tmp", ".01234567-.tmp", ".012345678-9.tmp"]
+    for name in names:
+        bench.write_file(name=name)
+    later(1000)
+    assert await bench.recover() == []
+    assert bench.files() == sorted(f"agent-42/{name}" for name in names)
+
+
+async def test_what_was_renamed_a_moment_ago_is_in_hand(bench: Any) -> None:
+    """However long ago it was written."""
+    path = bench.write_file()
+    os.utime(path, (0, 0))
+    claimed = path.rename(path.with_name(".01234567-8.tmp"))
+    assert await bench.recover() == []
+    assert claimed.exists()
 
 
 async def test_a_file_that_its_recipient_removes_meanwhile_is_passed_over(

@@ -10,10 +10,10 @@ import attrs
 
 from observatory import MESSAGE_OVERHEAD, Context, Message, quoted
 from observatory_inbox.adopting.survey import GRACE
-from observatory_inbox.checks.mending import FILE_MODE, mode_of, status_of
+from observatory_inbox.checks.mending import status_of
 from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
 from observatory_inbox.files.format import SUFFIX, is_id, is_name
-from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.files.listing import is_temporary, kind_of
 from observatory_inbox.mail.recovery import Recovery, Refusal
 
 
@@ -48,7 +48,7 @@ class InboxCheck(FolderCheck):
                 return
             self.look_at_mode(inbox)
             folders: list[str] = []
-            for entry in entries_of(inbox):
+            for entry in self.listed(inbox, self.folder):
                 kind = kind_of(entry)
                 if kind != "directory":
                     self.note_stray(kind, entry.name)
@@ -62,31 +62,31 @@ class InboxCheck(FolderCheck):
 
     def _recipient(self, to: str, inbox: int) -> Generator[int, None, None]:
         mail = _Mail()
-        with self.opened(to, inbox, os.path.join(self.folder, to)) as directory:
+        with self.opened(to, inbox, self._path(to)) as directory:
             if directory is None:
                 return
             self.look_at_mode(directory, to)
-            for entry in entries_of(directory):
+            for entry in self.listed(directory, self._path(to)):
                 yield self._entry(entry, to, directory, mail)
+        self.note_leftovers(mail.leftovers, to)  # before the modes: to change one is to have it in hand
         self.note_modes(mail.open, to)
-        self.note_leftovers(mail.leftovers, ".*.tmp", to, is_ours=is_temporary)
         self.note_future(mail.future, to)
         self._note_bounds(mail, to)
         self._note_orphan(mail, to)
 
     def _entry(self, entry: os.DirEntry[str], to: str, directory: int, mail: _Mail) -> int:
         """Look at one entry of a recipient's folder, and return the bytes that were read."""
-        name, kind, status = entry.name, kind_of(entry), status_of(entry)
+        name, status = entry.name, status_of(entry)
         if status is None:
             return 0
-        if kind != "file":
+        if (kind := kind_of(entry)) != "file":
             self.note_stray(kind, to, name)
             return 0
-        if mode_of(status) != FILE_MODE:
-            mail.open.add(name)
-        if is_temporary(name):
-            if self.is_left(status.st_mtime):
-                mail.leftovers.add(name)
+        self.look_at_file(status, mail.open, to, name)
+        if is_temporary(name) and self.is_left(status):
+            mail.leftovers.add(name)
+        elif name.startswith(".") and name.endswith(".tmp"):
+            pass  # in somebody's hands, or another program's
         elif not name.endswith(SUFFIX) or not is_id(name.removesuffix(SUFFIX)):
             self.note_stray(kind, to, name, why="is not named like a message")
         else:
@@ -115,23 +115,18 @@ class InboxCheck(FolderCheck):
             if value >= NEARLY * bound:
                 rest = f": {value - bound:,} are left behind in files" if value > bound else ""
                 problem = f"{value:,} unread {what}, and a mailbox holds {bound:,} (mailbox.max_{what}){rest}"
-                self.found.add("inboxes that are nearly full", self._path(to), problem, self._acknowledge(mail, to))
+                self.found.add("inboxes that are nearly full", self._path(to), problem, self._reading(mail, to))
 
     def _note_orphan(self, mail: _Mail, to: str) -> None:
         if mail.oldest is not None and self.now - mail.oldest.timestamp() > self.settings.orphan_age:
             problem = f"nobody has read its mail since {mail.oldest:%Y-%m-%d %H:%M} UTC: is there still a reader?"
-            self.found.add("inboxes without a reader", self._path(to), problem, self._acknowledge(mail, to))
+            self.found.add("inboxes without a reader", self._path(to), problem, self._reading(mail, to))
 
-    def _acknowledge(self, mail: _Mail, to: str) -> str:
-        """Return the command that acknowledges all of an agent's mail."""
-        root, agent = f"--root {quoted(self.root)}", f"-- {to}" if to.startswith("-") else to
-        listed = f"observatory inbox --limit {mail.messages} {root} {agent}"
-        return f"{listed} | cut -f 1 | xargs observatory ack {root} {agent}"
+    def _reading(self, mail: _Mail, to: str) -> str:
+        """Say how an agent's mail is read; whether it was is for somebody to decide, and storage has to be told."""
+        agent = f"-- {to}" if to.startswith("-") else to
+        listed = f"observatory inbox --limit {mail.messages} --root {quoted(self.root)} {agent}"
+        return f"acknowledge what was read, with the settings that the service runs with; this lists it: {listed}"
 
     def _path(self, to: str) -> str:
         return os.path.join(self.folder, to)
-
-
-def is_temporary(name: str) -> bool:
-    """Return whether a file in a recipient's folder is named like one that is being written."""
-    return name.startswith(".") and name.endswith(".tmp")

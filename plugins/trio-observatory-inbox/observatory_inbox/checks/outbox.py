@@ -9,10 +9,10 @@ from collections.abc import Generator
 import attrs
 
 from observatory import Context, quoted
-from observatory_inbox.checks.mending import FILE_MODE, mode_of, status_of
+from observatory_inbox.checks.mending import status_of
 from observatory_inbox.checks.shared import FolderCheck, Some
 from observatory_inbox.files.format import is_name
-from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.files.listing import kind_of
 from observatory_inbox.outbox.tray import QUARANTINE, is_response
 
 _is_taken = re.compile(r"\.[0-9a-f]{16}\.json").fullmatch
@@ -45,7 +45,7 @@ class OutboxCheck(FolderCheck):
                 return
             self.look_at_mode(outbox)
             folders: list[str] = []
-            for entry in entries_of(outbox):
+            for entry in self.listed(outbox, self.folder):
                 kind = kind_of(entry)
                 if kind != "directory":
                     self.note_stray(kind, entry.name)
@@ -64,7 +64,7 @@ class OutboxCheck(FolderCheck):
             if directory is None:
                 return
             self.look_at_mode(directory, name)
-            for entry in entries_of(directory):
+            for entry in self.listed(directory, path):
                 self._entry(entry, name, responses)
                 yield 0
         self.note_modes(responses.open, name)
@@ -79,17 +79,16 @@ class OutboxCheck(FolderCheck):
             self.found.add("sessions whose responses wait", path, problem, remedy)
 
     def _entry(self, entry: os.DirEntry[str], session: str, responses: _Responses) -> None:
-        name, kind, status = entry.name, kind_of(entry), status_of(entry)
+        name, status = entry.name, status_of(entry)
         if status is None:
             return
-        if kind != "file":
+        if (kind := kind_of(entry)) != "file":
             self.note_stray(kind, session, name)
             return
-        if mode_of(status) != FILE_MODE:
-            responses.open.add(name)
+        self.look_at_file(status, responses.open, session, name)
         if self.is_ahead(status.st_mtime):
             responses.future.add(name)
-        if _is_taken(name) and self.is_left(status.st_mtime):
+        if _is_taken(name) and self.is_left(status):
             self._note_taken(session, name)
         elif is_response(name) and (session == QUARANTINE or self.now - status.st_mtime > self.settings.orphan_age):
             responses.waiting.add(name)
@@ -97,7 +96,8 @@ class OutboxCheck(FolderCheck):
     def _note_quarantine(self, files: Some, path: str) -> None:
         problem = f"put aside, for it does not decode: {files}; what ends with .reason says why"
         aside = os.path.join(self.root, "observatory", "aside")
-        remedy = f"(umask 077; mkdir -p {quoted(aside)} && mv -n {quoted(path)}/* {quoted(aside)})"
+        folder = f"{quoted(os.path.join(aside, 'quarantine'))}-$(date +%s)"  # for there may be more of it later
+        remedy = f"(umask 077; mkdir -p {quoted(aside)} && mv -n {quoted(path)} {folder})"
         self.found.add("folders of what was put aside", path, problem, remedy)
 
     def _note_taken(self, session: str, name: str) -> None:

@@ -6,6 +6,8 @@ one entry of a folder, and a step is a bounded number of looks, so that whoever 
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
@@ -23,10 +25,12 @@ from observatory_inbox.checks.mending import (
     FOLDER_MODE,
     close_files,
     close_folder,
+    is_open,
     mode_of,
     sweep,
 )
 from observatory_inbox.files.access import explain, open_directory
+from observatory_inbox.files.listing import entries_of, last_change
 from observatory_inbox.mail.recovery import STEP_BYTES, STEP_LOOKS, SWEEP_AGE
 from observatory_inbox.settings import InboxSettings
 
@@ -35,7 +39,11 @@ AHEAD = 60.0
 NEARLY = 0.9
 """The part of a bound at which it is nearly reached."""
 
+_OUR_TEMPORARY = f"-name '.{'[0-9a-f]' * 8}-[0-9]*.tmp' ! -name '.*-*[!0-9]*.tmp'"
+"""How `find` tells our temporary files from others'."""
+
 _LISTED = 1_000  # findings of a kind; what is beyond is counted
+_LONGEST = 255  # bytes of a name
 _STRAY = {
     "symlink": "is a symbolic link, and none is followed",
     "special": "is no regular file",
@@ -128,15 +136,26 @@ class FolderCheck(Check):
         directory = None
         try:
             directory = open_directory(name, parent)
-        except FileNotFoundError:
-            pass
         except OSError as error:
-            self.found.add("folders that cannot be opened", path, explain(error, path), self._remedy_of(error, path))
+            self.note_closed(error, path)
         try:
             yield directory
         finally:
             if directory is not None:
                 os.close(directory)
+
+    def listed(self, directory: int, path: str) -> Iterator[os.DirEntry[str]]:
+        """Go through a directory's entries; where that, or looking at them, is not possible, it is noted."""
+        try:
+            os.stat(".", dir_fd=directory)  # fails where names can be listed and nothing be said of what they name
+            yield from entries_of(directory)
+        except OSError as error:
+            self.note_closed(error, path)
+
+    def note_closed(self, error: OSError, path: str) -> None:
+        """Note a folder that cannot be looked into, unless it is gone meanwhile."""
+        if not isinstance(error, FileNotFoundError):
+            self.found.add("folders that cannot be opened", path, explain(error, path), self._remedy_of(error, path))
 
     def look_at_mode(self, directory: int, *names: str) -> None:
         """Note a folder that not only its owner can use; `names` lead there."""
@@ -147,23 +166,34 @@ class FolderCheck(Check):
             fix = partial(close_folder, self.folder, *names)
             self.found.add("folders of another mode", path, problem, f"chmod 700 {quoted(path)}", fix)
 
+    def look_at_file(self, status: os.stat_result, open: Some, *names: str) -> None:
+        """Count a file that not only its owner can read and write; one that has other names, too, is noted."""
+        mode = mode_of(status)
+        if is_open(status):
+            open.add(names[-1])
+        elif mode != FILE_MODE:
+            path = os.path.join(self.folder, *names)
+            problem = f"has the mode {mode:04o} instead of {FILE_MODE:04o}, and so has what else it is named"
+            remedy = f"see what that is, and decide: find / -xdev -samefile {quoted(path)}"
+            self.found.add("files of another mode that have other names", path, problem, remedy)
+
     def note_modes(self, files: Some, *names: str) -> None:
         """Note files that not only their owner can read and write."""
         if files.count:
             path = os.path.join(self.folder, *names)
-            remedy = f"find {quoted(path)} -maxdepth 1 -type f ! -perm 600 -exec chmod 600 {{}} +"
+            remedy = f"find {quoted(path)} -maxdepth 1 -type f -links 1 ! -perm 600 -exec chmod 600 {{}} +"
             fix = partial(close_files, self.folder, *names)
             self.found.add(
                 "folders with files of another mode", path, f"another mode than {FILE_MODE:04o}: {files}", remedy, fix
             )
 
-    def note_leftovers(self, files: Some, pattern: str, *names: str, is_ours: Callable[[str], Any]) -> None:
-        """Note temporary files that a crash has left."""
+    def note_leftovers(self, files: Some, *names: str) -> None:
+        """Note temporary files of ours that a crash has left."""
         if files.count:
             path = os.path.join(self.folder, *names)
-            age = f"-mmin +{SWEEP_AGE / 60:.0f}"
-            remedy = f"find {quoted(path)} -maxdepth 1 -type f -name {quoted(pattern)} {age} -delete"
-            fix = partial(sweep, self.folder, *names, is_ours=is_ours, now=self.now)
+            age = f"-mmin +{SWEEP_AGE / 60:.0f} -cmin +{SWEEP_AGE / 60:.0f}"
+            remedy = f"find {quoted(path)} -maxdepth 1 -type f {_OUR_TEMPORARY} {age} -delete"
+            fix = partial(sweep, self.folder, *names, now=self.now)
             problem = f"temporary, and left by a crash more than {SWEEP_AGE / 3600:.0f} h ago: {files}"
             self.found.add("folders with temporary files", path, problem, remedy, fix)
 
@@ -185,19 +215,32 @@ class FolderCheck(Check):
     def aside(self, path: str) -> str:
         """Return the command that moves something out of the way, and nothing over something else."""
         folder = os.path.join(self.root, "observatory", "aside")
-        name = os.path.relpath(path, self.root).replace(os.sep, "-")
+        name = _shortened(os.path.relpath(path, self.root).replace(os.sep, "-"))
         return f"(umask 077; mkdir -p {quoted(folder)} && mv -n {quoted(path)} {quoted(os.path.join(folder, name))})"
 
     def is_ahead(self, seconds: float) -> bool:
         """Return whether a time lies clearly in the future."""
         return seconds > self.now + AHEAD
 
-    def is_left(self, seconds: float) -> bool:
-        """Return whether a temporary file of that time is in nobody's hands any more."""
-        return self.now - seconds > SWEEP_AGE
+    def is_left(self, status: os.stat_result) -> bool:
+        """Return whether a temporary file is in nobody's hands any more."""
+        return self.now - last_change(status) > SWEEP_AGE
 
     def _remedy_of(self, error: OSError, path: str) -> str:
-        return f"chmod u+rwx {quoted(path)}" if isinstance(error, PermissionError) else self.aside(path)
+        if isinstance(error, PermissionError):
+            return f"chmod u+rwx {quoted(path)}"
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            return self.aside(path)
+        return "see what the system says of the disk, and ask again: observatory doctor"  # what is in it stays there
+
+
+def _shortened(name: str) -> str:
+    """Return a name that is not too long for a file, and another for each."""
+    raw = os.fsencode(name)
+    if len(raw) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return f"{raw[: _LONGEST - 1 - len(digest)].decode(errors='ignore')}-{digest}"
 
 
 def _take_step(looks: Iterator[int]) -> bool:

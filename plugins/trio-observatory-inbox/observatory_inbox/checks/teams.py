@@ -15,7 +15,7 @@ from observatory import Context, quoted
 from observatory_inbox.checks.mending import status_of, unlock
 from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
 from observatory_inbox.files.access import read_file
-from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.files.listing import entries_of, is_temporary, kind_of
 from observatory_inbox.teams.format import UnreadableError, file_name, read_entries, read_roster
 from observatory_inbox.teams.lock import STALE
 from observatory_inbox.teams.team import CONFIG, CONFIG_BYTES, INBOXES
@@ -24,8 +24,9 @@ _SUFFIX = ".json"
 _LOCK = f"{_SUFFIX}.lock"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_is_ours = re.compile(r"\.[0-9a-f]{8}-[0-9]+\.tmp").fullmatch
-"""Match the names of our temporary files; others' are none of ours."""
+_SETTLED = 3600.0
+"""Seconds after which a folder without a config is not one of a team that is just being made."""
+
 _is_copy = re.compile(r".+\.json\.unreadable-\d{8}T[0-9.]+Z").fullmatch
 """Match the names of copies of inboxes that could not be read."""
 
@@ -45,10 +46,15 @@ class TeamsCheck(FolderCheck):
         with self.opened(self.folder, None, self.folder) as teams:
             if teams is None:
                 return
-            for name in sorted(entry.name for entry in entries_of(teams) if kind_of(entry) == "directory"):
+            for name in sorted(self._all_teams(teams)):
                 with self.opened(name, teams, os.path.join(self.folder, name)) as team:
                     if team is not None:
                         yield from self._team(name, team)
+
+    def _all_teams(self, teams: int) -> Generator[str, None, None]:
+        for entry in self.listed(teams, self.folder):
+            if kind_of(entry) == "directory":
+                yield entry.name
 
     def _team(self, name: str, team: int) -> Generator[int, None, None]:
         path = os.path.join(self.folder, name, INBOXES)
@@ -57,17 +63,17 @@ class TeamsCheck(FolderCheck):
                 return
             members = self._members(name, team)
             leftovers, future = Some(), Some()
-            for entry in entries_of(inboxes):
+            for entry in self.listed(inboxes, path):
                 status = status_of(entry)
                 if status is None:
                     continue
                 if self.is_ahead(status.st_mtime):
                     future.add(entry.name)
-                if _is_ours(entry.name) and kind_of(entry) == "file" and self.is_left(status.st_mtime):
+                if is_temporary(entry.name) and kind_of(entry) == "file" and self.is_left(status):
                     leftovers.add(entry.name)
                 yield self._entry(entry, status, name, inboxes, members)
         self.note_future(future, name, INBOXES)
-        self.note_leftovers(leftovers, ".????????-*.tmp", name, INBOXES, is_ours=_is_ours)
+        self.note_leftovers(leftovers, name, INBOXES)
 
     def _members(self, name: str, team: int) -> Collection[str] | None:
         """Return what the inboxes of a team's members are called, or None when that cannot be told."""
@@ -78,9 +84,10 @@ class TeamsCheck(FolderCheck):
                 raise UnreadableError(f"no file of at most {CONFIG_BYTES:,} bytes")
             return {file_name(member.name) for member in read_roster(raw).members}
         except FileNotFoundError:
-            folder = os.path.dirname(path)
-            problem = f"holds inboxes, and is no team: it has no {CONFIG}"
-            self.found.add("folders of no team", folder, problem, self.aside(folder))
+            if self.now - os.fstat(team).st_mtime > _SETTLED:
+                folder = os.path.dirname(path)
+                problem = f"holds inboxes, and is no team: it has no {CONFIG}"
+                self.found.add("folders of no team", folder, problem, self.aside(folder))
         except (OSError, UnreadableError) as error:
             remedy = "restart the team's session, which writes it"
             self.found.add("teams that cannot be read", path, f"cannot be read: {_line(error)}", remedy)
@@ -114,16 +121,24 @@ class TeamsCheck(FolderCheck):
         elif status.st_mtime < self.now - STALE:
             path = os.path.join(self.folder, *names)
             problem = f"is a lock that nobody has refreshed since {_at(status.st_mtime)}"
-            if self._is_empty(entry.name, inboxes):
+            empty = self._is_empty(entry.name, path, inboxes)
+            if empty:
                 fix = partial(unlock, self.folder, *names, stale=STALE)
                 self.found.add("locks", path, problem, f"rmdir {quoted(path)}", fix)
-            else:
+            elif empty is not None:
                 problem += ", and cannot be removed by others, since something is in it"
                 self.found.add("locks", path, problem, self.aside(path))
 
-    def _is_empty(self, name: str, inboxes: int) -> bool:
-        with self.opened(name, inboxes, name) as lock:
-            return lock is None or not any(entries_of(lock))
+    def _is_empty(self, name: str, path: str, inboxes: int) -> bool | None:
+        """Return whether others can remove a lock; None when it is gone, or nobody can tell, which is noted."""
+        with self.opened(name, inboxes, path) as lock:
+            if lock is None:
+                return None
+            try:
+                return not any(entries_of(lock))
+            except OSError as error:
+                self.note_closed(error, path)
+                return None
 
     def _inbox(self, name: str, status: os.stat_result, team: str, inboxes: int) -> int:
         path = os.path.join(self.folder, team, INBOXES, name)

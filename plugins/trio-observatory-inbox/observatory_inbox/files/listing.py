@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -10,6 +11,9 @@ import attrs
 
 from observatory_inbox.files.access import open_directory
 from observatory_inbox.files.format import SUFFIX, is_id, is_name
+
+is_temporary = re.compile(r"\.[0-9a-f]{8}-[0-9]+\.tmp").fullmatch
+"""Match the names of our temporary files; others' are none of ours, and may hold what somebody still needs."""
 
 
 @attrs.frozen
@@ -31,6 +35,11 @@ def kind_of(entry: os.DirEntry[str]) -> str:
     if entry.is_dir(follow_symlinks=False):
         return "directory"
     return "symlink" if entry.is_symlink() else "special"
+
+
+def last_change(status: os.stat_result) -> float:
+    """Return when somebody last had a file in hand: a name that it was given tells of that, too, as its time does."""
+    return max(status.st_mtime, status.st_ctime)
 
 
 def entries_of(directory: int) -> Iterator[os.DirEntry[str]]:
@@ -74,7 +83,9 @@ def _queue_stats(name: str, inbox: int, now: float) -> QueueStats | None:
 
 
 def _pending_times(directory: int) -> Iterator[float]:
-    for entry in entries_of(directory):
-        if entry.name.endswith(SUFFIX) and is_id(entry.name.removesuffix(SUFFIX)) and kind_of(entry) == "file":
-            with suppress(FileNotFoundError):  # removed meanwhile
-                yield entry.stat(follow_symlinks=False).st_mtime
+    with suppress(OSError):  # it cannot be listed: recovery and the doctor name it
+        for entry in entries_of(directory):
+            if entry.name.endswith(SUFFIX) and is_id(entry.name.removesuffix(SUFFIX)):
+                with suppress(OSError):  # removed meanwhile, or nobody may look at it
+                    if kind_of(entry) == "file":
+                        yield entry.stat(follow_symlinks=False).st_mtime

@@ -20,7 +20,7 @@ import attrs
 from observatory import MESSAGE_OVERHEAD, Message
 from observatory_inbox.files.access import explain, open_directory, read_file
 from observatory_inbox.files.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
-from observatory_inbox.files.listing import entries_of, kind_of
+from observatory_inbox.files.listing import entries_of, is_temporary, kind_of, last_change
 
 _Look: TypeAlias = tuple[Message | None, int]
 """One look at something: the message that is to be adopted, and the bytes that were read."""
@@ -161,8 +161,10 @@ class Recovery:
 
     def _sweep(self, entry: os.DirEntry[str], directory: int) -> None:
         """Remove a temporary file that a crash has left; a young one may be in another process's hands."""
+        if not is_temporary(entry.name):
+            return  # another program's: a reader may have claimed mail by such a name
         with suppress(OSError):  # gone meanwhile, or not ours to remove; it is in nobody's way
-            if self._now - entry.stat(follow_symlinks=False).st_mtime > SWEEP_AGE:
+            if self._now - last_change(entry.stat(follow_symlinks=False)) > SWEEP_AGE:
                 os.unlink(entry.name, dir_fd=directory)
                 self.swept += 1
 
