@@ -68,14 +68,16 @@ class Tray:
         self._limit = max_file_bytes
         self._doubts: dict[_Place, tuple[Signature, float]] = {}  # may be half written
         self._published: dict[_Place, Signature] = {}  # could not be removed
-        self._named: dict[str, set[str]] = {}
+        self._unread: set[str] = set()  # sessions of which not everything could be read
+        self._named: dict[str, set[tuple[str, str]]] = {}  # names and reasons, by session
 
     def unfinished(self) -> set[str]:
         """Return the sessions with files that need another look although nothing has changed."""
-        return {session for session, _ in (*self._doubts, *self._published)}
+        return self._unread.union(session for session, _ in (*self._doubts, *self._published))
 
     def forget(self, session: str) -> None:
         """Forget a directory that is gone."""
+        self._unread.discard(session)
         self._forget_others(session, ())
 
     def take(self, sessions: Iterable[str], now: float) -> Generator[list[Taken], None, None]:
@@ -88,7 +90,8 @@ class Tray:
         try:
             outbox = open_directory(self._folder)
         except OSError:
-            return  # the next sweep says what is wrong
+            self._unread.update(sessions)
+            return
         batch: list[Taken] = []
         looks = size = 0
         try:
@@ -106,40 +109,47 @@ class Tray:
             os.close(outbox)
 
     def _take(self, session: str, outbox: int, now: float) -> Generator[Taken | None, None, None]:
-        path = os.path.join(self._folder, session)
+        self._unread.discard(session)
         try:
             directory = open_directory(session, outbox)
         except FileNotFoundError:
             self.forget(session)
             return
         except OSError as error:
-            self._leave("unreadable", session, "", explain(error, path))
+            self._leave_unread(session, "", explain(error, os.path.join(self._folder, session)))
             return
         try:
-            for _, name in sorted(self._candidates(session, directory)):
+            for _, name in self._candidates(session, directory):
                 yield self._look(session, name, directory, outbox, now)
         finally:
             os.close(directory)
 
     def _candidates(self, session: str, directory: int) -> list[tuple[int, str]]:
         """Return time and name of every file that may be a response, and forget what was remembered of others."""
-        found: list[tuple[int, str]] = []
-        present: set[str] = {""}
         valid = is_name(session)
-        for entry in entries_of(directory):
-            name, kind = entry.name, kind_of(entry)
-            if not valid or not is_response(name):
-                continue  # the writer's temporary files, and what is none of ours
-            present.add(name)
-            if kind != "file":
-                self._leave(kind, session, name, "no regular file")
-                continue
-            with suppress(OSError):  # gone meanwhile
-                found.append((entry.stat(follow_symlinks=False).st_mtime_ns, name))
         if not valid and session != QUARANTINE:
             self._leave("invalid_name", session, "", "no name of a session")
-        self._forget_others(session, present)
-        return found
+        try:
+            # Without the writer's temporary files, and what is none of ours.
+            entries = [entry for entry in entries_of(directory) if valid and is_response(entry.name)]
+        except OSError as error:
+            self._leave_unread(session, "", error.strerror)
+            return []
+        self._forget_others(session, {"", *(entry.name for entry in entries)})
+        times = ((self._time_of(session, entry), entry.name) for entry in entries)
+        return sorted((time, name) for time, name in times if time is not None)
+
+    def _time_of(self, session: str, entry: os.DirEntry[str]) -> int | None:
+        """Return when a file was written; None for what is no file or cannot be looked at."""
+        try:
+            if (kind := kind_of(entry)) == "file":
+                return entry.stat(follow_symlinks=False).st_mtime_ns
+            self._leave(kind, session, entry.name, "no regular file")
+        except FileNotFoundError:
+            pass  # gone meanwhile
+        except OSError as error:
+            self._leave_unread(session, entry.name, error.strerror)
+        return None
 
     def _look(self, session: str, name: str, directory: int, outbox: int, now: float) -> Taken | None:
         place = session, name
@@ -148,7 +158,7 @@ class Tray:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._leave("unreadable", session, name, error.strerror)
+            self._leave_unread(session, name, error.strerror)
             return None
         signature = signature_of(status)
         if self._published.get(place) == signature:
@@ -208,31 +218,40 @@ class Tray:
         if before != signature:
             self._doubts[place] = signature, now
         elif now - since >= GRACE:
-            self._put_aside(place, why, directory, outbox)
+            self._put_aside(place, signature, why, directory, outbox)
 
-    def _put_aside(self, place: _Place, why: str, directory: int, outbox: int) -> None:
+    def _put_aside(self, place: _Place, signature: Signature, why: str, directory: int, outbox: int) -> None:
         session, name = place
         path = os.path.join(self._folder, session, name)
         safe = f"{session}-{_unsafe.sub('-', name.removesuffix(SUFFIX))[:64]}-{secrets.token_hex(4)}{SUFFIX}"
         try:
             quarantine = _open_or_make(QUARANTINE, outbox)
             try:
-                _write(f"{safe}.reason", f"{datetime.now(UTC).isoformat()} {path!r}: {why}\n", quarantine)
-                os.rename(name, safe, src_dir_fd=directory, dst_dir_fd=quarantine)
+                moved = _move(name, safe, signature, directory, quarantine)
+                if moved:  # not before: what cannot be moved is tried again and again
+                    _write_reason(safe, f"{path!r}: {why}", quarantine)
             finally:
                 os.close(quarantine)
+        except FileNotFoundError:
+            return  # gone meanwhile: forgotten at the next look
         except OSError as error:
             self._leave("not_quarantined", session, name, f"{why}; it cannot be moved: {error.strerror}")
             return
         del self._doubts[place]
-        self.quarantined += 1
-        _log.warning("quarantined as %s: %r: %s", safe, path, why)
+        if moved:
+            self.quarantined += 1
+            _log.warning("quarantined as %s: %r: %s", safe, path, why)
+
+    def _leave_unread(self, session: str, name: str, why: str | None) -> None:
+        """Leave what cannot be read, and look again: when it can be read, nothing tells of it."""
+        self._unread.add(session)
+        self._leave("unreadable", session, name, why)
 
     def _leave(self, reason: str, session: str, name: str, why: str | None) -> None:
-        """Leave something where it is: count it, and name it in the log, once."""
+        """Leave something where it is: count it, and name it in the log, once for each reason."""
         named = self._named.setdefault(session, set())
-        if name not in named:
-            named.add(name)
+        if (name, reason) not in named:
+            named.add((name, reason))
             self.left[reason] += 1
             _log.warning("left where it is (%s): %r: %s", reason, os.path.join(self._folder, session, name), why)
 
@@ -243,7 +262,7 @@ class Tray:
             self._doubts.pop(place, None)
             self._published.pop(place, None)
         if session in self._named:
-            self._named[session] = {name for name in self._named[session] if name in present}
+            self._named[session] = {named for named in self._named[session] if named[0] in present}
             if not self._named[session]:
                 del self._named[session]
 
@@ -260,7 +279,21 @@ def _open_or_make(name: str, parent: int) -> int:
         return make_directory(name, parent)
 
 
-def _write(name: str, text: str, directory: int) -> None:
-    descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+def _move(name: str, safe: str, signature: Signature, directory: int, quarantine: int) -> bool:
+    """Move a file to the quarantine, give back another one that came in its place, and return whether one is there."""
+    os.rename(name, safe, src_dir_fd=directory, dst_dir_fd=quarantine)
+    if signature_of(os.stat(safe, dir_fd=quarantine, follow_symlinks=False)) != signature:
+        with suppress(OSError):  # what cannot go back stays, and is named
+            os.rename(safe, f"{secrets.token_hex(8)}{SUFFIX}", src_dir_fd=quarantine, dst_dir_fd=directory)
+            return False
+    return True
+
+
+def _write_reason(safe: str, text: str, quarantine: int) -> None:
+    """Write beside a file in the quarantine why it is there."""
+    try:
+        descriptor = os.open(f"{safe}.reason", _NEW_FILE, 0o600, dir_fd=quarantine)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat()} {text}\n")
+    except OSError as error:  # the log says it, too
+        _log.warning("%s.reason cannot be written: %s", safe, error.strerror)
