@@ -1,12 +1,13 @@
 """Retractions: what acknowledging does to deliveries."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import DeliveryError, Post, Retraction
+from observatory import DeliveryError, Failed, Job, Outcome, Post, Retraction
 from observatory.testing import FailingChannel, RecordingChannel
 
 
@@ -107,3 +108,40 @@ async def test_without_any_lane(open_with: Any) -> None:
         assert receipt.deliveries == {}
         await observatory.mailbox.mark_read("a", receipt.message.id)
         assert observatory.mailbox.unread_count("a") == 0
+
+
+class PostsFail(RecordingChannel):
+    """From a recipient's first post on nothing is tried for it any more, as soon as it is offline; waits at a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offline = False
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Try each job in turn."""
+        await self.gate.wait()
+        done = await super().deliver(batch)
+        failing = [self.offline and any(isinstance(each, Post) for each in batch[: at + 1]) for at in range(len(batch))]
+        return [Failed("offline") if fails else outcome for fails, outcome in zip(failing, done, strict=True)]
+
+
+async def test_together_with_what_is_tried_again(open_with: Any, autojump_clock: MockClock) -> None:
+    """In one batch it comes before the post that its recipient waits for, and so does not fail with it."""
+    channel = PostsFail()
+    async with open_with({"c": channel}, required=("c",)) as observatory, trio.open_nursery() as nursery:
+        first = (await observatory.mailbox.send_message("a", "x", "1")).message
+        channel.offline = True
+        await observatory.mailbox.send_message("a", "x", "2")
+        channel.gate = trio.Event()
+        nursery.start_soon(observatory.mailbox.send_message, "b", "x", "keeps the lane busy")
+        await trio.sleep(1)  # the second is due
+        nursery.start_soon(observatory.mailbox.mark_read, "a", first.id)
+        await wait_all_tasks_blocked()
+        channel.gate.set()
+        await wait_all_tasks_blocked()
+        together = next(batch for batch in channel.batches if Retraction("a", first.id) in batch)
+        assert [type(job) for job in together] == [Retraction, Post]
+        assert observatory.statistics().lanes["c"].owed == 0
+        channel.offline = False
