@@ -246,3 +246,4 @@ async def test_outcomes_of_a_wrong_kind(kind: Any, fields: list[Any], open_with:
     async with open_with({"c": channel}, required=("c",)) as observatory:
         receipt = await observatory.mailbox.send_message("a", "x", "hello")
         assert receipt.deliveries["c"].state == "retrying"
+        assert isinstance(receipt.deliveries["c"].error, str)

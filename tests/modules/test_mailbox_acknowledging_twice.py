@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Adopt, Gone, Job, Observatory, Outcome
+from observatory import Adopt, Gone, Job, Observatory, Outcome, OutcomeUnknownError
 from observatory.testing import RecordingChannel
 
 
@@ -109,3 +109,30 @@ async def test_a_message_that_is_taken_back_twice_at_once(open_here: Open) -> No
         assert done == []
         channel.gate.set()
     assert sorted(done) == ["clear", "first", "second"]
+
+
+async def test_the_task_dies_with_the_first(
+    open_here: Open, broken_storage: Any, gated_channel: Any, autojump_clock: MockClock
+) -> None:
+    """What was committed all the same is taken back, and whoever asks again waits for that."""
+    gated_channel.gate.set()
+    done: list[str] = []
+    options: dict[str, Any] = {"channels": {"c": gated_channel}, "delivery": {"required": ("c",)}}
+    async with open_here(storage=broken_storage, **options) as obs:
+        message = (await obs.mailbox.send_message("a", "x", "hello")).message
+        gated_channel.gate = trio.Event()
+        broken_storage.breaks = "after"
+        with pytest.raises(OutcomeUnknownError):
+            await obs.mailbox.mark_read("a", message.id)
+        await trio.sleep(30)  # it starts again
+
+        async def acknowledge() -> None:
+            await obs.mailbox.mark_read("a", message.id)
+            done.append("again")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(acknowledge)
+            await wait_all_tasks_blocked()
+            assert done == []
+            gated_channel.gate.set()
+    assert gated_channel.delivered == []
