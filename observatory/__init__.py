@@ -48,6 +48,7 @@ from observatory.entries import (
     Forgotten as Forgotten,
     Key as Key,
     Read as Read,
+    Retracting as Retracting,
     Sent as Sent,
     Settled as Settled,
     Stored as Stored,

@@ -80,8 +80,8 @@ class StorageBackend(ABC):
           increasing, never used again, not even after everything was cleared.
         - `replay` gives exactly the messages that are live (neither expired nor cleared), per recipient in the
           order of their numbers, each with `read` as it was left, and may be called at any time.
-        - After the messages, `replay` gives every idempotency key and every delivery record that was not forgotten, and
-          every dead letter that was not settled, each kind in the order of commits.
+        - After the messages, `replay` gives every idempotency key, every delivery record and every retraction that was
+          not forgotten, and every dead letter that was not settled, each kind in the order of commits.
         - A cancelled `append` has committed everything or nothing.
         - After `aclose` and `start`, a backend whose `durability` is not `memory` replays the same.
     """

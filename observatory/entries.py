@@ -66,6 +66,16 @@ class Cleared:
 
 
 @attrs.frozen
+class Retracting:
+    """Log entry: a message has left the mailbox, and delivery channels have still to take it back."""
+
+    to: str
+    """The recipient."""
+    id: str
+    """The message's id."""
+
+
+@attrs.frozen
 class Settled:
     """Log entry: dead letters were delivered again, or their messages acknowledged."""
 
@@ -77,15 +87,19 @@ class Settled:
 
 @attrs.frozen
 class Forgotten:
-    """Log entry: idempotency keys and delivery records that are beyond their bounds."""
+    """Log entry: what storage need not know any longer."""
 
     keys: tuple[tuple[str, str], ...] = ()
-    """Sender and key of each."""
+    """Sender and key of each idempotency key that is beyond the bounds."""
     records: tuple[str, ...] = ()
-    """Ids of the messages whose delivery records are forgotten."""
+    """Ids of the messages whose delivery records are beyond the bounds."""
+    retractions: tuple[tuple[str, str], ...] = ()
+    """Recipient and id of each message that has been taken back."""
 
 
-Entry: TypeAlias = Message | Sent | Read | Expired | Cleared | DeliveryRecord | DeadLetter | Settled | Forgotten
+Entry: TypeAlias = (
+    Message | Sent | Read | Expired | Cleared | Retracting | DeliveryRecord | DeadLetter | Settled | Forgotten
+)
 """One entry of the log behind the table. A later `DeliveryRecord` or `DeadLetter` replaces an earlier one of the same
 message and delivery channel."""
 
@@ -120,5 +134,5 @@ class StoredKey:
     """When the message expires, or has expired, unless it was acknowledged."""
 
 
-Stored: TypeAlias = StoredMessage | StoredKey | DeliveryRecord | DeadLetter
+Stored: TypeAlias = StoredMessage | StoredKey | Retracting | DeliveryRecord | DeadLetter
 """What a storage backend replays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 import trio
@@ -10,7 +10,7 @@ import trio
 from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
-from observatory.delivery.parcel import Parcel, Waiter, Wanted
+from observatory.delivery.parcel import Holding, Parcel, Recall, Wanted
 from observatory.entries import Forgotten, Settled
 from observatory.errors import UnknownNameError
 from observatory.jobs import Post, Retraction
@@ -30,6 +30,8 @@ class Dispatcher:
         self.dead_letters = dead_letters
         self.required = frozenset(lane.name for lane in lanes if lane.required)
         """Names of the delivery channels that a send waits for."""
+        self.recovering = frozenset(lane.name for lane in lanes if lane.channel.recovers)
+        """Names of the delivery channels that can find earlier messages."""
         self._queued = {lane.name: Delivery(lane.name, "queued") for lane in lanes}
 
     @property
@@ -67,15 +69,26 @@ class Dispatcher:
     def offer_live(self, parcels: Sequence[Parcel]) -> None:
         """Give parcels to the lanes that keep nothing: what others have kept is not kept again."""
         for lane in self.lanes.values():
-            if not lane.channel.recovers:
+            if lane.name not in self.recovering:
                 lane.offer(parcels)
 
-    def retractions(self, to: str, ids: Sequence[str], waiter: Waiter | None) -> list[Parcel]:
+    def retractions(self, to: str, ids: Sequence[str], holding: Holding) -> list[Parcel]:
         """Return the jobs that take messages back everywhere; their dead letters are forgotten at once."""
         if not self.lanes:
             return []
         self.dead_letters.discard(ids, self.lanes)
-        return [Parcel(Retraction(to, id), {}, self.required, waiter=waiter) for id in ids]
+        return [Recall(Retraction(to, id), self.required, self.recovering, holding) for id in ids]
+
+    def retract_again(self, messages: Iterable[tuple[str, str]], holding: Holding) -> None:
+        """Let the delivery channels that recover take back what nobody waits for.
+
+        Args:
+            messages: recipient and id of each.
+            holding: told when they have.
+        """
+        parcels = [Recall(Retraction(*each), frozenset(), self.recovering, holding) for each in messages]
+        for name in self.recovering:
+            self.lanes[name].offer(parcels)
 
     def look_again(self, unread: Mapping[tuple[str, str], Wanted]) -> None:
         """Let every post under way look at the table that is the table now.
@@ -136,24 +149,18 @@ class Dispatcher:
             lane.ledger.told([record for record in records if record.delivery.channel == name], forgotten)
         self.dead_letters.told(entry for entry in entries if isinstance(entry, DeadLetter | Settled))
 
-    @property
-    def recovers(self) -> bool:
-        """Whether there is a delivery channel that can find earlier messages."""
-        return any(lane.channel.recovers for lane in self.lanes.values())
-
     def restore(self, parcels: Sequence[Parcel]) -> None:
         """Give parcels to the delivery channels that recover: they must come to agree with the table.
 
         What is a dead letter there stays one.
         """
-        for name, lane in self.lanes.items():
-            if lane.channel.recovers:
-                lane.offer([parcel for parcel in parcels if not self.dead_letters.holds(name, parcel.id)])
+        for name in self.recovering:
+            self.lanes[name].offer([parcel for parcel in parcels if not self.dead_letters.holds(name, parcel.id)])
 
     async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
         """Let every delivery channel that can find earlier messages do so."""
-        for lane in self.lanes.values():
-            if lane.channel.recovers:
+        for name, lane in self.lanes.items():
+            if name in self.recovering:
                 await lane.recover(agents, adopt)
 
     async def drain(self) -> None:

@@ -194,25 +194,25 @@ class Lane:
         backing_off = self._recipients.by_name
         due = self._recipients.take_due(now, size - len(batch))
         queue = self._queue
-        while queue and len(batch) + len(due) < size:
+        posts: list[Parcel] = []
+        while queue and len(batch) + len(posts) + len(due) < size:
             parcel = queue.popleft()
-            if backing_off and parcel.to in backing_off and isinstance(parcel.job, Post):
+            if not isinstance(parcel.job, Post):
+                batch.append(parcel)
+            elif backing_off and parcel.to in backing_off:
                 self._wait_behind(backing_off[parcel.to], parcel)
             else:
-                self._take(parcel)
-        # Last, since a delivery channel does not try what follows a failure for the same recipient: acknowledging waits
-        # for its retraction, which is none of those that fail.
+                posts.append(parcel)
         for parcel in due:
             self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
-            self._take(parcel)
+        # Retractions come first, since acknowledging waits for them, and a delivery channel does not try what follows a
+        # failure for the same recipient. What they take back does not come after them: nobody wants it any more.
+        for parcel in chain(posts, due):
+            if parcel.retracted:
+                self._reports.retracted(parcel)
+            else:
+                batch.append(parcel)
         batch += self._owed.take_due(now, size - len(batch))
-
-    def _take(self, parcel: Parcel) -> None:
-        wanted = parcel.wanted
-        if wanted is None or wanted.live:
-            self._in_hand.append(parcel)
-        else:
-            self._reports.retracted(parcel)
 
     def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
         if self._recipients.wait(recipient, parcel):

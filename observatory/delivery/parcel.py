@@ -21,6 +21,16 @@ class Waiter(Protocol):
         """Called once, when every awaited lane has reported."""
 
 
+class Holding(Waiter, Protocol):
+    """Whoever keeps account of messages that are not wanted any more, and that delivery channels may still hold."""
+
+    def held(self, to: str, id: str) -> None:
+        """Called when a message begins to be taken back."""
+
+    def taken_back(self, to: str, id: str) -> None:
+        """Called when no delivery channel holds the message any longer."""
+
+
 class Parcel:
     """A post or a retraction, shared by all lanes.
 
@@ -73,3 +83,31 @@ class Parcel:
         else:
             self._waiter = None
             waiter.settled(self)
+
+
+class Recall(Parcel):
+    """A retraction that is over when the last of those delivery channels that may hold the message has carried it out.
+
+    Args:
+        job: which message.
+        awaited: the delivery channels whose first outcome is waited for.
+        holders: those that may hold it.
+        holding: waits for the first outcomes, and for the end.
+    """
+
+    __slots__ = ("_holders", "_holding")
+
+    def __init__(self, job: Retraction, awaited: frozenset[str], holders: frozenset[str], holding: Holding) -> None:
+        super().__init__(job, {}, awaited, waiter=holding)
+        self._holders = holders
+        self._holding = holding
+        if holders:
+            holding.held(job.to, job.id)
+
+    def report(self, delivery: Delivery) -> None:
+        """Take a lane's report."""
+        super().report(delivery)
+        if delivery.channel in self._holders and delivery.state in ("written", "sent"):
+            self._holders -= {delivery.channel}
+            if not self._holders:
+                self._holding.taken_back(self.to, self.id)

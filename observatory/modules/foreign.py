@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.parcel import Parcel
-from observatory.entries import Entry, Expired, Read
+from observatory.entries import Entry, Read
 from observatory.errors import InvalidInputError, MailboxFullError
-from observatory.jobs import Post, Retraction
+from observatory.jobs import Post
 from observatory.messages import Message, MessagesRead
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.checks import size_of
@@ -32,8 +32,8 @@ class AdoptForeign(Request[int]):
     def __init__(self, messages: Sequence[Message], origin: str, letters: DeadLetters) -> None:
         super().__init__()
         self._letters = letters
-        self.unwanted: list[Parcel] = []
-        """Takes back what was acknowledged, or has expired: somebody has written it again."""
+        self.unwanted: list[tuple[str, str]] = []
+        """Recipient and id of what was acknowledged, or has expired: somebody has written it again."""
         self._messages = messages
         self._origin = origin
         self._found: list[tuple[Message, int, list[TableEntry]]] = []
@@ -48,9 +48,9 @@ class AdoptForeign(Request[int]):
             key = message.to, message.id
             if key in table.beyond:
                 continue  # storage knows it already
-            if table.holds(*key) or self._letters.holds(EXPIRED, message.id):
+            if table.holds(*key) or self._letters.holds(EXPIRED, message.id) or table.leaving.holds(*key):
                 if table.find_unread(*key) is None and key not in table.arriving:
-                    self.unwanted.append(Parcel(Retraction(*key), {}))
+                    self.unwanted.append(key)
                 continue
             try:
                 size = size_of(message)
@@ -62,7 +62,7 @@ class AdoptForeign(Request[int]):
             self._found.append((message, size, evicted))
             table.arriving.add(key)
             if evicted:
-                log.append(Expired(message.to, tuple(entry.sequence for entry in evicted)))
+                log += table.leaving.departing(message.to, evicted)
             log.append(message)
         if not self._found:
             self.answer(self._left_behind)
@@ -124,4 +124,4 @@ class Taken(Request[None]):
         if ids:
             office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, ids))
         self.answer(None)
-        return office.dispatcher.retractions(self._agent, ids, None)
+        return office.retract(self._agent, ids)

@@ -1,25 +1,59 @@
-"""Acknowledged messages on their way out of the delivery channels."""
+"""Messages on their way out of the delivery channels: acknowledged, cleared, or over their time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 
 from observatory.delivery.parcel import Parcel, Waiter
+from observatory.entries import Entry, Expired, Forgotten, Retracting
+from observatory.modules.box import Entry as TableEntry
 
 
 class Leaving:
-    """Acknowledged messages that the required lanes have not taken back yet, and who waits for that."""
+    """What the required lanes have not taken back yet, and who waits for that; and what may still be held somewhere.
 
-    def __init__(self) -> None:
+    A message that leaves the mailbox before it was taken back would be a new one at the next start. So storage is told
+    of it with the same commit, and again when it is over.
+
+    Args:
+        stored: whether storage is told: it lasts, and there are delivery channels that recover.
+    """
+
+    def __init__(self, *, stored: bool) -> None:
+        self._stored = stored
         self._waiting: dict[tuple[str, str], list[Waiter]] = {}  # by recipient and id
+        self._held: set[tuple[str, str]] = set()  # recipient and id of what may be held
+        self._told: set[tuple[str, str]] = set()  # of that, and of what was held, what storage may know
+        self._over: dict[tuple[str, str], None] = {}  # what storage has still to forget
+
+    def holds(self, to: str, id: str) -> bool:
+        """Tell whether delivery channels may hold a message that is not wanted any more."""
+        return (to, id) in self._held or (to, id) in self._told
 
     def add(self, to: str, ids: Iterable[str]) -> None:
-        """Note that messages are being taken back."""
+        """Note that messages are being taken back, for which somebody may wait."""
         for id in ids:
             self._waiting.setdefault((to, id), [])  # somebody may be waiting for an earlier one
 
+    def departing(self, to: str, entries: Collection[TableEntry]) -> list[Entry]:
+        """Return what storage is told of messages that are about to leave a mailbox."""
+        return [Expired(to, tuple(entry.sequence for entry in entries)), *self.retracting(to, entries)]
+
+    def retracting(self, to: str, entries: Iterable[TableEntry]) -> list[Retracting]:
+        """Return what storage is told of those of them that delivery channels will still have to take back."""
+        if not self._stored:
+            return []
+        keys = [(to, entry.message.id) for entry in entries if entry.live or (to, entry.message.id) in self._held]
+        self._told.update(keys)
+        return [Retracting(*key) for key in keys]
+
+    def load(self, to: str, id: str) -> None:
+        """Note what storage knows, or what has left the mailbox without its being told."""
+        self._told.add((to, id))
+
     def follow(self, to: str, ids: Iterable[str], waiter: Waiter) -> int:
-        """Let somebody wait for those of them that are; return how many that is."""
+        """Let somebody wait for those of them that are being taken back; return how many that is."""
         found = [waiting for id in dict.fromkeys(ids) if (waiting := self._waiting.get((to, id))) is not None]
         for waiting in found:
             waiting.append(waiter)
@@ -29,3 +63,26 @@ class Leaving:
         """Tell everybody who waits."""
         for waiter in self._waiting.pop((parcel.to, parcel.id), ()):
             waiter.settled(parcel)
+
+    def held(self, to: str, id: str) -> None:
+        """Note that a message begins to be taken back."""
+        self._held.add((to, id))
+
+    def taken_back(self, to: str, id: str) -> None:
+        """Note that nobody holds a message any longer."""
+        self._held.discard((to, id))
+        if (to, id) in self._told:
+            self._told.discard((to, id))
+            self._over[to, id] = None
+
+    def untold(self, limit: int) -> list[Forgotten]:
+        """Return what storage has not been told, of up to `limit` messages."""
+        over = tuple(islice(self._over, limit))
+        return [Forgotten(retractions=over)] if over else []
+
+    def told(self, entries: Iterable[Entry]) -> None:
+        """Note what storage has been told."""
+        for entry in entries:
+            if isinstance(entry, Forgotten):
+                for message in entry.retractions:
+                    self._over.pop(message, None)

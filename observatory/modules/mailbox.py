@@ -17,6 +17,7 @@ from observatory.modules.checks import check_id, check_name, check_names, copy_m
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
 from observatory.modules.foreign import Taken
 from observatory.modules.keyed import KeyedSend
+from observatory.modules.leaving import Leaving
 from observatory.modules.reading import Reading
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
@@ -49,7 +50,8 @@ class Mailbox(Reading, Module):
         policies: Mapping[str, Policy],
         recover: Collection[str] | None,
     ) -> None:
-        super().__init__(Table(settings), Arrivals(), context.clock)
+        leaving = Leaving(stored=storage.durability != "memory" and bool(dispatcher.recovering))
+        super().__init__(Table(settings, leaving), Arrivals(), context.clock)
         self._dispatcher = dispatcher
         self._resending = trio.Lock()
         self._durability = storage.durability
@@ -173,10 +175,8 @@ class Mailbox(Reading, Module):
         if not drafts:
             await trio.lowlevel.checkpoint()
             return outcomes
-        answers: list[Receipt | ObservatoryError] = await self._writer.submit(
-            Broadcast(drafts, self._dispatcher.required)
-        )
-        results = iter(answers)
+        receipts = await self._writer.submit(Broadcast(drafts, self._dispatcher.required))
+        results = iter(receipts)
         return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
 
     async def request(

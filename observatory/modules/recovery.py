@@ -13,12 +13,13 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import (
     Entry as LogEntry,
+    Retracting,
     Stored,
     StoredKey,
     StoredMessage,
 )
 from observatory.errors import InvalidInputError, MailboxFullError
-from observatory.jobs import Post, Retraction
+from observatory.jobs import Post
 from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesExpired, MessagesRead
 from observatory.modules.checks import size_of
 from observatory.modules.request import Office
@@ -59,6 +60,7 @@ class Recovery:
         self._left_behind: set[tuple[str, str]] = set()
         self._records: list[DeliveryRecord] = []
         self._letters: list[DeadLetter] = []
+        self._retracting: list[tuple[str, str]] = []  # recipient and id of what has left the mailbox
 
     @property
     def left_behind(self) -> int:
@@ -88,8 +90,9 @@ class Recovery:
             agents: whose messages; None for everybody's.
         """
         await self._dispatcher.recover(agents, self._adopt)
-        if self._dispatcher.recovers:
+        if self._dispatcher.recovering:
             self._dispatcher.restore(self._missing(agents))
+        self._retract([key for key in self._retracting if agents is None or key[0] in agents])
         self._found.clear()
         if self.left_behind:
             _log.warning("%d messages found at recovery were left where they are", self.left_behind)
@@ -129,6 +132,7 @@ class Recovery:
         for to, id in gone:
             parcels += office.retract(to, (id,))
         self._dispatcher.offer(parcels)
+        self._retract(self._retracting)
 
     def _load(self, batch: Sequence[Stored]) -> None:
         for stored in batch:
@@ -140,6 +144,8 @@ class Recovery:
                     self._table.beyond.add((stored.message.to, stored.message.id))
             elif isinstance(stored, StoredKey):
                 self._table.keys.add(stored)
+            elif isinstance(stored, Retracting):
+                self._has_left(stored.to, stored.id)
             elif isinstance(stored, DeliveryRecord):
                 self._records.append(stored)
             else:
@@ -147,19 +153,21 @@ class Recovery:
 
     async def _adopt(self, batch: Sequence[Message]) -> None:
         found: dict[tuple[str, str], tuple[Message, int]] = {}
-        retracted: list[Parcel] = []
+        retracted: list[tuple[str, str]] = []
         for message in batch:
+            if self._table.leaving.holds(message.to, message.id):
+                continue  # taken back when all are found
             self._found.add((message.to, message.id))
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
             if known is None and self._dispatcher.dead_letters.holds(EXPIRED, message.id):
-                retracted.append(Parcel(Retraction(message.to, message.id), {}))
+                retracted.append((message.to, message.id))
             elif known is None:
                 self._consider(message, found)
             elif not known.live:
-                retracted.append(Parcel(Retraction(message.to, message.id), {}))
+                retracted.append((message.to, message.id))
         await self._commit(found)
-        self._dispatcher.restore(retracted)
+        self._retract(retracted)
 
     def _consider(self, message: Message, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
         key = message.to, message.id
@@ -187,4 +195,13 @@ class Recovery:
             return None
         if evicted:
             self._table.remove(message.to, evicted)
+            for entry in evicted:
+                self._has_left(message.to, entry.message.id)
         return size
+
+    def _has_left(self, to: str, id: str) -> None:
+        self._retracting.append((to, id))
+        self._table.leaving.load(to, id)
+
+    def _retract(self, messages: Sequence[tuple[str, str]]) -> None:
+        self._dispatcher.retract_again(messages, self._table.leaving)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, TypeVar
 
 from observatory.delivery.parcel import Parcel
-from observatory.entries import Cleared, Entry, Expired, Key, Read, Sent
+from observatory.entries import Cleared, Entry, Key, Read, Sent
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
 from observatory.jobs import Post
 from observatory.messages import (
@@ -60,7 +60,7 @@ class Send(Request[Receipt]):
         if not evicted:
             return (self._entry,)
         self._evicted = evicted
-        return Expired(message.to, tuple(entry.sequence for entry in evicted)), self._entry
+        return *table.leaving.departing(message.to, evicted), self._entry
 
     def undo(self, table: Table) -> None:
         table.undo(self._message.to, self._size, self._evicted or [])
@@ -221,8 +221,9 @@ class Clear(_Retracting[int]):
         return mailbox.unread if mailbox else 0
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        if self._agent in table.mailboxes:
-            return (Cleared(self._agent),)
+        mailbox = table.mailboxes.get(self._agent)
+        if mailbox is not None:
+            return Cleared(self._agent), *table.leaving.retracting(self._agent, mailbox.by_id.values())
         self.answer(0)
         return ()
 

@@ -20,9 +20,10 @@ class Table:
 
     Args:
         settings: the caps.
+        leaving: messages that are being taken back.
     """
 
-    def __init__(self, settings: MailboxSettings) -> None:
+    def __init__(self, settings: MailboxSettings, leaving: Leaving) -> None:
         self._settings = settings
         self.mailboxes: dict[str, Mailbox] = {}
         self.bytes = 0
@@ -35,7 +36,7 @@ class Table:
         """Messages that expire."""
         self.beyond: set[tuple[str, str]] = set()
         """Recipient and id of messages that storage holds and that had no room here."""
-        self.leaving = Leaving()
+        self.leaving = leaving
         """Messages that are being taken back."""
 
     def replace(self, other: Table) -> None:

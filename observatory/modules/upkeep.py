@@ -9,7 +9,7 @@ from typing import ClassVar
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters, reopened
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
-from observatory.entries import Entry, Expired, Forgotten, Settled
+from observatory.entries import Entry, Forgotten, Settled
 from observatory.errors import UnknownMessageError
 from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesExpired
 from observatory.modules.box import Entry as TableEntry
@@ -37,7 +37,8 @@ class CleanUp(Request[int]):
         self._taken = table.take_old(self._horizon, self._limit)
         if not self._taken:
             self.answer(0)
-        return [Expired(to, tuple(entry.sequence for entry in entries)) for to, entries in self._taken.items()]
+        departing = table.leaving.departing
+        return [entry for to, entries in self._taken.items() for entry in departing(to, entries)]
 
     def undo(self, table: Table) -> None:
         for to, entries in self._taken.items():
@@ -66,7 +67,7 @@ class Record(Request[bool]):
         return 0
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._entries = self._dispatcher.untold(self._limit)
+        self._entries = [*self._dispatcher.untold(self._limit), *table.leaving.untold(self._limit)]
         if not self._entries:
             self.answer(False)
         return self._entries
@@ -76,6 +77,7 @@ class Record(Request[bool]):
 
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         self._dispatcher.told(self._entries)
+        office.table.leaving.told(self._entries)
         self.answer(len(self._entries) >= self._limit)
         return []
 
@@ -104,7 +106,8 @@ class Expire(Request[int]):
             DeadLetter(entry.message, entry.sequence, EXPIRED, 0, "nobody acknowledged it in time", self._now)
             for entry in self._due
         ]
-        return [*(Expired(entry.message.to, (entry.sequence,)) for entry in self._due), *self._letters]
+        departing = table.leaving.departing
+        return [*(left for entry in self._due for left in departing(entry.message.to, (entry,))), *self._letters]
 
     def undo(self, table: Table) -> None:
         pass
@@ -115,7 +118,7 @@ class Expire(Request[int]):
             to, id = entry.message.to, entry.message.id
             office.table.expire(entry)
             office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
-            parcels += office.dispatcher.retractions(to, (id,), None)
+            parcels += office.retract(to, (id,))
             office.dispatcher.dead_letters.load(letter, reopened(letter, None))
         self.answer(len(self._due))
         return parcels

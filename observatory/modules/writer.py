@@ -90,7 +90,7 @@ class Writer:
         request = AdoptForeign(messages, origin, self._dispatcher.dead_letters)
         left_behind = await self.submit(request)
         self.left_behind += left_behind
-        self._dispatcher.restore(request.unwanted)
+        self._dispatcher.retract_again(request.unwanted, self._table.leaving)
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; also while closing, when the last ones are carried out."""
@@ -145,7 +145,7 @@ class Writer:
         if self._sound and self._table.audit():
             return
         self._sound = False
-        fresh = Table(self._settings)
+        fresh = Table(self._settings, self._table.leaving)
         recovery = Recovery(fresh, self._storage, self._dispatcher)
         with no_search_for_garbage():
             await recovery.from_storage()

@@ -16,6 +16,7 @@ from observatory.entries import (
     Expired,
     Forgotten,
     Read,
+    Retracting,
     Sent,
     Settled,
     Stored,
@@ -41,6 +42,7 @@ class MemoryStorage(StorageBackend):
         self._keys: dict[tuple[str, str], StoredKey] = {}
         self._records: dict[str, dict[str, DeliveryRecord]] = {}  # by message and delivery channel
         self._letters: dict[tuple[str, str], DeadLetter] = {}  # by delivery channel and message
+        self._retractions: dict[tuple[str, str], Retracting] = {}  # by recipient and message
 
     async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
         """Commit a batch; cancelled before it begins, or not at all."""
@@ -65,7 +67,7 @@ class MemoryStorage(StorageBackend):
             apply([StoredMessage(message, number, expiry.get((to, number))) for number, message in messages.items()])
             await trio.lowlevel.checkpoint()
         records = [record for by_channel in self._records.values() for record in by_channel.values()]
-        beside: list[Stored] = [*self._keys.values(), *records, *self._letters.values()]
+        beside: list[Stored] = [*self._keys.values(), *self._retractions.values(), *records, *self._letters.values()]
         if beside:
             apply(beside)
         await trio.lowlevel.checkpoint()
@@ -105,11 +107,13 @@ class MemoryStorage(StorageBackend):
             self._live.pop(to, None)
             self._forget_numbers()
 
-    def _note(self, entry: DeliveryRecord | DeadLetter | Settled | Forgotten) -> None:
+    def _note(self, entry: Retracting | DeliveryRecord | DeadLetter | Settled | Forgotten) -> None:
         if isinstance(entry, DeliveryRecord):
             self._records.setdefault(entry.id, {})[entry.delivery.channel] = entry
         elif isinstance(entry, DeadLetter):
             self._letters[entry.channel, entry.message.id] = entry
+        elif isinstance(entry, Retracting):
+            self._retractions[entry.to, entry.id] = entry
         elif isinstance(entry, Settled):
             for id in entry.ids:
                 self._letters.pop((entry.channel, id), None)
@@ -118,6 +122,8 @@ class MemoryStorage(StorageBackend):
                 self._keys.pop(key, None)
             for id in entry.records:
                 self._records.pop(id, None)
+            for retraction in entry.retractions:
+                self._retractions.pop(retraction, None)
 
     def _forget_numbers(self) -> None:
         """Keep the memory of recipients that come and go bounded, without ever using a number again."""

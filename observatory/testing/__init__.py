@@ -15,6 +15,7 @@ from observatory.testing.cancelling import cancel_at_every_checkpoint as cancel_
 from observatory.testing.channels import DeliveryChannelConformance as DeliveryChannelConformance  # noqa: E402
 from observatory.testing.checks import CheckConformance as CheckConformance  # noqa: E402
 from observatory.testing.fakes import (  # noqa: E402
+    DurableStorage as DurableStorage,
     FailingChannel as FailingChannel,
     FailingStorage as FailingStorage,
     RecordingChannel as RecordingChannel,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
@@ -15,6 +15,7 @@ from observatory import (
     DeliveryChannel,
     Done,
     Dropped,
+    Durability,
     Entry,
     Failed,
     Job,
@@ -119,6 +120,12 @@ class FailingChannel(RecordingChannel):
             self._failure if not isinstance(job, Dropped) and _address_of(job)[0] in failing else self._carry_out(job)
             for job in batch
         ]
+
+
+class DurableStorage(MemoryStorage):
+    """A storage backend in memory that says that it outlives Observatory: it does for as long as a test keeps it."""
+
+    durability: ClassVar[Durability] = "fsynced"
 
 
 class FailingStorage(MemoryStorage):

@@ -21,6 +21,7 @@ from observatory import (
     Key,
     Message,
     Read,
+    Retracting,
     Sent,
     Settled,
     StorageBackend,
@@ -36,7 +37,7 @@ from observatory.testing.running import opened
 from observatory.testing.samples import messages
 
 Fresh: TypeAlias = Callable[[], StorageBackend]
-KINDS: Sequence[type[Any]] = (StoredMessage, StoredKey, DeliveryRecord, DeadLetter)
+KINDS: Sequence[type[Any]] = (StoredMessage, StoredKey, Retracting, DeliveryRecord, DeadLetter)
 
 
 class StorageBackendConformance(Conformance):
@@ -117,7 +118,7 @@ class StorageBackendConformance(Conformance):
 
     @law
     async def test_replay_of_the_rest(self, fresh: Fresh) -> None:
-        """After the messages, `replay` gives every idempotency key and every delivery record."""
+        """After the messages, `replay` gives every idempotency key, every delivery record and every retraction."""
         async with opened(fresh()) as backend:
             one, two, three, four = messages("a", "b", "a", "b")
             keys = [Key("me", "one", "00"), Key("you", "one", "01"), Key("me", "two", "02")]
@@ -126,21 +127,25 @@ class StorageBackendConformance(Conformance):
                 [Sent(one, soon, keys[0]), Sent(two, key=keys[1]), record(one), record(two), letter(two)]
             )
             await backend.append([Sent(three, key=keys[2]), record(three), letter(three), letter(four), letter(one)])
+            leaving = [Retracting("b", four.id), Retracting("a", one.id), Retracting("b", one.id)]
+            await backend.append([*leaving, leaving[1]])
             expected = [
                 *(stored_key(keys[0], one, 1, soon), stored_key(keys[1], two, 1), stored_key(keys[2], three, 2)),
+                *leaving,
                 *(record(each) for each in (one, two, three)),
                 *(letter(each) for each in (two, three, four, one)),
             ]
             assert await rest(backend) == expected
             await backend.append([Expired("a", (1, 2)), Cleared("b")])
             await backend.compact()
-            assert await rest(backend) == expected, "a key, a record or a dead letter went with its message"
+            assert await rest(backend) == expected, "a key, a record or something else went with its message"
             later = Key("me", "one", "03")
             await backend.append([Sent(four, key=later), record(three, "log"), record(three, attempts=3)])
-            await backend.append([letter(one, attempts=7), letter(one, "log"), Forgotten((("me", "two"),), (one.id,))])
+            forgotten = Forgotten((("me", "two"),), (one.id,), (("b", one.id), ("b", "0" * 16)))
+            await backend.append([letter(one, attempts=7), letter(one, "log"), forgotten])
             await backend.append([Settled("inbox", (two.id, three.id)), Settled("log", (four.id,)), Forgotten()])
             assert await rest(backend) == [
-                *(stored_key(keys[1], two, 1), stored_key(later, four, 2)),
+                *(stored_key(keys[1], two, 1), stored_key(later, four, 2), *leaving[:2]),
                 *(record(two), record(three, attempts=3), record(three, "log")),
                 *(letter(four), letter(one, attempts=7), letter(one, "log")),
             ], "something was forgotten, settled or replaced that should not be, or the other way round"
@@ -184,10 +189,11 @@ class StorageBackendConformance(Conformance):
 
 
 def of_every_kind(to: str) -> list[Entry]:
-    """Return a message sent under a key, one delivery record and one dead letter, each of a message of its own."""
-    sent, recorded, dead = messages(to, to, to)
+    """Return a message sent under a key, and one each of what is kept beside messages, of a message of its own."""
+    sent, left, recorded, dead = messages(to, to, to, to)
     key = Key("sender", f"key of {sent.id}", "00")
-    return [Sent(sent, sent.timestamp + timedelta(hours=1), key), record(recorded), letter(dead)]
+    expiring = Sent(sent, sent.timestamp + timedelta(hours=1), key)
+    return [expiring, Retracting(to, left.id), record(recorded), letter(dead)]
 
 
 def record(message: Message, channel: str = "inbox", *, attempts: int = 1) -> DeliveryRecord:

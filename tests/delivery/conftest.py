@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import trio
@@ -15,10 +15,8 @@ from observatory import (
     DeliveryChannel,
     DeliveryRecord,
     DeliverySettings,
-    Durability,
     Entry,
     Forgotten,
-    MemoryStorage,
     Observatory,
     Settled,
     StorageBackend,
@@ -27,7 +25,7 @@ from observatory import (
     SupervisionSettings,
     open_observatory,
 )
-from observatory.testing import observatory_plugin
+from observatory.testing import DurableStorage, observatory_plugin
 
 Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Observatory]]
 
@@ -62,16 +60,14 @@ def open_with(bare_settings: Any) -> Open:
     return open_with
 
 
-class DurableStorage(MemoryStorage):
-    """Outlives the Observatory and keeps what it was told.
+class TalkativeStorage(DurableStorage):
+    """Keeps what it was told.
 
     Attributes:
         log: every entry.
         deaf: whether it fails to be told of deliveries.
         seconds: how long it takes to be told of them.
     """
-
-    durability: ClassVar[Durability] = "fsynced"
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,6 +91,6 @@ class DurableStorage(MemoryStorage):
 
 
 @pytest.fixture
-def durable_storage() -> DurableStorage:
-    """Return a storage backend that outlives the Observatory."""
-    return DurableStorage()
+def durable_storage() -> TalkativeStorage:
+    """Return a storage backend that outlives the Observatory, and keeps what it was told."""
+    return TalkativeStorage()

@@ -145,3 +145,23 @@ async def test_together_with_what_is_tried_again(open_with: Any, autojump_clock:
         assert [type(job) for job in together] == [Retraction, Post]
         assert observatory.statistics().lanes["c"].owed == 0
         channel.offline = False
+
+
+async def test_together_with_a_new_post(open_with: Any, autojump_clock: MockClock) -> None:
+    """In one batch it comes before a post for the same recipient that was sent earlier, and does not fail with it."""
+    channel = PostsFail()
+    async with open_with({"c": channel}, required=("c",)) as observatory, trio.open_nursery() as nursery:
+        first = (await observatory.mailbox.send_message("a", "x", "1")).message
+        channel.gate = trio.Event()
+        nursery.start_soon(observatory.mailbox.send_message, "b", "x", "keeps the lane busy")
+        await wait_all_tasks_blocked()
+        nursery.start_soon(observatory.mailbox.send_message, "a", "x", "2")
+        await wait_all_tasks_blocked()
+        nursery.start_soon(observatory.mailbox.mark_read, "a", first.id)
+        await wait_all_tasks_blocked()
+        channel.offline = True
+        channel.gate.set()
+        await wait_all_tasks_blocked()
+        assert observatory.statistics().lanes["c"].owed == 0
+        assert first not in channel.delivered
+        channel.offline = False

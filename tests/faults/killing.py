@@ -119,6 +119,12 @@ class History:
         """Ids of which an acknowledgement had begun."""
         self.acknowledged: set[str] = set()
         """Ids of which one had returned."""
+        self.cleared: set[str] = set()
+        """Ids of what was in a mailbox when it began to be cleared."""
+        self.half_cleared: set[str] = set()
+        """Ids of what was unread when the last process began to clear a mailbox, if it may not have been committed."""
+        self.committed: set[str] = set()
+        """Ids of what was cleared: gone for good with storage that lasts, and else once that has returned."""
         self.dead: set[str] = set()
         """Ids of what became a dead letter."""
         self.lines: Counter[str] = Counter()
@@ -130,6 +136,7 @@ class History:
         """Take what one more process has noted; the last line may be torn."""
         lines = [json.loads(line) for line in log.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         self.lives += 1
+        self.half_cleared = set()
         self.lines = Counter(kind for kind, *_ in lines)
         answered = {line[1] for line in lines if line[0] in ("receipt", "refused", "unknown")}
         self.in_flight = self.lines["send"] - len(answered)
@@ -166,5 +173,14 @@ class History:
                 self.acknowledging.add(id)
             case "acknowledged", [id]:
                 self.acknowledged.add(id)
+            case "clear", [ids, unread]:
+                self.cleared.update(ids)
+                self.acknowledging.update(ids)
+                self.half_cleared = set(unread)
+            case "cleared", []:
+                self.committed |= self.half_cleared
+                self.half_cleared = set()
+            case "emptied", []:
+                self.acknowledged |= self.committed
             case "dead", [id]:
                 self.dead.add(id)

@@ -102,13 +102,22 @@ def forgotten(found: Found) -> Iterator[str]:
     """What storage that lasts has lost of what was acknowledged, or has not been: read ones are there, and read."""
     if found.stored:
         read = {message.id for message in found.everything if message.read}
-        yield from found.history.acknowledged - read
+        yield from found.history.acknowledged - read - found.history.cleared
         yield from read - found.history.acknowledging
 
 
 def back(found: Found) -> Iterator[str]:
-    """What was acknowledged, and the acknowledgement returned, and is unread again."""
-    yield from found.history.acknowledged & {message.id for message in found.everything if not message.read}
+    """What was acknowledged, and the acknowledgement returned, or what was cleared, and is unread again."""
+    gone = found.history.acknowledged | (found.history.committed if found.stored else set())
+    yield from gone & {message.id for message in found.everything if not message.read}
+
+
+def halved(found: Found) -> Iterator[str]:
+    """What is unread of a mailbox that was to be cleared with one commit, while another part of it is gone."""
+    clearing = found.history.half_cleared
+    left = clearing & {message.id for message in found.everything if not message.read}
+    if found.stored and left != clearing:
+        yield from left
 
 
 def twice(found: Found) -> Iterator[str]:
@@ -173,9 +182,9 @@ def refused(found: Found) -> Iterator[str]:
 
 
 def unrecovered(found: Found) -> Iterator[str]:
-    """Which files with a final name are no messages that are recovered."""
+    """Which files with a final name are no messages that are recovered, and were not cleared either."""
     known = {(message.to, message.id) for message in found.everything}
-    yield from (f"{to}/{id}" for to, id in found.files.keys() - known)
+    yield from (f"{to}/{id}" for to, id in found.files.keys() - known if id not in found.history.cleared)
     yield from found.left
 
 
@@ -211,6 +220,7 @@ LAWS: Sequence[Callable[[Found], Iterator[str]]] = (
     lost,
     forgotten,
     back,
+    halved,
     twice,
     disordered,
     renumbered,

@@ -8,8 +8,8 @@ WORK is `storm`: many tasks send without end; `script`: one task does little, al
 ends once everything is delivered; or `stay`: the same, but it does not end.
 
 LOG gets, unbuffered, what it is about to do and what it was told. Each line is a JSON array that begins with one of
-`ready`, `send`, `receipt`, `refused`, `unknown`, `acknowledge`, `acknowledged`, `unopened`, `dead`, `done`,
-`unclosed`.
+`ready`, `send`, `receipt`, `refused`, `unknown`, `acknowledge`, `acknowledged`, `clear`, `cleared`, `emptied`,
+`unopened`, `dead`, `done`, `unclosed`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ import trio
 
 from observatory import (
     DeliverySettings,
+    MailboxCleared,
     Observatory,
     OutcomeUnknownError,
     Receipt,
@@ -34,6 +36,7 @@ from observatory import (
     Settings,
     StorageError,
     StorageSettings,
+    Subscription,
     open_observatory,
 )
 
@@ -46,7 +49,7 @@ ACKNOWLEDGED = 0.25  # of what was sent
 KEYED = 0.5
 ATTEMPTS = 5  # to open an Observatory
 BURST = 3
-STEPS = ("send", "send", "send", "burst", "broadcast", "acknowledge", "acknowledge")
+STEPS = ("send", "send", "send", "burst", "broadcast", "acknowledge", "acknowledge", "clear")
 
 
 def settings_of(root: Path, setup: str) -> Settings:
@@ -138,6 +141,27 @@ class Sender:
         except (StorageError, OutcomeUnknownError):
             return
         self._note("acknowledged", message.id)
+
+    async def clear(self) -> None:
+        """Remove everything from the mailbox of whoever was sent a message last."""
+        if not self._receipts:
+            return
+        to = self._receipts[-1].message.to
+        there = self._mailbox.get_messages(to, limit=100_000)
+        self._receipts = [receipt for receipt in self._receipts if receipt.message.to != to]
+        self._note("clear", [message.id for message in there], [message.id for message in there if not message.read])
+        async with self._observatory.pubsub.subscribe(f"agent:{to}") as subscription, trio.open_nursery() as nursery:
+            nursery.start_soon(self._note_cleared, subscription)
+            with suppress(StorageError, OutcomeUnknownError):
+                await self._mailbox.clear_messages(to)
+                self._note("emptied")
+            nursery.cancel_scope.cancel()
+
+    async def _note_cleared(self, subscription: Subscription) -> None:
+        """Note it as soon as it is committed, before files have gone."""
+        async for event in subscription:
+            if isinstance(event.payload, MailboxCleared):
+                self._note("cleared")
 
     def _begin(self, to: str) -> tuple[str, str, str]:
         """Note a message; one whose tag ends with `k:` is sent under that as its key."""

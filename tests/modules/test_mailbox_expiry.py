@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
-    Durability,
     InvalidInputError,
-    MemoryStorage,
     Message,
     MessagesExpired,
     Observatory,
     PluginError,
 )
-from observatory.testing import FailingChannel, FailingStorage, RecordingChannel, StuckChannel
+from observatory.testing import DurableStorage, FailingChannel, FailingStorage, RecordingChannel, StuckChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-class DurableStorage(MemoryStorage):
-    """Outlives the Observatory."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 async def send(obs: Observatory, seconds: float | None = 10, content: str = "hello", to: str = "a") -> Message:

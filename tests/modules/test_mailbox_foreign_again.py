@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Adopt, Durability, Gone, MemoryStorage, Observatory, Retraction, StoredMessage
-from observatory.testing import RecordingChannel
+from observatory import Adopt, Gone, Observatory, Retraction, StoredMessage
+from observatory.testing import DurableStorage, RecordingChannel
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 REQUIRED = {"required": ("w",)}
-
-
-class DurableStorage(MemoryStorage):
-    """Outlives the Observatory."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 class WatchingChannel(RecordingChannel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import trio
@@ -12,26 +12,18 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
     DeliveryError,
-    Durability,
     IdempotencyError,
     InvalidInputError,
-    MemoryStorage,
     Observatory,
     OutcomeUnknownError,
     Receipt,
     StorageError,
     TrioClock,
 )
-from observatory.testing import FailingChannel, FailingStorage, RecordingChannel
+from observatory.testing import DurableStorage, FailingChannel, FailingStorage, RecordingChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 HOUR = 3600.0
-
-
-class DurableStorage(MemoryStorage):
-    """Outlives the Observatory."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 async def send(

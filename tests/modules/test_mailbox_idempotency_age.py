@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import trio
@@ -13,23 +13,16 @@ from trio.testing import MockClock
 
 from observatory import (
     Clock,
-    Durability,
     MemoryStorage,
     Observatory,
     Receipt,
     StorageError,
     StoredKey,
 )
-from observatory.testing import FailingStorage
+from observatory.testing import DurableStorage, FailingStorage
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 HOUR = 3600.0
-
-
-class DurableStorage(MemoryStorage):
-    """Outlives the Observatory."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 async def send(

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import ClassVar
 
 import attrs
 import pytest
@@ -15,21 +14,15 @@ import trio
 
 from observatory import (
     MESSAGE_OVERHEAD,
-    Durability,
     MemoryStorage,
     Message,
     Observatory,
     Stored,
 )
+from observatory.testing import DurableStorage
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-class DurableStorage(MemoryStorage):
-    """What it holds outlives the Observatory, as long as the test keeps the object."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 def files(root: Path, agent: str = "a") -> list[str]:

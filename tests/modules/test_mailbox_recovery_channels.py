@@ -12,23 +12,15 @@ import pytest
 from observatory import (
     Adopt,
     Clock,
-    Durability,
     Entry,
-    MemoryStorage,
     Message,
     Observatory,
     StorageError,
 )
-from observatory.testing import RecordingChannel
+from observatory.testing import DurableStorage, RecordingChannel
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
-
-
-class DurableStorage(MemoryStorage):
-    """What it holds outlives the Observatory, as long as the test keeps the object."""
-
-    durability: ClassVar[Durability] = "fsynced"
 
 
 class FolderChannel(RecordingChannel):

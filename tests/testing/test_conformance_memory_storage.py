@@ -3,7 +3,7 @@
 import pytest
 
 from observatory import MemoryStorage, StorageBackend, StorageFactory
-from observatory.testing import FailingStorage, StorageBackendConformance
+from observatory.testing import DurableStorage, FailingStorage, StorageBackendConformance
 
 
 class TestMemoryStorage(StorageBackendConformance):
@@ -34,3 +34,15 @@ class TestFailingStorage(StorageBackendConformance):
         """Let it commit."""
         assert isinstance(backend, FailingStorage)
         backend.failing = False
+
+
+class TestDurableStorage(StorageBackendConformance):
+    """The fake that outlives Observatory."""
+
+    can_fail = False
+
+    @pytest.fixture
+    def backend_factory(self) -> StorageFactory:
+        """Return what gives the same one again and again."""
+        storage = DurableStorage()
+        return lambda context: storage

@@ -20,6 +20,7 @@ from observatory import (
     Key,
     Message,
     Read,
+    Retracting,
     Sent,
     Settled,
 )
@@ -41,6 +42,8 @@ _RECORD = """INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT 
     since = excluded.since, at = excluded.at"""
 _FORGET_RECORDS = "DELETE FROM deliveries WHERE id = ?"
 _GIVE_UP = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_TAKE_BACK = "INSERT INTO retractions VALUES (?, ?) ON CONFLICT DO NOTHING"
+_FORGET_RETRACTION = "DELETE FROM retractions WHERE recipient = ? AND id = ?"
 _SETTLE = "DELETE FROM dead_letters WHERE channel = ? AND id = ?"
 
 
@@ -105,15 +108,18 @@ class Rows:
             case Cleared(to):
                 live = dict(self._numbers.live(to)) | self._new.get(to, {})
                 self._removed.setdefault(to, {}).update(live)
+            case Retracting(to, id):
+                self._others.append((_TAKE_BACK, (to, id)))
             case DeliveryRecord():
                 self._others.append((_RECORD, _row_of_record(entry)))
             case DeadLetter():
                 self._others.append((_GIVE_UP, _row_of_letter(entry)))
             case Settled(channel, ids):
                 self._others += [(_SETTLE, (channel, id)) for id in ids]
-            case Forgotten(keys, records):
+            case Forgotten(keys, records, retractions):
                 self._others += [(_FORGET_KEY, key) for key in keys]
                 self._others += [(_FORGET_RECORDS, (id,)) for id in records]
+                self._others += [(_FORGET_RETRACTION, retraction) for retraction in retractions]
 
     def _add(self, message: Message, expires_at: datetime | None) -> int:
         to, place = message.to, self._next_place

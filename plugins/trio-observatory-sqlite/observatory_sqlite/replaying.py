@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from observatory import DeadLetter, Delivery, DeliveryRecord, Key, Message, Stored, StoredKey, StoredMessage
+from observatory import DeadLetter, Delivery, DeliveryRecord, Key, Message, Retracting, Stored, StoredKey, StoredMessage
 from observatory_sqlite.committing import EPOCH, Row
 
 _NO_METADATA = Message("", "", "", "", EPOCH).metadata  # one for all messages
@@ -61,6 +61,10 @@ def _keys(rows: Iterable[Row]) -> list[Stored]:
     ]
 
 
+def _retractions(rows: Iterable[Row]) -> list[Stored]:
+    return [Retracting(*row) for row in rows]
+
+
 def _records(rows: Iterable[Row]) -> list[Stored]:
     return [DeliveryRecord(id, Delivery(*delivery), _moment(since), _moment(at)) for id, *delivery, since, at in rows]
 
@@ -87,6 +91,7 @@ SELECTS: Sequence[tuple[str, Callable[[Iterable[Row]], list[Stored]]]] = (
         _messages,
     ),
     ("SELECT * FROM keys ORDER BY rowid", _keys),
+    ("SELECT * FROM retractions ORDER BY rowid", _retractions),
     ("SELECT * FROM deliveries ORDER BY rowid", _records),
     ("SELECT * FROM dead_letters ORDER BY rowid", _letters),
 )

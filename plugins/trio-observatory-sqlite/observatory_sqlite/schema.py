@@ -43,7 +43,15 @@ def _let_keys_know_when_messages_expire(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE keys ADD COLUMN expires_at INTEGER")
 
 
-MIGRATIONS: Sequence[Migration] = (_make_tables, _let_keys_know_when_messages_expire)
+def _remember_what_is_being_taken_back(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE retractions (recipient TEXT NOT NULL, id TEXT NOT NULL, UNIQUE (recipient, id))")
+
+
+MIGRATIONS: Sequence[Migration] = (
+    _make_tables,
+    _let_keys_know_when_messages_expire,
+    _remember_what_is_being_taken_back,
+)
 """Each brings a database to its next version; the first one makes version 1 of an empty one. What stands here stays as
 it is, since there are databases that were made by it: a change of the schema is one more at the end."""
 

@@ -23,6 +23,8 @@ from observatory import (
     Adopt,
     DeliverySettings,
     Entry,
+    Failed,
+    Job,
     MailboxCleared,
     MailboxSettings,
     MemoryStorage,
@@ -30,6 +32,8 @@ from observatory import (
     MessagesExpired,
     MessagesRead,
     Observatory,
+    Outcome,
+    Retraction,
     Settings,
     StorageError,
     StorageSettings,
@@ -37,7 +41,7 @@ from observatory import (
     TrioClock,
     open_observatory,
 )
-from observatory.testing import RecordingChannel, observatory_plugin
+from observatory.testing import DurableStorage, RecordingChannel, observatory_plugin
 
 T = TypeVar("T")
 
@@ -125,10 +129,24 @@ class MoodyStorage(MemoryStorage):
         return numbers
 
 
+class LastingStorage(MoodyStorage, DurableStorage):
+    """Says that it outlives the Observatory, and so is told of deliveries, too."""
+
+
 class FolderChannel(RecordingChannel):
-    """A delivery channel whose messages outlive the Observatory."""
+    """A delivery channel whose messages outlive the Observatory; while it is stubborn it takes none back."""
 
     recovers: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stubborn = False
+
+    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+        """Carry out what it likes to."""
+        refused = [self.stubborn and isinstance(job, Retraction) for job in batch]
+        outcomes = iter(await super().deliver([job for job, no in zip(batch, refused, strict=True) if not no]))
+        return [Failed("planned by the test") if no else next(outcomes) for no in refused]
 
     async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
         """Hand over what is there."""
@@ -139,7 +157,7 @@ class Swarm:
     """An Observatory under a mock clock in a thread of its own, fed with steps from another one."""
 
     def __init__(self, root: Path) -> None:
-        self.storage = MoodyStorage()
+        self.storage = MoodyStorage()  # another one is in use once it was opened again
         self.folder = FolderChannel()
         self.clock = TrioClock()
         self.told: set[str] = set()  # ids of unread messages, as a subscriber knows them
@@ -238,3 +256,9 @@ def run_machine(make_swarm: Callable[[], Swarm]) -> Callable[..., None]:
         )
 
     return run_machine
+
+
+@pytest.fixture
+def lasting_storage() -> type[LastingStorage]:
+    """Return the class of a storage backend that is told of deliveries."""
+    return LastingStorage

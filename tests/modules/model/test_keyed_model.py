@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -17,6 +18,7 @@ from observatory import (
     MailboxFullError,
     OutcomeUnknownError,
     Receipt,
+    Retracting,
     StorageError,
     StoredKey,
     StoredMessage,
@@ -138,11 +140,12 @@ class KeyedMachine(RuleBasedStateMachine):
             box = self.model.boxes[agent]
             self.model.boxes[agent] = [attrs.evolve(item, read=item.read or item.id in ids) for item in box]
 
-    @rule(agent=AGENTS)
-    def clear(self, agent: str) -> None:
+    @rule(agent=AGENTS, mood=MOODS)
+    def clear(self, agent: str, mood: str) -> None:
         """Remove a whole mailbox; its keys stay."""
-        self.call("good", lambda: self.swarm.obs.mailbox.clear_messages(agent))
-        self.model.boxes.pop(agent, None)
+        _, happened = self.call(mood, lambda: self.swarm.obs.mailbox.clear_messages(agent))
+        if happened:
+            self.model.boxes.pop(agent, None)
 
     @rule(pick=st.integers(0, 3), mood=MOODS)
     def redeliver(self, pick: int, mood: str) -> None:
@@ -204,11 +207,15 @@ class KeyedMachine(RuleBasedStateMachine):
         for agent in "ab":
             found = [message.id for message in obs.mailbox.get_messages(agent, unread_only=True)]
             assert found == [item.id for item in reversed(self.model.unread(agent))]
-            assert set(self.swarm.folder.ids(agent)) == set(found)
+            self.compare_folder(agent, set(found))
         assert self.swarm.told == unread
         assert {letter.message.id for letter in obs.dead_letters()} == self.letters.keys()
         await self.compare_storage(unread)
         assert obs.health().healthy
+
+    def compare_folder(self, agent: str, unread: set[str]) -> None:
+        """Compare what the delivery channel holds."""
+        assert set(self.swarm.folder.ids(agent)) == unread
 
     async def compare_storage(self, unread: set[str]) -> None:
         """Compare what the next process will know."""
@@ -225,4 +232,44 @@ def test_keys_and_expiry_are_their_model(run_machine: Callable[..., None]) -> No
     """At least 2,000 steps, each compared with the model."""
     KeyedMachine.steps = 0
     run_machine(KeyedMachine, times=60, steps=50)
+    assert KeyedMachine.steps >= 2_000
+
+
+class StubbornMachine(KeyedMachine):
+    """The same, with a delivery channel that takes nothing back for some time, and storage that lasts."""
+
+    def __init__(self, swarm: Swarm, model: Model, lasting: type[Any]) -> None:
+        super().__init__(swarm, model)
+        swarm.storage = lasting()
+        swarm.reopen()
+
+    @rule()
+    def become_stubborn(self) -> None:
+        """From now on nothing is taken back."""
+        self.swarm.folder.stubborn = True
+
+    @rule()
+    def relent(self) -> None:
+        """Everything that is owed is taken back within the longest pause, and storage forgets it."""
+        self.swarm.folder.stubborn = False
+        self.swarm.do(self.swarm.pass_time, 63)
+        self.swarm.do(self.swarm.pass_time, 2)
+        self.swarm.do(self.nothing_is_being_taken_back)
+
+    async def nothing_is_being_taken_back(self) -> None:
+        """Storage knows of nothing that has still to be taken back."""
+        stored: list[Any] = []
+        await self.swarm.storage.replay(stored.extend)
+        assert not [each for each in stored if isinstance(each, Retracting)]
+
+    def compare_folder(self, agent: str, unread: set[str]) -> None:
+        """Compare what the delivery channel holds: perhaps more than it should."""
+        held = set(self.swarm.folder.ids(agent))
+        assert held >= unread if self.swarm.folder.stubborn else held == unread
+
+
+def test_what_is_not_taken_back_stays_away(run_machine: Callable[..., None], lasting_storage: type[Any]) -> None:
+    """At least 2,000 steps: what left the mailbox does not come back, however late its file goes."""
+    KeyedMachine.steps = 0
+    run_machine(partial(StubbornMachine, lasting=lasting_storage), times=60, steps=50)
     assert KeyedMachine.steps >= 2_000
