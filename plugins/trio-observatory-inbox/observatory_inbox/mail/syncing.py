@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 
 import attrs
 
@@ -139,7 +138,8 @@ class SyncedBatch(Batch):
                 done += self._publish(to, each)
             self._disk.sync_names()
         except OSError as error:  # of a sync, which does not tell whose; where a job goes wrong, that is noted there
-            _take_back(done)
+            # What has its name keeps it: others may have adopted it, and would take its removal for its reader's. The
+            # next attempt puts a new file in its place, and so takes no pages for written ones that were not.
             failed = Failed(self._not_synced(error), is_hopeless(error))
             for to, each in recipients.items():
                 self._stop(to, _places_of(each), failed)
@@ -193,11 +193,3 @@ def _rounds(recipients: dict[str, Places]) -> Iterator[dict[str, Places]]:
 
 def _places_of(steps: Iterable[_Step]) -> Places:
     return [(step.place, step.job) for step in steps]
-
-
-def _take_back(steps: Iterable[_Step]) -> None:
-    """Remove what may not be durable: another attempt writes it anew, and cannot take old pages for written ones."""
-    for step in steps:
-        if step.staged and step.directory is not None:
-            with suppress(OSError):  # the sync's failure is what is reported
-                os.unlink(name_of(step.job), dir_fd=step.directory)
