@@ -73,7 +73,7 @@ class Delivery:
     attempts: int = 0
     """Attempts made so far."""
     durability: Durability | None = None
-    """The level that was reached, for a channel that keeps things."""
+    """The level that was reached, for a channel that keeps things; None for what an earlier process has left there."""
     error: str | None = None
     """What went wrong at the last attempt, or None."""
 

@@ -22,7 +22,7 @@ from observatory.delivery.reports import Reports
 from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
-from observatory.messages import Delivery, DeliveryRecord
+from observatory.messages import Delivery, DeliveryRecord, Message
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
@@ -137,8 +137,14 @@ class Lane:
 
     async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
         """Let the delivery channel find what was delivered earlier and not acknowledged."""
+
+        async def take(messages: Sequence[Message]) -> None:
+            await adopt(messages)
+            self._reports.found(messages)
+
         await self._open()
-        await self.channel.recover(agents, adopt)
+        self._reports.begin()
+        await self.channel.recover(agents, take)
 
     async def watch(  # noqa: ASYNC128 -- the delivery channel says that it has started
         self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
 
+import attrs
+
 from observatory.messages import Delivery, DeliveryRecord
 
 _Line: TypeAlias = tuple[Delivery, datetime, datetime]
@@ -42,6 +44,15 @@ class Ledger:
             self._changed[id] = None
         if len(self._young) > self._half:
             self._turn()
+
+    def found(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
+        """Note a delivery of messages of which nothing better is known: it was carried out, and a crash came then."""
+        for id in ids:
+            known = self._young.get(id) or self._old.get(id)
+            if known is None:
+                self.note(id, delivery, now)
+            elif known[0].state in ("queued", "retrying"):
+                self.note(id, attrs.evolve(delivery, attempts=known[0].attempts), now)
 
     def load(self, record: DeliveryRecord) -> None:
         """Take what storage remembers, before anything is noted."""

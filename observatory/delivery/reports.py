@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.parcel import Parcel
 from observatory.jobs import Done, Failed, Post
-from observatory.messages import DeadLetter, Delivery
+from observatory.messages import DeadLetter, Delivery, Message
 
 _log = logging.getLogger("observatory.delivery")
 
@@ -44,6 +45,7 @@ class Reports:
         self._now = clock.now()
         self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
         self._overflown = Delivery(name, "dropped", error="the lane was full")
+        self._found = Delivery(name, "written", 1)
         self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
 
     def begin(self) -> None:
@@ -55,6 +57,10 @@ class Reports:
         if isinstance(parcel.job, Post):
             self._ledger.note(parcel.job.message.id, delivery, self._now)
         parcel.report(delivery)
+
+    def found(self, messages: Iterable[Message]) -> None:
+        """Note that the delivery channel has messages that were delivered earlier, and not reported on to the end."""
+        self._ledger.found([message.id for message in messages], self._found, self._now)
 
     def done(self, parcel: Parcel, outcome: Done, attempts: int) -> None:
         """Report that a job was carried out."""

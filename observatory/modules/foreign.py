@@ -27,7 +27,7 @@ class AdoptForeign(Request[int]):
     """
 
     __slots__ = ("_found", "_left_behind", "_letters", "_messages", "_origin", "unwanted")
-    rank: ClassVar[int] = 5
+    rank: ClassVar[int] = 4
 
     def __init__(self, messages: Sequence[Message], origin: str, letters: DeadLetters) -> None:
         super().__init__()

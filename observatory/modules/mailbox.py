@@ -133,10 +133,10 @@ class Mailbox(Reading, Module):
         Raises:
             What `send_message` raises.
         """
-        dispatcher = self._dispatcher
-        message = self._composer.renew(letter.message)
-        request = Resend(message, size_of(message), dispatcher.required, letter.message.id, dispatcher.dead_letters)
+        required, letters = self._dispatcher.required, self._dispatcher.dead_letters
         async with self._resending:  # of two at the same time the second one must see what the first one has done
+            message = self._composer.renew(letter.message)
+            request = Resend(message, size_of(message), required, letter.message.id, letters)
             try:
                 await self._writer.submit(request)
             except UnknownMessageError:

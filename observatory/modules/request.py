@@ -60,7 +60,7 @@ class Request(ABC, Generic[T]):
     """One request, and the task that waits for its answer.
 
     Requests that wait together are concurrent, so those that make room are served first: by rank, and each rank is one
-    commit.
+    commit. All that add messages have the same, so that numbers follow timestamps.
     """
 
     rank: ClassVar[int]

@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Send(Request[Receipt]):
     """Send one message."""
 
-    rank: ClassVar[int] = 5
+    rank: ClassVar[int] = 4
     __slots__ = ("_awaited", "_entry", "_evicted", "_expires_at", "_message", "_receipt", "_size")
 
     def __init__(

@@ -179,15 +179,30 @@ class Table:
             entry.unlink()
         return entries
 
-    def take_old(self, horizon: float, limit: int) -> dict[str, list[Entry]]:
-        """Count out up to `limit` read messages from before `horizon` (POSIX seconds), by recipient."""
+    def take_old(self, horizon: float, now: float, limit: int) -> dict[str, list[Entry]]:
+        """Count out up to `limit` read messages from before `horizon`, by recipient.
+
+        Args:
+            horizon: POSIX seconds.
+            now: likewise; messages from clocks that are ahead of it hold nobody up.
+            limit: how many.
+        """
         taken: dict[str, list[Entry]] = {}
         for to, box in self.mailboxes.items():
             if not limit:
                 break
-            while limit and box.read and box.read[0][1].message.timestamp.timestamp() < horizon:
-                taken.setdefault(to, []).append(self._count_out(box))
-                limit -= 1
+            ahead = []
+            while limit and box.read:
+                time = box.read[0][1].message.timestamp.timestamp()
+                if time > now:
+                    ahead.append(heapq.heappop(box.read))
+                elif time < horizon:
+                    taken.setdefault(to, []).append(self._count_out(box))
+                    limit -= 1
+                else:
+                    break
+            for each in ahead:
+                heapq.heappush(box.read, each)
         return taken
 
     def put_back(self, to: str, entries: list[Entry]) -> None:

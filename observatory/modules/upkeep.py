@@ -22,11 +22,12 @@ class CleanUp(Request[int]):
     """Remove messages that were read and are older than the horizon."""
 
     rank: ClassVar[int] = 0
-    __slots__ = ("_horizon", "_limit", "_taken")
+    __slots__ = ("_horizon", "_limit", "_now", "_taken")
 
-    def __init__(self, horizon: float, limit: int) -> None:
+    def __init__(self, horizon: float, now: float, limit: int) -> None:
         super().__init__()
         self._horizon = horizon
+        self._now = now
         self._limit = limit
         self._taken: dict[str, list[TableEntry]] = {}
 
@@ -34,7 +35,7 @@ class CleanUp(Request[int]):
         return 0  # the files of read messages are gone already
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._taken = table.take_old(self._horizon, self._limit)
+        self._taken = table.take_old(self._horizon, self._now, self._limit)
         if not self._taken:
             self.answer(0)
         departing = table.leaving.departing
@@ -54,7 +55,7 @@ class CleanUp(Request[int]):
 class Record(Request[bool]):
     """Tell storage what has become of deliveries; answered with whether there may be more."""
 
-    rank: ClassVar[int] = 6
+    rank: ClassVar[int] = 5
     __slots__ = ("_dispatcher", "_entries", "_limit")
 
     def __init__(self, dispatcher: Dispatcher, limit: int) -> None:

@@ -248,9 +248,10 @@ class Writer:
                 await trio.sleep(_RECORD_INTERVAL)
 
     async def _clean_up(self) -> None:
-        horizon = self._clock.now().timestamp() - self._settings.cleanup_age  # no datetime: an age may mean "never"
-        removed = first = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
+        now = self._clock.now().timestamp()
+        horizon = now - self._settings.cleanup_age  # no datetime: an age may mean "never"
+        removed = first = await self.submit(CleanUp(horizon, now, _CLEANUP_BATCH))
         while removed == _CLEANUP_BATCH:
-            removed = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
+            removed = await self.submit(CleanUp(horizon, now, _CLEANUP_BATCH))
         if first:
             await self._storage.compact()

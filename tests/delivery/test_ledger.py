@@ -1,12 +1,14 @@
 """The ledger: how far each delivery channel has come with each message, also after a restart."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
+    Adopt,
     ClosedError,
     DeliveryRecord,
     Forgotten,
@@ -199,3 +201,48 @@ async def test_closed(open_with: Any, durable_storage: Any) -> None:
         pass
     with pytest.raises(ClosedError):
         await observatory.mailbox.record()
+
+
+class Folder(FailingChannel):
+    """Keeps what was delivered for the next Observatory, and fails so many times before."""
+
+    recovers: ClassVar[bool] = True
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Hand over what is there."""
+        await adopt(self.delivered)
+
+
+@pytest.mark.parametrize(("failures", "told"), [(0, 1), (5, 4)])
+async def test_what_a_crash_has_taken(
+    open_with: Any, durable_storage: Any, autojump_clock: MockClock, failures: int, told: int
+) -> None:
+    """What was delivered without storage's being told is found out again at the next start, for good."""
+    storage, folder = durable_storage, Folder(times=failures)
+    with trio.CancelScope() as crash:
+        async with open_with({"c": folder}, storage=storage) as observatory:
+            message = await send(observatory)
+            await trio.sleep(1.05 if failures else 0.0)
+            assert len(storage.told(DeliveryRecord)) == bool(failures)
+            storage.deaf = True
+            await trio.sleep(5)
+            assert states(observatory, message) == {"c": ("written", failures + 1)}
+            crash.cancel()
+    storage.deaf = False
+    for recover in (None, ()):
+        async with open_with({"c": folder}, storage=storage, recover=recover) as observatory:
+            assert states(observatory, message) == {"c": ("written", told)}
+
+
+async def test_a_dead_letter_that_is_there_all_the_same(
+    open_with: Any, durable_storage: Any, autojump_clock: MockClock
+) -> None:
+    """What was given up stays given up, though the delivery channel finds something of it."""
+    storage, folder = durable_storage, Folder()
+    async with open_with({"c": folder}, storage=storage) as observatory:
+        message = await send(observatory)
+        await trio.sleep(60)
+    folder.delivered = [message]
+    async with open_with({"c": folder}, storage=storage) as observatory:
+        assert states(observatory, message) == {"c": ("dead", 10)}
+        assert [letter.message.id for letter in observatory.dead_letters()] == [message.id]

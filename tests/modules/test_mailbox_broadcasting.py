@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
     Draft,
@@ -40,6 +42,22 @@ class TestBroadcast:
             assert all((m.content, m.type, m.metadata) == ("start", "task", {"list": [1]}) for m in messages)
             messages[0].metadata["list"].append(2)
             assert messages[1].metadata == {"list": [1]}
+
+    async def test_in_the_order_of_their_times(self, open_here: Open, gated_storage: Any) -> None:
+        """What is sent and broadcast to one recipient at the same time stands in the order in which it was built."""
+        async with open_here(storage=gated_storage) as obs, trio.open_nursery() as nursery:
+            nursery.start_soon(obs.mailbox.send_message, "b", "x", "keeps the Mailbox busy")
+            await wait_all_tasks_blocked()
+            for _ in range(5):
+                nursery.start_soon(obs.mailbox.send_message, "a", "x", "one")
+                await wait_all_tasks_blocked()
+                nursery.start_soon(obs.mailbox.broadcast_to_many, ["a", "c"], "x", "many")
+                await wait_all_tasks_blocked()
+            gated_storage.gate.set()
+            await wait_all_tasks_blocked()
+            times = [message.timestamp for message in obs.mailbox.get_messages("a")]
+            assert len(times) == 10
+            assert times == sorted(times, reverse=True)
 
     async def test_receipts_wait_for_required_channels(self, open_here: Open) -> None:
         """Every copy has been tried by the required delivery channels when the call returns."""

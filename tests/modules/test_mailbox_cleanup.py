@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import ClassVar
 
+import attrs
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
     MESSAGE_OVERHEAD,
+    Adopt,
     Entry,
     Expired,
     Message,
     Observatory,
     StorageError,
 )
-from observatory.testing import FailingStorage
+from observatory.testing import FailingStorage, RecordingChannel
+from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
 Fill = Callable[..., Awaitable[list[Message]]]
@@ -158,3 +163,31 @@ class SlowStorage(FailingStorage):
         """Wait, then commit."""
         await trio.sleep(5)
         return await super().append(batch)
+
+
+class Ahead(RecordingChannel):
+    """Has a message from a clock that is far ahead, and an older one behind it."""
+
+    recovers: ClassVar[bool] = True
+
+    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+        """Hand them over."""
+        first, second, third = messages("a", "a", "a")
+        await adopt([attrs.evolve(first, timestamp=datetime(9999, 1, 1, tzinfo=UTC)), second])
+        await adopt([attrs.evolve(third, timestamp=datetime(9998, 1, 1, tzinfo=UTC))])
+
+
+async def test_a_clock_that_is_ahead(open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
+    """Messages from the future hold up the cleanup of none that are old."""
+    async with open_here(channels={"c": Ahead()}, mailbox={"cleanup_age": 5}) as obs:
+        await fill(obs, "abc")
+        sent = obs.mailbox.get_messages("a")
+        await obs.mailbox.mark_read("a", *(message.id for message in sent[1:]))
+        await trio.sleep(61)
+        left = obs.mailbox.get_messages("a")
+        assert [message.timestamp.year for message in left[1:]] == [9998, 9999]
+        assert left[0] == sent[0]
+        assert obs.health().healthy
+        await obs.mailbox.mark_read("a", sent[0].id)
+        await trio.sleep(61)
+        assert len(obs.mailbox.get_messages("a")) == 2
