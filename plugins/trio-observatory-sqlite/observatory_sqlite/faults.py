@@ -10,8 +10,8 @@ from pathlib import Path
 from observatory import StorageError
 
 IN_USE = (
-    "is in use by another Observatory or another program: end that; or, to send, list and acknowledge beside it through "
-    "the inbox, set OBSERVATORY_STORAGE__BACKEND=memory; or give this one a file of its own with "
+    "is in use by another Observatory or another program: end that; or, to send, list and acknowledge beside it "
+    "through the inbox, set OBSERVATORY_STORAGE__BACKEND=memory; or give this one a file of its own with "
     "plugins.sqlite.path"
 )
 DAMAGED = (

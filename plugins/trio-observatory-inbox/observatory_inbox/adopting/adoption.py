@@ -12,7 +12,7 @@ import trio
 from observatory import Adopt, Gone, Message, OutcomeUnknownError, StorageError
 from observatory_inbox.adopting.known import Known
 from observatory_inbox.adopting.survey import Listing, Survey
-from observatory_inbox.files.format import SUFFIX, is_id, is_name
+from observatory_inbox.files.format import SUFFIX, is_file_name, is_name
 from observatory_inbox.mail.recovery import Recovery
 from observatory_inbox.watching.changes import Changes
 from observatory_inbox.watching.following import Watching
@@ -174,5 +174,4 @@ class Adoption:
 
 def _ids(names: Iterable[str]) -> set[str]:
     """Return the ids of those names of files that are named like messages."""
-    ids = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
-    return {id for id in ids if is_id(id)}
+    return {name.removesuffix(SUFFIX) for name in names if is_file_name(name)}

@@ -22,33 +22,32 @@ class Known:
     def __init__(self) -> None:
         self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._unsettled: dict[_File, None] = {}  # a write or a removal has failed, and is tried again
-        self._in_hand: Sequence[_File | None] = ()  # of the batch under way
+        self._in_hand: Sequence[Job] = ()  # the batch under way
         self._touched: set[_File | None] | None = None  # since the look began, when there is one
 
     @contextmanager
     def batch(self, jobs: Sequence[Job]) -> Iterator[Callable[[Sequence[Outcome]], None]]:
         """Leave the files of a batch alone while it is under way; gives what takes note of what became of it."""
-        files = [_file_of(job) for job in jobs]
-        self._in_hand = files
+        self._in_hand = jobs
         if self._touched is not None:
-            self._touched.update(files)
+            self._touched.update(map(_file_of, jobs))
         try:
-            yield lambda outcomes: self._settle(jobs, files, outcomes)
+            yield lambda outcomes: self._settle(jobs, outcomes)
         finally:
             self._in_hand = ()
 
-    def _settle(self, jobs: Iterable[Job], files: Iterable[_File | None], outcomes: Iterable[Outcome]) -> None:
-        for job, file, outcome in zip(jobs, files, outcomes, strict=True):
-            if file is None:
-                continue
-            if self._unsettled:
-                self._unsettled.pop(file, None)
+    def _settle(self, jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
+        for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(job, Post) and isinstance(outcome, Done):
-                self._ids[file[0]].add(file[1])
-                continue
-            self._forget_one(*file)
-            if not isinstance(outcome, Done):
-                self._unsettled[file] = None
+                message = job.message
+                self._ids[message.to].add(message.id)
+                if self._unsettled:
+                    self._unsettled.pop((message.to, message.id), None)
+            elif (file := _file_of(job)) is not None:
+                self._forget_one(*file)
+                self._unsettled.pop(file, None)
+                if not isinstance(outcome, Done):
+                    self._unsettled[file] = None
         while len(self._unsettled) > _MAX_UNSETTLED:
             del self._unsettled[next(iter(self._unsettled))]
 
@@ -60,7 +59,7 @@ class Known:
     @contextmanager
     def look(self) -> Iterator[None]:
         """Tell apart, until the end, what was known before and what was touched since."""
-        self._touched = set(self._in_hand)
+        self._touched = set(map(_file_of, self._in_hand))
         try:
             yield
         finally:

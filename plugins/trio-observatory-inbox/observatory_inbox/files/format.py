@@ -22,6 +22,9 @@ is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
 is_id = re.compile(r"[0-9a-f]{16}").fullmatch
 """Match a message's id: it becomes the name of a file."""
 
+is_file_name = re.compile(r"[0-9a-f]{16}\.json").fullmatch
+"""Match the name of a message's file."""
+
 _FIELDS = "type", "id", "session_id", "from", "content", "timestamp", "message_type"
 _texts = itemgetter(*_FIELDS)
 _ONLY_TEXT = {str}
