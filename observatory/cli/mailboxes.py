@@ -9,13 +9,13 @@ from cyclopts import Parameter, validators
 from observatory import Message, UnknownMessageError, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened_on_files
-from observatory.cli.options import ListingOptions, Options
+from observatory.cli.options import DASHED, ListingOptions, Options
 from observatory.cli.output import complain, counted, note, print_json, print_table
 from observatory.modules.checks import check_name
 
 
 async def inbox(
-    agent: str,
+    agent: Annotated[str, DASHED],
     /,
     *,
     all: Annotated[bool, Parameter(negative="")] = False,
@@ -24,7 +24,8 @@ async def inbox(
 ) -> int:
     """List an agent's messages, newest first.
 
-    On a terminal as a table, else one line each: id, time, sender, type, content, with tabs between.
+    On a terminal as a table, else one line each: id, time, sender, type, content, with tabs between. A name may begin
+    with a dash; one that is written like an option goes after `--`.
 
     Args:
         agent: Whose messages.
@@ -48,13 +49,15 @@ async def inbox(
 
 
 async def ack(
-    agent: str,
+    agent: Annotated[str, DASHED],
     id: str,
     /,
     *ids: str,
     options: Options = Options(),  # noqa: B008  # frozen
 ) -> int:
     """Acknowledge messages: they are read, and their files go.
+
+    A name may begin with a dash; one that is written like an option goes after `--`.
 
     Args:
         agent: Whose messages.

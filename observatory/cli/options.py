@@ -10,6 +10,10 @@ from cyclopts import Parameter
 from observatory import Settings, load_settings
 
 
+DASHED = Parameter(allow_leading_hyphen=True)
+"""For names and texts, which may begin with a dash. Ids never do: there it is a misspelled option."""
+
+
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class Options:

@@ -12,7 +12,7 @@ from cyclopts import CycloptsError, Parameter
 from observatory import DeliveryError, InvalidInputError, Observatory, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import INBOX, opened_on_files
-from observatory.cli.options import ListingOptions
+from observatory.cli.options import DASHED, ListingOptions
 from observatory.cli.output import complain, note, print_json
 
 
@@ -28,20 +28,23 @@ class Outgoing:
 
 
 async def send(
-    to: str | None = None,
-    content: str | None = None,
+    to: Annotated[str | None, DASHED] = None,
+    content: Annotated[str | None, DASHED] = None,
     /,
     *,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     type: str = "text",
     metadata: str | None = None,
-    jsonl: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    jsonl: Annotated[str | None, DASHED] = None,
     options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen
 ) -> int:
     """Send a message, or one for each line of a file.
 
     A line of the file is a JSON object with `to`, `content`, and if wanted `from`, `type` and `metadata`. A line that
     is wrong is reported with its number, and the others are sent. Lines to one recipient arrive in their order.
+
+    A name or a text may begin with a dash; one that is written like an option goes after `--`, and a sender of that
+    kind is `--from=-NAME`.
 
     Args:
         to: Who it is for: 1 to 128 characters of `A-Z a-z 0-9 . _ @ + -`.

@@ -68,6 +68,19 @@ def test_what_does_not_fit_is_left_in_the_files_and_counted(run: Any, monkeypatc
     assert "1 more message found in files and left there" in result.err
 
 
+def test_a_name_may_begin_with_a_dash(run: Any) -> None:
+    """Its mailbox is read and acknowledged like any other."""
+    (one,) = send(run, "one", to="-x")
+    assert run("inbox", "-x").out.startswith(one)
+    assert run("ack", "-x", one).err == "1 message of -x acknowledged\n"
+
+
+def test_an_id_never_begins_with_a_dash(run: Any) -> None:
+    """There it is a misspelled option."""
+    result = run("ack", "bob", "--alll")
+    assert (result.code, result.err) == (2, "observatory: Unknown option: --alll.\n")
+
+
 @pytest.mark.parametrize("command", [["inbox", "../bob"], ["ack", "../bob", "0123456789abcdef"]])
 def test_a_name_that_is_none_is_refused(run: Any, root: Path, command: list[str]) -> None:
     """Before anything is opened."""

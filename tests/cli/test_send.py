@@ -124,6 +124,35 @@ def test_the_file_is_waited_for_though_nothing_requires_it(run: Any, monkeypatch
     assert json.loads(result.out)["deliveries"]["inbox"]["state"] == "written"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "to", "content"),
+    [
+        (["bob", "- item one", "--from", "ann"], "bob", "- item one"),
+        (["bob", "-", "--from", "ann"], "bob", "-"),
+        (["--from", "ann", "-x", "--type is an option", "--json"], "-x", "--type is an option"),
+        (["-x", "--from", "ann", "-5"], "-x", "-5"),
+    ],
+)
+def test_a_name_and_a_text_may_begin_with_a_dash(
+    run: Any, root: Path, arguments: list[str], to: str, content: str
+) -> None:
+    """Options before, between and behind them are options all the same."""
+    assert run("send", *arguments).code == 0
+    assert only_file(root, to)["from"] == "ann"
+    assert only_file(root, to)["content"] == content
+
+
+def test_what_is_written_like_an_option_goes_after_two_dashes(run: Any, root: Path) -> None:
+    """And a sender whose name begins with a dash behind an equals sign."""
+    assert run("send", "--from=-x", "--root", str(root), "--", "bob", "--json", root="").code == 0
+    assert (only_file(root, "bob")["from"], only_file(root, "bob")["content"]) == ("-x", "--json")
+
+
+def test_a_sender_that_is_missing_is_not_the_next_option(run: Any) -> None:
+    """As in `--from $ME --json` where `ME` is not set."""
+    assert run("send", "bob", "hello", "--from", "--json").code == 2
+
+
 @pytest.mark.parametrize("command", [["send", "bob", "hello", "--from", "ann"], ["inbox", "bob"], ["stats"]])
 def test_without_anything_that_keeps_messages_it_cannot_be_done(
     run: Any, monkeypatch: pytest.MonkeyPatch, command: list[str]
