@@ -75,5 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(command: list[str]) -> int:
+    if not command or not set(app.help_flags).isdisjoint(command):
+        app.resolved_commands()  # imports them all: each is listed with the first line of its own docstring
     result: Any = app(command)
     return result or 0  # None for `--help` and `--version`

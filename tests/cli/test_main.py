@@ -1,5 +1,6 @@
 """The command line as a whole: version, help, errors, exit codes."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from observatory import ObservatoryError
 from observatory.cli import app, main
 from observatory.cli.endings import ending
 
-COMMANDS = {"send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "demo", "serve"}
+COMMANDS = {"send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "doctor", "demo", "serve"}
 
 
 def test_version_prints_that_of_the_distribution(run: Any) -> None:
@@ -22,10 +23,14 @@ def test_version_prints_that_of_the_distribution(run: Any) -> None:
     assert run("--version", root="").out == f"{version('trio-observatory')}\n"
 
 
-def test_help_names_every_command(run: Any) -> None:
-    """With a line about each."""
-    out = run("--help", root="").out
-    assert all(command in out for command in COMMANDS)
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_explains_every_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the first line of its own docstring; in a process of its own, where none was used before."""
+    monkeypatch.setenv("COLUMNS", "200")
+    command = [sys.executable, "-m", "observatory", *arguments]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = dict(re.findall(r"^│ ([a-z][a-z-]*) +(\S.*?) *│$", out, re.M))
+    assert listed == {name: app[name].help.partition("\n")[0] for name in COMMANDS}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
