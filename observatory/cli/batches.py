@@ -16,7 +16,7 @@ from observatory.cli.lines import Line, open_lines
 from observatory.cli.opening import opened_on_files
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json
-from observatory.cli.sending import Outgoing, hand_over, tell_if_lost
+from observatory.cli.sending import Outgoing, hand_over, is_lost, trouble_with
 from observatory.errors import did_you_mean
 
 _IN_FLIGHT = 64
@@ -135,12 +135,15 @@ class _Batch:
             self._count(item.number, receipt)
 
     def _count(self, number: int, receipt: Receipt) -> None:
-        self.sent += 1
-        self.recipients.add(receipt.message.to)
-        self.failed += not tell_if_lost(receipt)
+        if not is_lost(receipt):
+            self.sent += 1
+            self.recipients.add(receipt.message.to)
+        trouble = trouble_with(receipt)
+        if trouble:
+            self._fail(number, trouble)
         if self._json:
             print_json({"line": number, **to_wire(receipt)})
 
-    def _fail(self, number: int, error: ObservatoryError) -> None:
+    def _fail(self, number: int, trouble: ObservatoryError | str) -> None:
         self.failed += 1
-        complain(f"line {number}: {error}")
+        complain(f"line {number}: {trouble}")

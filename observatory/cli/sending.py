@@ -70,7 +70,10 @@ async def send(
             print_json(to_wire(receipt))
         else:
             _show(receipt)
-        return OK if tell_if_lost(receipt) else FAILED
+        trouble = trouble_with(receipt)
+        if trouble:
+            complain(trouble)
+        return FAILED if trouble else OK
 
 
 async def hand_over(observatory: Observatory, outgoing: Outgoing) -> Receipt:
@@ -92,19 +95,32 @@ async def hand_over(observatory: Observatory, outgoing: Outgoing) -> Receipt:
         return error.receipt  # it tells more than the error
 
 
-def tell_if_lost(receipt: Receipt) -> bool:
-    """Complain when a message is not where its recipient looks; return whether it is."""
+def trouble_with(receipt: Receipt) -> str | None:
+    """Say why a message is not where its recipient looks; return None when it is."""
     delivery = receipt.deliveries.get(INBOX)
     if delivery is None or delivery.state == "written":
-        return True
-    message = receipt.message
-    complain(f"message {message.id} is not in the inbox of {message.to} yet: it is {delivery.state}: {delivery.error}")
-    return False
+        return None
+    id, to = receipt.message.id, receipt.message.to
+    why = f"it is {delivery.state}: {delivery.error}"
+    if is_lost(receipt):
+        return f"the message to {to} is lost: {why}; storage 'memory' keeps nothing, so mend that and send it again"
+    if delivery.state == "dead":
+        retry = "`observatory dead-letters --redeliver` tries again"
+        return f"message {id} is not in the inbox of {to}: {why}; once that is mended, {retry}"
+    end = "; with storage 'memory' it is lost if this command ends first" if receipt.durability == "memory" else ""
+    return f"message {id} is not in the inbox of {to} yet: {why}{end}"
+
+
+def is_lost(receipt: Receipt) -> bool:
+    """Return whether nothing has the message once this process ends."""
+    delivery = receipt.deliveries.get(INBOX)
+    return delivery is not None and delivery.state in ("dead", "dropped") and receipt.durability == "memory"
 
 
 def _show(receipt: Receipt) -> None:
-    """Print the id for scripts, and beside it how far the message has come."""
-    print(receipt.message.id)
+    """Print the id for scripts, unless there is no message for it, and beside it how far the message has come."""
+    if not is_lost(receipt):
+        print(receipt.message.id)
     states = [f"{name} {delivery.state}" for name, delivery in receipt.deliveries.items()]
     note(f"to {receipt.message.to}: {', '.join(states) or receipt.durability}")
 

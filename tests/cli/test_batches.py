@@ -98,14 +98,16 @@ def test_json_prints_a_receipt_for_each_line(run: Any, file: Path) -> None:
 def test_a_line_that_is_not_delivered_counts_as_failed(
     run: Any, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is committed, but the recipient will not find it."""
-    root.mkdir()
-    (root / "inbox").write_text("in the way")
+    """With storage in memory it is lost, and not counted as sent."""
+    (root / "inbox").mkdir(parents=True)
+    (root / "inbox" / "bob").write_text("in the way")
     monkeypatch.setenv("OBSERVATORY_DELIVERY__RETRY_ATTEMPTS", "1")
-    file.write_bytes(lines({"to": "bob", "content": "x", "from": "ann"}))
+    file.write_bytes(lines(*({"to": to, "content": "x", "from": "ann"} for to in ("bob", "bob", "cyd"))))
     result = run("send", "--jsonl", str(file))
     assert result.code == 1
-    assert "is not in the inbox of bob yet" in result.err
+    assert all(f"observatory: line {n}: the message to bob is lost: it is dead: " in result.err for n in (1, 2))
+    assert "\n1 message sent to 1 agent\n" in result.err
+    assert f"observatory: 2 lines of {file} not sent or not delivered\n" in result.err
 
 
 @pytest.mark.parametrize("path", ["missing.jsonl", ".", "nul\0"])

@@ -61,6 +61,19 @@ def test_an_unknown_message(run: Any, lasting: None) -> None:
     assert "nothing is known of deliveries of a message '0123456789abcdef'" in result.err
 
 
+def test_a_message_that_is_kept_as_a_dead_letter_has_an_id(
+    run: Any, letter: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was sent, and the error says how it is tried again."""
+    (elsewhere / "lines").write_text('{"to": "bad", "content": "hello", "from": "x"}')
+    result = run("send", "--jsonl", "lines", "--json")
+    id = json.loads(result.out)["message"]["id"]
+    assert f"message {id} is not in the inbox of bad: it is dead: " in result.err
+    assert "once that is mended, `observatory dead-letters --redeliver` tries again" in result.err
+    assert (result.code, "1 message sent to 1 agent" in result.err) == (1, True)
+    assert [line.split("\t")[0] for line in run("dead-letters").out.splitlines()] == [letter, id]
+
+
 def test_dead_letters_are_listed(run: Any, letter: str) -> None:
     """With the reason."""
     result = run("dead-letters")

@@ -90,19 +90,31 @@ def test_a_wrong_command_exits_with_2(run: Any, arguments: list[str]) -> None:
     assert result.err.count("\n") == 1
 
 
-def test_a_message_that_is_not_written_is_complained_about(
-    run: Any, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its receipt is printed all the same, for the message is committed."""
+@pytest.fixture
+def in_the_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file be written, and no delivery be tried twice."""
     root.mkdir()
     (root / "inbox").write_text("in the way")
     monkeypatch.setenv("OBSERVATORY_DELIVERY__RETRY_ATTEMPTS", "1")
+
+
+@pytest.mark.usefixtures("in_the_way")
+def test_a_message_that_nothing_keeps_is_lost(run: Any) -> None:
+    """Storage in memory ends with the command, so there is no id to go on with."""
+    result = run("send", "bob", "hello", "--from", "ann")
+    assert (result.code, result.out) == (1, "")
+    assert "observatory: the message to bob is lost: it is dead: " in result.err
+    assert "storage 'memory' keeps nothing, so mend that and send it again" in result.err
+
+
+@pytest.mark.usefixtures("in_the_way")
+def test_a_message_that_is_not_written_is_complained_about(run: Any) -> None:
+    """Its receipt is printed all the same, and says what has become of it."""
     result = run("send", "bob", "hello", "--from", "ann", "--json")
     receipt = json.loads(result.out)
     assert result.code == 1
-    state = receipt["deliveries"]["inbox"]["state"]
-    assert state != "written"
-    assert f"message {receipt['message']['id']} is not in the inbox of bob yet: it is {state}: " in result.err
+    assert (receipt["deliveries"]["inbox"]["state"], receipt["durability"]) == ("dead", "memory")
+    assert "observatory: the message to bob is lost: it is dead: " in result.err
 
 
 def test_what_could_not_be_drained_is_counted(
@@ -113,7 +125,8 @@ def test_what_could_not_be_drained_is_counted(
     monkeypatch.setenv("OBSERVATORY_SUPERVISION__DRAIN", "0")
     result = run("send", "bob", "hello", "--from", "ann")
     assert result.code == 1
-    assert "it is retrying" in result.err
+    assert f"message {result.out.strip()} is not in the inbox of bob yet: it is retrying: " in result.err
+    assert "; with storage 'memory' it is lost if this command ends first" in result.err
     assert "1 delivery could not be made before the end" in result.err
 
 
