@@ -69,9 +69,11 @@ def _read_object(text: bytes | None) -> dict[str, Any]:
     if text is None:
         raise InvalidInputError("message", "is longer than any message can be")
     try:
-        data = orjson.loads(text)
+        data = orjson.loads(text.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInputError("message", f"is not JSON: byte {error.start + 1} is not UTF-8") from error
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError("message", f"is not JSON: {error}") from error
+        raise InvalidInputError("message", f"is not JSON: column {error.colno}: {error.msg}") from error
     if not isinstance(data, dict):
         raise InvalidInputError("message", "is not a JSON object")
     return data
@@ -101,7 +103,7 @@ class _Batch:
         """Send the lines; return when all are sent or have failed."""
         async with trio.open_nursery() as nursery:
             async for line in lines:
-                if line.text == b"":
+                if line.is_blank:
                     continue
                 try:
                     outgoing = read_line(line, sender=self._sender, type=self._type)

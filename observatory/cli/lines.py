@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections import deque
 from collections.abc import AsyncIterator
@@ -26,7 +27,12 @@ class Line:
     number: int
     """Counted from 1."""
     text: bytes | None
-    """Without its line break; None when it is longer than any message can be."""
+    """Without its line break, and without a byte order mark; None when it is longer than any message can be."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it but blanks, such as the carriage return of a Windows line break."""
+        return self.text is not None and not self.text.strip()
 
 
 class LineReader:
@@ -60,7 +66,10 @@ class LineReader:
                 raise StopAsyncIteration
             self._take(await self._read())
         self._number += 1
-        return Line(self._number, self._ready.popleft())
+        text = self._ready.popleft()
+        if text is not None and self._number == 1:
+            text = text.removeprefix(codecs.BOM_UTF8)
+        return Line(self._number, text)
 
     async def _read(self) -> bytes:
         try:

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from observatory import Settings, load_settings
 
-
 DASHED = Parameter(allow_leading_hyphen=True)
 """For names and texts, which may begin with a dash. Ids never do: there it is a misspelled option."""
 

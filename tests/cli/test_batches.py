@@ -1,5 +1,6 @@
 """`observatory send --jsonl`: a message for each line."""
 
+import codecs
 import json
 import os
 import signal
@@ -65,7 +66,8 @@ def test_lines_to_one_recipient_arrive_in_their_order(run: Any, file: Path) -> N
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{", "line 2: message: is not JSON"),
+        (b"{", "line 2: message: is not JSON: column 2: "),
+        (b'{"to": x}', "line 2: message: is not JSON: column 8: "),
         (b"[]", "line 2: message: is not a JSON object"),
         (b'{"to": "bob"}', "line 2: content: is missing"),
         (b'{"content": "x"}', "line 2: to: is missing"),
@@ -74,7 +76,7 @@ def test_lines_to_one_recipient_arrive_in_their_order(run: Any, file: Path) -> N
         (b'{"to": ["bob"], "content": "x", "from": "ann"}', "line 2: to: expected a name, got list"),
         (b'{"to": "bob", "content": 7, "from": "ann"}', "line 2: content: expected text, got int"),
         (b'{"to": "bob", "content": "\\ud800", "from": "ann"}', "line 2: message: is not JSON"),
-        (b"\x1b[31m\xff", "line 2: message: is not JSON"),
+        (b"\x1b[31m\xff", "line 2: message: is not JSON: byte 6 is not UTF-8"),
     ],
 )
 def test_a_wrong_line_is_named_and_the_others_are_sent(run: Any, file: Path, line: bytes, reason: str) -> None:
@@ -86,6 +88,29 @@ def test_a_wrong_line_is_named_and_the_others_are_sent(run: Any, file: Path, lin
     assert f"observatory: {reason}" in result.err
     assert "observatory: 1 line of" in result.err
     assert contents(run, "bob") == ["good", "good"]
+
+
+def test_a_json_error_says_one_position(run: Any, file: Path) -> None:
+    """The number of the line in the file, and the column in the line."""
+    file.write_bytes(b'\n{"to": x}\n')
+    err = run("send", "--jsonl", str(file)).err
+    assert (err.count("line 2:"), err.count("line 1"), err.count("char ")) == (1, 0, 0)
+
+
+def test_blank_lines_are_left_out(run: Any, file: Path) -> None:
+    """Whatever blanks stand in them."""
+    good = lines({"to": "bob", "content": "good", "from": "ann"})
+    file.write_bytes(b"\r\n \t\n\n" + good + b"   ")
+    assert run("send", "--jsonl", str(file)).code == 0
+    assert contents(run, "bob") == ["good"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(run: Any, file: Path) -> None:
+    """Some editors write one; anywhere else it is wrong."""
+    good = lines({"to": "bob", "content": "good", "from": "ann"})
+    file.write_bytes(codecs.BOM_UTF8 + good + codecs.BOM_UTF8 + good)
+    assert "observatory: line 2: message: is not JSON" in run("send", "--jsonl", str(file)).err
+    assert contents(run, "bob") == ["good"]
 
 
 def test_json_prints_a_receipt_for_each_line(run: Any, file: Path) -> None:
