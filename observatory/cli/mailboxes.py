@@ -29,12 +29,13 @@ async def inbox(
 
     Args:
         agent: Whose messages.
-        all: List those that were acknowledged too, as far as they are known: an inbox file is gone by then.
+        all: List those that were acknowledged too, as far as storage keeps them: an inbox file is gone by then.
         limit: List so many at most.
         options: Where from.
     """
     check_name("agent", agent)
-    async with opened_on_files(options.settings(), recover=(agent,)) as observatory:
+    settings = options.settings()
+    async with opened_on_files(settings, recover=(agent,)) as observatory:
         stats = observatory.mailbox.agent_stats(agent)
         messages = observatory.mailbox.get_messages(agent, limit=limit, unread_only=not all)
         left_behind = observatory.statistics().mailbox.left_behind
@@ -45,6 +46,10 @@ async def inbox(
         _show(agent, messages, total=stats.total if all else stats.unread)
     if left_behind:
         note(f"{counted(left_behind, 'more message')} found in files and left there")
+    if all and settings.storage.backend == "memory":
+        note(
+            "acknowledged messages are not listed: with storage 'memory' only the process that holds them knows them"
+        )
     return OK
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from observatory import Statistics, to_wire
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+
+from observatory import PluginInfo, Statistics, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened, opened_on_files
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import counted, in_words, note, print_json, print_table
 
+_OWN = "trio-observatory"
+
 
 async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen
     """List every mailbox with what is in it.
 
-    On a terminal as a table, else one line each: agent, messages, unread ones, age of the oldest unread one.
+    On a terminal as a table, else one line each: agent, messages, unread ones, age of the oldest unread one. All of it
+    comes from files and storage; a process that runs beside may know more, and its own figures are not here.
 
     Args:
         options: Where from.
@@ -21,7 +29,7 @@ async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: 
         mailboxes = dict(sorted(observatory.mailbox.get_stats().items()))
         statistics = observatory.statistics()
     if options.json:
-        print_json({"mailboxes": to_wire(mailboxes), "statistics": to_wire(statistics)})
+        print_json({"mailboxes": to_wire(mailboxes), "statistics": _kept(statistics)})
         return OK
     rows = [
         (agent, f"{box.total:,}", f"{box.unread:,}", in_words(box.oldest_unread_age_sec))
@@ -33,6 +41,15 @@ async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: 
     return OK
 
 
+def _kept(statistics: Statistics) -> dict[str, Any]:
+    """Return what comes from files and storage: lanes and topics have only seen this command.
+
+    Of a delivery channel that is what is not zero, since nothing is sent here.
+    """
+    channels = {name: {key: value for key, value in one.items() if value} for name, one in statistics.channels.items()}
+    return {"mailbox": to_wire(statistics.mailbox), "channels": to_wire(channels)}
+
+
 def _note_totals(statistics: Statistics) -> None:
     totals = statistics.mailbox
     note(
@@ -40,7 +57,8 @@ def _note_totals(statistics: Statistics) -> None:
         f"in {counted(totals.mailboxes, 'mailbox', 'mailboxes')}"
     )
     if totals.left_behind:
-        note(f"{counted(totals.left_behind, 'message')} found in files and left there")
+        left = f"{counted(totals.left_behind, 'message')} found in files and left there"
+        note(f"{left}, without room or not allowed; `observatory doctor` lists all that is left in files")
 
 
 async def plugins(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen
@@ -52,7 +70,7 @@ async def plugins(*, options: ListingOptions = ListingOptions()) -> int:  # noqa
         options: With which settings.
     """
     async with opened(options.settings(), recover=()) as observatory:
-        infos = observatory.plugins()
+        infos = [_with_distribution(info) for info in observatory.plugins()]
     if options.json:
         for info in infos:
             print_json(to_wire(info))
@@ -71,3 +89,10 @@ async def plugins(*, options: ListingOptions = ListingOptions()) -> int:  # noqa
         ]
         print_table(columns, rows)
     return FAILED if any(info.state == "broken" for info in infos) else OK
+
+
+def _with_distribution(info: PluginInfo) -> PluginInfo:
+    """Name the distribution of what is in the box; to the library it is no plugin that somebody has installed."""
+    if info.distribution is not None:
+        return info
+    return attrs.evolve(info, distribution=_OWN, version=version(_OWN))

@@ -32,7 +32,20 @@ def test_all_lists_what_is_known(run: Any) -> None:
     """From the files alone that is what is unread."""
     first, second = send(run, "one", "two")
     run("ack", "bob", first)
-    assert run("inbox", "bob", "--all").out.split("\t")[0] == second
+    result = run("inbox", "bob", "--all")
+    assert (result.code, result.out.split("\t")[0]) == (0, second)
+    assert result.err.startswith("acknowledged messages are not listed: with storage 'memory' only the process")
+    assert "acknowledged" not in run("inbox", "bob").err
+
+
+def test_all_lists_what_storage_keeps(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The acknowledged ones too, where it outlives each command."""
+    pytest.importorskip("observatory_sqlite", reason="needs storage that lasts")
+    monkeypatch.setenv("OBSERVATORY_STORAGE__BACKEND", "sqlite")
+    first, second = send(run, "one", "two")
+    run("ack", "bob", first)
+    result = run("inbox", "bob", "--all")
+    assert ([line.split("\t")[0] for line in result.out.splitlines()], result.err) == ([second, first], "")
 
 
 def test_an_empty_inbox_is_said_beside_the_output(run: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,15 @@ def test_stats_of_nothing_are_no_lines(run: Any) -> None:
     assert (result.code, result.out, result.err) == (0, "", "0 messages, 0 unread, 0 bytes, in 0 mailboxes\n")
 
 
-def test_stats_as_json_hold_all_figures(run: Any) -> None:
-    """One line with the mailboxes, and what lanes and channels tell."""
+def test_stats_as_json_hold_what_files_and_storage_tell(run: Any) -> None:
+    """One line with the mailboxes, and what delivery channels have found; nothing of this process's own."""
     run("send", "bob", "hello", "--from", "ann")
     document = json.loads(run("stats", "--json").out)
     assert document["mailboxes"]["bob"]["unread"] == 1
     assert document["statistics"]["channels"]["inbox"]["recovered"] == 1
+    assert document["statistics"]["mailbox"]["messages"] == 1
+    assert document["statistics"].keys() == {"mailbox", "channels"}
+    assert "written" not in document["statistics"]["channels"]["inbox"]
 
 
 def test_stats_count_what_was_left_in_files(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +45,9 @@ def test_stats_count_what_was_left_in_files(run: Any, monkeypatch: pytest.Monkey
     for content in ("one", "two"):
         run("send", "bob", content, "--from", "ann")
     monkeypatch.setenv("OBSERVATORY_MAILBOX__MAX_MESSAGES", "1")
-    assert "1 message found in files and left there" in run("stats").err
+    result = run("stats")
+    assert "1 message found in files and left there, without room or not allowed; " in result.err
+    assert "`observatory doctor` lists all that is left in files" in result.err
 
 
 def test_damaged_files_are_named_in_one_line(run: Any, root: Path) -> None:
@@ -77,6 +83,12 @@ def test_plugins_lists_what_is_loaded_and_from_where(run: Any) -> None:
         "check outbox",
         "check teams",
     ]
+
+
+def test_what_is_in_the_box_has_a_distribution_too(run: Any) -> None:
+    """That of the command line itself."""
+    first = run("plugins").out.splitlines()[0]
+    assert first.split("\t")[:4] == ["observatory", "loaded", "trio-observatory", version("trio-observatory")]
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(run: Any, install: Install) -> None:
