@@ -21,7 +21,6 @@ done here: the command was written wrongly, or what it needs lives in another pr
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from cyclopts import App
 
 from observatory.cli.endings import ending
 from observatory.cli.logs import log_to_stderr
+from observatory.cli.output import watched_stdout
 
 app = App(
     name="observatory",
@@ -68,9 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: the command and what it is given; by default the process's own.
     """
     command = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # it is None when whoever has started us has closed it
-        sys.stdout.reconfigure(errors="backslashreplace")  # no message may fail for a terminal of few letters
-    with log_to_stderr():
+    with log_to_stderr(), watched_stdout():
         sys.exit(ending(lambda: _run(command)))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from cyclopts import CycloptsError
 
 from observatory import ObservatoryError
-from observatory.cli.output import complain
+from observatory.cli.output import OutputError, complain
 
 OK = 0
 FAILED = 1
@@ -26,10 +26,17 @@ def ending(command: Callable[[], int]) -> int:
     Args:
         command: returns an exit code.
     """
+    return max(_code_from(command), _code_from(_flush))
+
+
+def _flush() -> int:
+    print(end="", flush=True)  # here, where a closed pipe can still be answered
+    return OK
+
+
+def _code_from(command: Callable[[], int]) -> int:
     try:
-        code = command()
-        print(end="", flush=True)  # here, where a closed pipe can still be answered
-        return code
+        return command()
     except (CycloptsError, ObservatoryError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         codes = [_code_of(leaf) for leaf in _leaves(error)]
         if None in codes:
@@ -53,6 +60,8 @@ def _code_of(error: BaseException) -> int | None:
     if isinstance(error, CycloptsError):
         complain(str(error))
         return CANNOT
+    if isinstance(error, OutputError):
+        _discard_output()
     if isinstance(error, ObservatoryError):
         complain(str(error))
         return FAILED

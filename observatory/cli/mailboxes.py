@@ -47,9 +47,7 @@ async def inbox(
     if left_behind:
         note(f"{counted(left_behind, 'more message')} found in files and left there")
     if all and settings.storage.backend == "memory":
-        note(
-            "acknowledged messages are not listed: with storage 'memory' only the process that holds them knows them"
-        )
+        note("acknowledged messages are not listed: with storage 'memory' only the process that holds them knows them")
     return OK
 
 

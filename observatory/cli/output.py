@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from observatory import ObservatoryError
 
 _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories that move a cursor, change the direction of writing, hide, or begin a line."""
@@ -22,6 +25,58 @@ _JOINERS = "\u200c\u200d"
 
 _SHOWN = 2_000
 """Characters of one text that a table on a terminal shows."""
+
+
+class OutputError(ObservatoryError):
+    """Raised when standard output cannot be written, unless it is a pipe whose reader has gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {error.strerror}; what the command has done stands")
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output whose failures can be told from those of other files."""
+
+    def write(self, text: str, /) -> int:
+        """Write text, perhaps later."""
+        with _failing_as_output():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is left."""
+        with _failing_as_output():
+            super().flush()
+
+
+@contextmanager
+def _failing_as_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # `endings` answers it without a word
+    except OSError as error:
+        raise OutputError(error) from error
+
+
+@contextmanager
+def watched_stdout() -> Iterator[None]:
+    """Let writing to standard output fail with `OutputError`, and never for a terminal of few letters."""
+    stdout = sys.stdout
+    if not isinstance(stdout, io.TextIOWrapper):  # it is None when whoever has started us has closed it
+        yield
+        return
+    output = _Output(
+        stdout.buffer,
+        encoding=stdout.encoding,
+        errors="backslashreplace",
+        line_buffering=stdout.line_buffering,
+        write_through=stdout.write_through,
+    )
+    try:
+        with redirect_stdout(output):
+            yield
+    finally:
+        output.detach()
 
 
 class PipeConsole(Console):
@@ -86,12 +141,13 @@ def make_table(
 
 def note(text: str) -> None:
     """Tell a person something beside the output."""
-    make_console(stderr=True).print(Text(harmless(text), style="dim"), soft_wrap=True)
+    with suppress(OSError):  # nobody reads it
+        make_console(stderr=True).print(Text(harmless(text), style="dim"), soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Print one line on standard error that says what went wrong."""
-    with suppress(BrokenPipeError):  # nobody reads it
+    with suppress(OSError):  # nobody reads it
         print(f"observatory: {harmless(' '.join(text.split()))}", file=sys.stderr)
 
 

@@ -1,8 +1,11 @@
 """The command line as a whole: version, help, errors, exit codes."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,40 @@ def test_a_closed_standard_output_is_no_error(root: Path) -> None:
     arguments = ["send", "bob", "hello", "--from", "ann", "--root", str(root)]
     assert subprocess.run([sys.executable, "-c", code, *arguments], check=False).returncode == 0
     assert len(list((root / "inbox" / "bob").iterdir())) == 1
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """A file that nothing can be written to, as on a full disk."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [["stats"], ["plugins"], ["--help"]])
+def test_a_full_standard_output_is_one_line(
+    run: Any, start: Callable[..., "subprocess.Popen[str]"], full: int, command: list[str], unbuffered: str
+) -> None:
+    """Whether it is noticed at once or at the end."""
+    run("send", "bob", "hello", "--from", "ann")
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = start(*command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.splitlines()[-1] == (
+        f"observatory: standard output cannot be written: {os.strerror(errno.ENOSPC)}; what the command has done stands"
+    )
+    assert "Traceback" not in err
+
+
+def test_a_full_standard_error_changes_nothing(start: Callable[..., "subprocess.Popen[str]"], full: int) -> None:
+    """Nobody reads what is told beside the output."""
+    process = start("send", "bob", "hello", "--from", "ann", stdout=subprocess.PIPE, stderr=full, text=True)
+    out, _ = process.communicate()
+    assert (process.returncode, len(out)) == (0, 17)
 
 
 def test_errors_in_a_group_are_told_each(capsys: pytest.CaptureFixture[str]) -> None:
