@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from cyclopts import CycloptsError
 
@@ -26,11 +27,17 @@ def ending(command: Callable[[], int]) -> int:
     Args:
         command: returns an exit code.
     """
-    return max(_code_from(command), _code_from(_flush))
+    code = max(_code_from(command), _code_from(_flush))
+    try:
+        print(end="", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it; not before the end, for a disk that is full may have room again
+        _discard(sys.stderr)
+    return code
 
 
 def _flush() -> int:
-    print(end="", flush=True)  # here, where a closed pipe can still be answered
+    if sys.stdout is not None:  # as it is when whoever has started us has closed it
+        sys.stdout.flush()  # here, where a closed pipe can still be answered
     return OK
 
 
@@ -55,21 +62,21 @@ def _code_of(error: BaseException) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        _discard_output()
+        _discard(sys.stdout)
         return FAILED
     if isinstance(error, CycloptsError):
         complain(str(error))
         return CANNOT
     if isinstance(error, OutputError):
-        _discard_output()
+        _discard(sys.stdout)
     if isinstance(error, ObservatoryError):
         complain(str(error))
         return FAILED
     return None
 
 
-def _discard_output() -> None:
+def _discard(stream: TextIO) -> None:
     """Send what is left to nowhere: the interpreter flushes once more at its end, and would complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

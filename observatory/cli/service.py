@@ -20,32 +20,41 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
     """Run modules, delivery channels and services until Ctrl-C or SIGTERM.
 
     Prints a line that begins with `ready` once everything runs. Then it delivers what is left before it ends; a second
-    Ctrl-C ends it at once.
+    Ctrl-C ends it at once. A terminal that is closed is like SIGTERM, except under `nohup`, which has that ignored.
 
     Args:
         options: Where, and with which settings.
     """
     settings = options.settings()
     stopping = trio.Event()
-    drained = False
-    with log_everything(), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    running: Observatory | None = None
+    with log_everything(), trio.open_signal_receiver(*_endings()) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, signals, stopping, nursery.cancel_scope)
-            async with opened(settings, services=True) as observatory:
-                print(_ready(observatory), flush=True)
+            async with opened(settings, services=True) as running:
+                print(_ready(running), flush=True)
                 await stopping.wait()
                 note("stopping; Ctrl-C again ends at once")
-            drained = True
             nursery.cancel_scope.cancel()
-    if not drained:
+    # A second signal may have come from a wrapper that passes the first one on: it need not have cut anything short.
+    if running is not None and running.undelivered:
         complain("ended before everything was delivered")
-    return OK if drained else FAILED
+        return FAILED
+    return OK
+
+
+def _endings() -> list[signal.Signals]:
+    """Return the signals that end it: that of a closed terminal too, unless whoever has started it has it ignored."""
+    hangup = [] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
 
 
 async def _watch(signals: AsyncIterator[int], stopping: trio.Event, scope: trio.CancelScope) -> None:
     await anext(signals)
     stopping.set()
     number = await anext(signals)
+    while number == signal.SIGHUP:  # of a closed terminal the kernel tells, and often the shell again
+        number = await anext(signals)
     signal.signal(number, signal.SIG_DFL)  # so that a third one ends even what Trio cannot cancel
     scope.cancel()
 

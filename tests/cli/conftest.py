@@ -95,7 +95,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("PYTHONPATH", str(folder))  # for processes
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)  # for processes
 
     def install(name: str, code: str) -> None:
         (folder / f"plugin_{name}.py").write_text(code)

@@ -111,9 +111,14 @@ def test_a_full_standard_output_is_one_line(
     assert "Traceback" not in err
 
 
-def test_a_full_standard_error_changes_nothing(start: Callable[..., "subprocess.Popen[str]"], full: int) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_error_changes_nothing(
+    start: Callable[..., "subprocess.Popen[str]"], full: int, unbuffered: str
+) -> None:
     """Nobody reads what is told beside the output."""
-    process = start("send", "bob", "hello", "--from", "ann", stdout=subprocess.PIPE, stderr=full, text=True)
+    streams = {"stdout": subprocess.PIPE, "stderr": full, "text": True}
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = start("send", "bob", "hello", "--from", "ann", **streams, env=environment)
     out, _ = process.communicate()
     assert (process.returncode, len(out)) == (0, 17)
 

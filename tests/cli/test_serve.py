@@ -1,7 +1,10 @@
 """`observatory serve`, in processes of its own."""
 
+import os
+import pty
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,13 +40,32 @@ def observatory_register_services(registrar):
 """
 
 
+SLOW = """
+import trio
+from observatory import Service, hookimpl
+
+class Slow(Service):
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        task_status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.5)
+
+@hookimpl
+def observatory_register_services(registrar):
+    registrar.register("slow", lambda context: Slow())
+"""
+
+
 def ready(process: "subprocess.Popen[str]") -> str:
     """Wait for the ready line and return it."""
     assert process.stdout
     return process.stdout.readline()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly(start: Start, root: Path, number: signal.Signals) -> None:
     """After a ready line that says what runs."""
     process = start("serve", **PIPES)
@@ -81,6 +103,68 @@ def test_a_second_signal_ends_it_at_once(start: Start, install: Callable[[str, s
     _, err = process.communicate()
     assert process.returncode == 1
     assert err == "observatory: ended before everything was delivered\n"
+
+
+def test_a_second_signal_that_cuts_nothing_short_is_no_failure(
+    start: Start, install: Callable[[str, str], None]
+) -> None:
+    """As from `timeout`, which tells the whole group and then the process again."""
+    install("slow", SLOW)
+    process = start("serve", **PIPES)
+    ready(process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.fixture
+def short_drain(install: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a delivery be stuck, and be waited for at the end, but not for long."""
+    install("stuck", STUCK.format(waiting="await trio.sleep_forever()"))
+    monkeypatch.setenv("OBSERVATORY_SUPERVISION__DRAIN", "0.5")
+
+
+@pytest.mark.usefixtures("short_drain")
+def test_a_terminal_that_is_closed_may_say_so_twice(start: Start) -> None:
+    """The kernel does, and the shell: what is left is delivered all the same."""
+    process = start("serve", **PIPES)
+    ready(process)
+    process.send_signal(signal.SIGHUP)
+    assert process.stderr
+    process.stderr.readline()
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate()
+    assert err == "observatory: 1 delivery could not be made before the end\n"
+
+
+@pytest.mark.usefixtures("short_drain")
+def test_a_closed_terminal_is_ignored_where_that_is_wanted(start: Start) -> None:
+    """As under `nohup`: only what comes next ends it."""
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("serve", **PIPES)
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
+    ready(process)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert err.splitlines()[-1] == "observatory: 1 delivery could not be made before the end"
+
+
+def test_a_terminal_that_is_closed_is_told_nothing(root: Path) -> None:
+    """What cannot be written there any more does not stand in the way of the end."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "observatory", "serve", "--root", str(root)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        with open(ours, "rb", buffering=0) as terminal:
+            assert terminal.readline().startswith(b"ready")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait() == 0
 
 
 def test_a_third_signal_ends_even_what_cannot_be_cancelled(start: Start, install: Callable[[str, str], None]) -> None:
