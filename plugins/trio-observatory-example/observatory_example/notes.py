@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 import trio
 
-from observatory import Context, InvalidInputError, Module
+from observatory import ClosedError, Context, InvalidInputError, Module
 
 TOPIC = "agent-notes:update"
 """Where every new `AgentNote` is published."""
@@ -42,7 +42,8 @@ class _Request:
 
     def __init__(self, note: AgentNote) -> None:
         self.note = note
-        self.withdrawn = False
+        self.withdrawn = False  # whoever has asked has given up
+        self.refused = False  # Observatory is closing: it will not be written
         self.done = trio.Event()
 
 
@@ -68,8 +69,11 @@ class AgentNotes(Module):
 
         Raises:
             InvalidInputError: an argument is not allowed.
+            ClosedError: Observatory is closing.
         """
         _check(agent, text)
+        if self._pubsub.closed:
+            raise ClosedError("this Observatory is closing; notes are not written any more")
         request = _Request(AgentNote(agent, text, self._clock.now()))
         await self._requests_in.send(request)
         try:
@@ -77,6 +81,8 @@ class AgentNotes(Module):
         except trio.Cancelled:
             request.withdrawn = True
             raise
+        if request.refused:
+            raise ClosedError("this Observatory was closed before its turn came; nothing was written")
         return request.note
 
     def notes_for(self, agent: str) -> tuple[AgentNote, ...]:
@@ -86,10 +92,21 @@ class AgentNotes(Module):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write notes until cancelled: the only task that changes the table."""
         task_status.started()
-        while True:
-            request = await self._requests.receive()
-            if not request.withdrawn:
-                self._write(request.note)
+        try:
+            while True:
+                request = await self._requests.receive()
+                if not request.withdrawn:
+                    self._write(request.note)
+                request.done.set()
+        except trio.Cancelled:
+            self._refuse_waiting()
+            raise
+
+    def _refuse_waiting(self) -> None:
+        """Let everybody go who waits: nobody will serve them any more."""
+        while self._requests.statistics().current_buffer_used:
+            request = self._requests.receive_nowait()
+            request.refused = True
             request.done.set()
 
     def _write(self, note: AgentNote) -> None:

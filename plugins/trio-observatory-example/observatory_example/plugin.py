@@ -5,7 +5,7 @@ from __future__ import annotations
 from observatory import ChannelFactory, ModuleFactory, Policy, Registrar, hookimpl
 from observatory_example.bell import BellChannel
 from observatory_example.notes import AgentNotes
-from observatory_example.redaction import redact
+from observatory_example.redaction import Redaction
 from observatory_example.settings import ExampleSettings
 
 settings_class = ExampleSettings
@@ -26,5 +26,6 @@ def observatory_register_modules(registrar: Registrar[ModuleFactory]) -> None:
 
 @hookimpl
 def observatory_register_policies(registrar: Registrar[Policy]) -> None:
-    """Register the policy `redact`."""
-    registrar.register("redact", redact)
+    """Register the policy `redact`, where it has something to look for."""
+    if registrar.settings.redact:
+        registrar.register("redact", Redaction(registrar.settings.redact))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -12,27 +12,30 @@ from observatory import Draft
 
 _REDACTED = "[redacted]"
 
-_TOKEN = re.compile(
-    r"""(?<![A-Za-z0-9])(?:
-        sk-[A-Za-z0-9_-]{20,}            # keys of model vendors
-        | gh[opsu]_[A-Za-z0-9]{36,}      # of code hosts
-        | xox[abps]-[A-Za-z0-9-]{10,}    # of chats
-        | AKIA[A-Z0-9]{16}               # of clouds
-    )""",
-    re.VERBOSE,
-)
+_LEAST = 12
+"""Letters, digits, `-` and `_` that follow a prefix at least: fewer are a word, and no token."""
 
 
-def redact(draft: Draft) -> Draft:
-    """Replace what looks like an access token, in the content and in the metadata's values."""
-    return attrs.evolve(draft, content=_clean(draft.content), metadata=_clean(draft.metadata))
+class Redaction:
+    """Replaces what looks like an access token, in the content and in the metadata's values.
 
+    Args:
+        prefixes: what such tokens begin with, such as `sk-`; at least one.
+    """
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return _TOKEN.sub(_REDACTED, value)
-    if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return value
+    def __init__(self, prefixes: Collection[str]) -> None:
+        alternatives = "|".join(map(re.escape, prefixes))
+        self._token = re.compile(rf"(?<![\w-])(?:{alternatives})[\w-]{{{_LEAST},}}", re.ASCII)
+
+    def __call__(self, draft: Draft) -> Draft:
+        """Return the draft without such tokens."""
+        return attrs.evolve(draft, content=self._clean(draft.content), metadata=self._clean(draft.metadata))
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._token.sub(_REDACTED, value)
+        if isinstance(value, Mapping):
+            return {key: self._clean(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._clean(item) for item in value]
+        return value

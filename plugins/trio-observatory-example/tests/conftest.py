@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import attrs
 import pytest
@@ -22,7 +23,7 @@ def open_example(
 ) -> Callable[..., AbstractAsyncContextManager[Observatory]]:
     """Return what opens an Observatory, with settings of the plugin."""
 
-    def open_with(**settings: bool) -> AbstractAsyncContextManager[Observatory]:
+    def open_with(**settings: Any) -> AbstractAsyncContextManager[Observatory]:
         return open_observatory(attrs.evolve(observatory_settings, plugins={"example": settings}), clock=wall_clock)
 
     return open_with

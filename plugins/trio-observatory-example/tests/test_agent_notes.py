@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import trio
+import trio.testing
 from observatory_example import AgentNotes
 from observatory_example.notes import MAX_AGENTS, MAX_NOTES, TOPIC
 
-from observatory import InvalidInputError, Observatory
+from observatory import ClosedError, Context, InvalidInputError, Observatory, PubSub, TrioClock
 from observatory.testing import cancel_at_every_checkpoint
 
 Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Observatory]]
@@ -80,3 +83,32 @@ async def test_cancelled(open_example: Open) -> None:
         written = [note.text for note in notes.notes_for("a")]
         assert written[0] == texts[-1]
         assert len(written) == len(set(written))
+
+
+async def test_closed(open_example: Open) -> None:
+    """Notes can still be read, and a new one is refused instead of waiting for ever."""
+    async with open_example() as obs:
+        notes = obs.module(AgentNotes)
+        note = await notes.annotate("a", "knows the wire format")
+    assert notes.notes_for("a") == (note,)
+    with trio.fail_after(5), pytest.raises(ClosedError):
+        await notes.annotate("a", "is gone")
+
+
+async def test_waiting_when_it_ends() -> None:
+    """Whoever still waits when the module ends is told, and nothing is written."""
+    notes = AgentNotes(Context(Path(), TrioClock(), PubSub(), None, {}, {}))
+
+    async def annotate(agent: str) -> None:
+        with pytest.raises(ClosedError, match="nothing was written"):
+            await notes.annotate(agent, "text")
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            for agent in "ab":
+                nursery.start_soon(annotate, agent)
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await notes.run()
+    assert notes.notes_for("a") == notes.notes_for("b") == ()

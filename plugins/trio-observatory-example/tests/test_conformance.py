@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
-from observatory_example import AgentNotes, BellChannel, redact
+from observatory_example import AgentNotes, BellChannel, Redaction
 
 from observatory import ChannelFactory, Context, DeliveryChannel, Draft, Module, ModuleFactory, Policy
 from observatory.testing import (
@@ -19,7 +19,7 @@ from observatory.testing import (
 class TestPlugin(PluginConformance):
     """The plugin as a whole."""
 
-    configuration: ClassVar = {"bell": True}
+    configuration: ClassVar = {"bell": True, "redact": ["sk-"]}
 
     @pytest.fixture
     def plugin_name(self) -> str:
@@ -83,4 +83,4 @@ class TestRedact(PolicyConformance):
     @pytest.fixture
     def policy(self) -> Policy:
         """Return what is registered."""
-        return redact
+        return Redaction(["sk-", "ghp_", "AKIA"])
