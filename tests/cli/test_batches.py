@@ -48,6 +48,14 @@ def test_each_line_is_sent(run: Any, file: Path) -> None:
     assert (cyd["from"], cyd["type"], cyd["metadata"]) == ("dan", "note", {"a": 1})
 
 
+def test_sending_reads_no_inbox(run: Any, root: Path, file: Path) -> None:
+    """A damaged file in a recipient's inbox is not even looked at."""
+    (root / "inbox" / "bob").mkdir(parents=True)
+    (root / "inbox" / "bob" / "0123456789abcdef.json").write_text("damaged")
+    file.write_bytes(lines({"to": "bob", "content": "one", "from": "ann"}))
+    assert run("send", "--jsonl", str(file)).err == "1 message sent to 1 agent\n"
+
+
 def test_standard_input_is_read(process: Any, run: Any) -> None:
     """`-` stands for it, and the last line needs no line break."""
     result = process("send", "--jsonl", "-", "--from", "ann", stdin=b'\n{"to": "bob", "content": "one"}')
