@@ -48,11 +48,11 @@ def screen(folder: Path, root: Path) -> str:
 
 
 def test_a_terminal_shows_the_mailboxes_live(screen: str) -> None:
-    """The last frame has every agent, deliveries, and what was said last."""
+    """The last frame has every agent, what the inbox has done, and what was said last."""
     frame = screen[screen.rindex("╭─ Observatory") :]
     for name in ("planner", "worker-1", "worker-4", "reviewer", "you"):
         assert name in frame
-    assert re.search(r"inbox \d+ delivered  0 waiting  0 failed", frame)
+    assert re.search(r"inbox \d+ jobs done  0 waiting  0 failed", frame)
     assert "19 messages" in frame
     assert re.search(r"planner   →  you       report    # Report\\n\\n3 files read", frame)
 

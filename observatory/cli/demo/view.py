@@ -117,7 +117,7 @@ class LiveView:
         for name, lane in self._observatory.statistics().lanes.items():
             waiting = lane.queued + lane.backing_off
             line.append(f"{name} ", "bold")
-            line.append(f"{lane.delivered:,} delivered", "green")
+            line.append(f"{lane.delivered:,} jobs done", "green")  # messages that were taken back count, too
             line.append(f"  {waiting:,} waiting", "yellow" if waiting else "dim")
             line.append(f"  {lane.failures:,} failed   ", "red" if lane.failures else "dim")
         return line
