@@ -7,7 +7,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
 from typing import Any
 
 from rich import box
@@ -58,13 +58,14 @@ def _failing_as_output() -> Iterator[None]:
         raise OutputError(error) from error
 
 
-@contextmanager
-def watched_stdout() -> Iterator[None]:
+def watched_stdout() -> AbstractContextManager[None]:
     """Let writing to standard output fail with `OutputError`, and never for a terminal of few letters."""
-    stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper):  # it is None when whoever has started us has closed it
-        yield
-        return
+    stdout = sys.stdout  # it is None when whoever has started us has closed it
+    return _watched(stdout) if isinstance(stdout, io.TextIOWrapper) else nullcontext()
+
+
+@contextmanager
+def _watched(stdout: io.TextIOWrapper) -> Iterator[None]:
     output = _Output(
         stdout.buffer,
         encoding=stdout.encoding,
