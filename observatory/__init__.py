@@ -4,6 +4,7 @@
 #   jobs.py           what a delivery channel is asked to do, and what it answers
 #   errors.py         every error, one tree
 #   backoff.py        how long to wait before trying again
+#   arguments.py      what programs hand over and ask for, checked
 #   wire.py, clock.py JSON shapes; wall time
 #   settings.py       frozen settings from observatory.toml and OBSERVATORY_* variables
 #   subscriptions.py, pubsub.py   topics, and positions in their logs
@@ -15,6 +16,7 @@
 #   modules/          the ephemeral modules: Mailbox, Notes
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
+#   in_the_box.py     registers that, as a plugin does
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
 #   doctor.py         asks the checks, without opening one

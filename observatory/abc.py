@@ -8,14 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, overload
 
 import attrs
 import trio
 
+from observatory.arguments import pick
 from observatory.clock import Clock
 from observatory.entries import Entry, Stored
-from observatory.errors import UnknownNameError
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
 from observatory.pubsub import PubSub
@@ -23,6 +23,7 @@ from observatory.settings import MailboxSettings
 
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")
+ChannelT = TypeVar("ChannelT", bound="DeliveryChannel")
 
 
 @attrs.frozen(eq=False)
@@ -44,31 +45,31 @@ class Context:
     bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
     """What mailboxes may hold."""
 
-    def module(self, kind: type[ModuleT]) -> ModuleT:
-        """Return the running module of that class.
+    @overload
+    def module(self, which: type[ModuleT]) -> ModuleT: ...
+    @overload
+    def module(self, which: str) -> Any: ...
+    def module(self, which: type[Any] | str) -> Any:
+        """Return the running module of that class, or of the name it was registered under.
 
         Raises:
+            InvalidInputError: it is neither a name nor a class of modules.
             UnknownNameError: when none is registered.
         """
-        return _pick(self.modules, kind)
+        return pick("module", Module, self.modules, which)
 
-    def service(self, kind: type[ServiceT]) -> ServiceT:
-        """Return the running service of that class.
+    @overload
+    def service(self, which: type[ServiceT]) -> ServiceT: ...
+    @overload
+    def service(self, which: str) -> Any: ...
+    def service(self, which: type[Any] | str) -> Any:
+        """Return the running service of that class, or of the name it was registered under.
 
         Raises:
+            InvalidInputError: it is neither a name nor a class of services.
             UnknownNameError: when none is registered.
         """
-        return _pick(self.services, kind)
-
-
-PartT = TypeVar("PartT", bound="Module | Service")
-
-
-def _pick(parts: Mapping[str, Any], kind: type[PartT]) -> PartT:
-    for part in parts.values():
-        if isinstance(part, kind):
-            return part
-    raise UnknownNameError(kind.__mro__[-3].__name__.lower(), kind.__name__, parts)
+        return pick("service", Service, self.services, which)
 
 
 class StorageBackend(ABC):

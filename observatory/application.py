@@ -7,13 +7,12 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import attrs
 import trio
 
 from observatory.abc import (
-    ChannelFactory,
     Context,
     DeliveryChannel,
     Module,
@@ -21,41 +20,24 @@ from observatory.abc import (
     Service,
     ServiceT,
     StorageBackend,
-    StorageFactory,
 )
-from observatory.channels.log import LogChannel
+from observatory.arguments import pick
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
 from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import ClosedError, MailboxFullError
-from observatory.hookspecs import hookimpl
+from observatory.in_the_box import InTheBox
 from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
 from observatory.plugins import PluginInfo, Plugins, Registered
 from observatory.pubsub import PubSub, PubSubStatistics
-from observatory.registrar import Registrar
 from observatory.settings import Settings
-from observatory.storage.memory import MemoryStorage
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")
-
-
-class InTheBox:
-    """What ships with the core, registered through the same hooks as everybody's."""
-
-    @hookimpl
-    def observatory_register_storage(self, registrar: Registrar[StorageFactory]) -> None:
-        """Register `memory`."""
-        registrar.register("memory", lambda context: MemoryStorage())
-
-    @hookimpl
-    def observatory_register_channels(self, registrar: Registrar[ChannelFactory]) -> None:
-        """Register `log`."""
-        registrar.register("log", lambda context: LogChannel())
 
 
 @attrs.frozen
@@ -114,21 +96,31 @@ class Observatory:
         for name, registered in self._plugins.services().items():
             self._services[name] = self._make(Service, name, registered)
 
-    def module(self, kind: type[ModuleT]) -> ModuleT:
-        """Return the module of that class.
+    @overload
+    def module(self, which: type[ModuleT]) -> ModuleT: ...
+    @overload
+    def module(self, which: str) -> Any: ...
+    def module(self, which: type[Any] | str) -> Any:
+        """Return the module of that class, or of the name it was registered under.
 
         Raises:
+            InvalidInputError: it is neither a name nor a class of modules.
             UnknownNameError: when none is registered.
         """
-        return self._context(None).module(kind)
+        return pick("module", Module, self._modules, which)
 
-    def service(self, kind: type[ServiceT]) -> ServiceT:
-        """Return the service of that class.
+    @overload
+    def service(self, which: type[ServiceT]) -> ServiceT: ...
+    @overload
+    def service(self, which: str) -> Any: ...
+    def service(self, which: type[Any] | str) -> Any:
+        """Return the service of that class, or of the name it was registered under.
 
         Raises:
+            InvalidInputError: it is neither a name nor a class of services.
             UnknownNameError: when none is registered.
         """
-        return self._context(None).service(kind)
+        return pick("service", Service, self._services, which)
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""

@@ -11,10 +11,10 @@ import attrs
 import trio
 
 from observatory.abc import Context
-from observatory.application import InTheBox
 from observatory.checks import Check, Finding, quoted
 from observatory.clock import Clock
 from observatory.errors import ObservatoryError, RootError, one_line
+from observatory.in_the_box import InTheBox
 from observatory.plugins import Plugins, Registered
 from observatory.pubsub import PubSub
 from observatory.settings import Settings

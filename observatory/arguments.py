@@ -1,0 +1,49 @@
+"""What programs hand over, and ask for: checked in one manner, wherever it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from observatory.errors import InvalidInputError, UnknownNameError
+
+T = TypeVar("T")
+
+
+def given(field: str, kind: type[T], value: T | None) -> T:
+    """Return a value that may be left out, and is then made of nothing.
+
+    Raises:
+        InvalidInputError: it is not of its kind.
+    """
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise InvalidInputError(field, f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def pick(what: str, kind: type[Any], parts: Mapping[str, Any], which: object) -> Any:
+    """Find a part by its name or by its class.
+
+    Args:
+        what: such as `module`.
+        kind: what every part is an instance of.
+        parts: every part by name.
+        which: the name, or the class.
+
+    Raises:
+        InvalidInputError: it is neither a name nor such a class.
+        UnknownNameError: there is no such part.
+    """
+    if isinstance(which, str):
+        if which in parts:
+            return parts[which]
+        raise UnknownNameError(what, which, parts)
+    if not isinstance(which, type) or not issubclass(which, kind):
+        got = f"the class {which.__name__}" if isinstance(which, type) else type(which).__name__
+        raise InvalidInputError(what, f"expected a name or a subclass of {kind.__name__}, got {got}")
+    for part in parts.values():
+        if isinstance(part, which):
+            return part
+    raise UnknownNameError(what, which.__name__, parts)
