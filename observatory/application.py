@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from observatory.abc import (
+    ChannelT,
     Context,
     DeliveryChannel,
     Module,
@@ -121,6 +122,20 @@ class Observatory:
             UnknownNameError: when none is registered.
         """
         return pick("service", Service, self._services, which)
+
+    @overload
+    def channel(self, which: type[ChannelT]) -> ChannelT: ...
+    @overload
+    def channel(self, which: str) -> Any: ...
+    def channel(self, which: type[Any] | str) -> Any:
+        """Return the delivery channel of that class, or of the name it was registered under.
+
+        Raises:
+            InvalidInputError: it is neither a name nor a class of delivery channels.
+            UnknownNameError: when none is registered, or the settings disable it.
+        """
+        channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
+        return pick("delivery channel", DeliveryChannel, channels, which)
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""

@@ -13,7 +13,6 @@ from observatory import (
     Context,
     DeliverySettings,
     Draft,
-    InvalidInputError,
     Mailbox,
     MemoryStorage,
     Module,
@@ -127,29 +126,6 @@ async def test_by_class(bare_settings: Any) -> None:
         assert observatory.module(Notes) is observatory.notes
         with pytest.raises(UnknownNameError, match="there is no module 'Absent'; known: Mailbox, Notes, Tally"):
             observatory.module(Absent)
-
-
-async def test_by_name(bare_settings: Any) -> None:
-    """They are also found by the name they were registered under, since plugins do not import each other."""
-    async with open_observatory(bare_settings(), plugins=[Plugin()]) as observatory:
-        assert observatory.module("Tally") is observatory.module(Tally)
-        assert observatory.service("door") is observatory.service(Door)
-        with pytest.raises(UnknownNameError, match="there is no module 'Taly'; did you mean 'Tally'"):
-            observatory.module("Taly")
-        with pytest.raises(UnknownNameError, match="there is no service 'Tally'; known: door"):
-            observatory.service("Tally")
-
-
-@pytest.mark.parametrize(
-    ("which", "got"),
-    [(3, "int"), (None, "NoneType"), (["door"], "list"), (int, "the class int"), (Tally, "the class Tally")],
-)
-async def test_by_neither_name_nor_class(bare_settings: Any, which: Any, got: str) -> None:
-    """What is neither is refused in one line."""
-    async with open_observatory(bare_settings(), plugins=[Plugin()]) as observatory:
-        with pytest.raises(InvalidInputError) as info:
-            observatory.service(which)
-    assert str(info.value) == f"service: expected a name or a subclass of Service, got {got}"
 
 
 async def test_no_service(bare_settings: Any) -> None:

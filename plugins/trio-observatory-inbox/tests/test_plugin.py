@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from observatory_inbox import InboxChannel
 
 from observatory import MessagesRead, Receipt, Settings, SettingsError, open_observatory
 
@@ -35,6 +36,15 @@ async def test_receipts_name_the_durability_that_is_set(tmp_path: Path) -> None:
         assert [isinstance(receipt, Receipt) and receipt.deliveries["inbox"].durability for receipt in receipts] == [
             "fsynced"
         ] * 4
+
+
+async def test_the_queue_is_within_reach_of_a_program(tmp_path: Path) -> None:
+    """It asks the running delivery channel, which it finds by class or by name, what waits in the inbox."""
+    async with open_observatory(Settings(root=tmp_path)) as obs:
+        await obs.mailbox.send_message("agent-42", "dashboard", "hello")
+        (waiting,) = await obs.channel(InboxChannel).queue_stats()
+        assert (waiting.session_id, waiting.pending_count) == ("agent-42", 1)
+        assert obs.channel("inbox") is obs.channel(InboxChannel)
 
 
 async def test_unread_files_come_back_after_a_restart(tmp_path: Path) -> None:
