@@ -61,6 +61,22 @@ def check_names(names: object) -> list[Any]:
     return recipients
 
 
+def check_channels(require: object) -> tuple[str, ...]:
+    """Return the names of delivery channels that a sender gives; what they are given in may be read only once.
+
+    Raises:
+        InvalidInputError: when they are no collection of names.
+    """
+    if isinstance(require, str | bytes) or not isinstance(require, Iterable):
+        got = f"the text {require!r:.80}" if isinstance(require, str) else type(require).__name__
+        raise InvalidInputError("require", f"expected a collection of delivery channels, got {got}")
+    names = tuple(require)
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidInputError("require", f"expected names of delivery channels, got {type(name).__name__}")
+    return names
+
+
 def check_id(field: str, id: object) -> None:
     """Check that something can be the id of a message.
 

@@ -10,10 +10,10 @@ import trio
 
 from observatory.abc import Context, Module, Policy, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.errors import ClosedError, DeliveryError, InvalidInputError, ObservatoryError, UnknownMessageError
+from observatory.errors import ClosedError, DeliveryError, ObservatoryError, UnknownMessageError
 from observatory.messages import DeadLetter, MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
-from observatory.modules.checks import check_id, check_name, check_names, copy_metadata, size_of
+from observatory.modules.checks import check_channels, check_id, check_name, check_names, copy_metadata, size_of
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
 from observatory.modules.foreign import Taken
 from observatory.modules.keyed import KeyedSend
@@ -75,7 +75,7 @@ class Mailbox(Reading, Module):
         *,
         type: str = "text",
         metadata: Mapping[str, Any] | None = None,
-        require: Collection[str] = (),
+        require: Iterable[str] = (),
         expires_in: float | None = None,
         idempotency_key: str | None = None,
     ) -> Receipt:
@@ -106,9 +106,8 @@ class Mailbox(Reading, Module):
             UnknownNameError: `require` names a delivery channel that there is not.
             ClosedError: Observatory is closing.
         """
-        if isinstance(require, str):
-            raise InvalidInputError("require", f"expected a collection of delivery channels, got the text {require!r}")
-        awaited = self._dispatcher.await_also(require)
+        required = check_channels(require)
+        awaited = self._dispatcher.await_also(required)
         message, size = self._composer.compose(to, from_, content, type, metadata)
         expires_at = None if expires_in is None else expiry_of(message, expires_in)
         if idempotency_key is None:
@@ -118,8 +117,8 @@ class Mailbox(Reading, Module):
             receipt = await self._writer.submit(
                 KeyedSend(message, size, awaited, expires_at, key, self._dispatcher, self._durability)
             )
-        if require:
-            missed = tuple(name for name in require if receipt.deliveries[name].state not in ("written", "sent"))
+        if required:
+            missed = tuple(name for name in required if receipt.deliveries[name].state not in ("written", "sent"))
             if missed:
                 raise DeliveryError(receipt, missed)
         return receipt

@@ -209,6 +209,31 @@ class TestRequire:
             with pytest.raises(InvalidInputError, match=r"require: expected a collection .* got the text 'live'"):
                 await obs.mailbox.send_message("a", "b", "hello", require="live")
 
+    async def test_names_that_can_be_read_once(self, open_here: Open, autojump_clock: MockClock) -> None:
+        """What a generator names is required like what a list names."""
+        async with open_here(channels={"bad": FailingChannel(1)}) as obs:
+            with pytest.raises(DeliveryError) as caught:
+                await obs.mailbox.send_message("a", "b", "hello", require=(name for name in ["bad"]))
+            assert caught.value.channels == ("bad",)
+
+    @pytest.mark.parametrize(
+        ("require", "reason"),
+        [
+            (3, "expected a collection of delivery channels, got int"),
+            (None, "expected a collection of delivery channels, got NoneType"),
+            (b"live", "expected a collection of delivery channels, got bytes"),
+            ([[]], "expected names of delivery channels, got list"),
+            (["live", 3], "expected names of delivery channels, got int"),
+        ],
+    )
+    async def test_no_names(self, open_here: Open, require: Any, reason: str) -> None:
+        """What is no collection of names is refused in one line, before anything has happened."""
+        async with open_here(channels={"live": RecordingChannel()}) as obs:
+            with pytest.raises(InvalidInputError) as caught:
+                await obs.mailbox.send_message("a", "b", "hello", require=require)
+            assert str(caught.value) == f"require: {reason}"
+            assert obs.mailbox.get_stats() == {}
+
 
 async def test_a_failing_required_channel_does_not_raise(open_here: Open, autojump_clock: MockClock) -> None:
     """The receipt says it is retrying; the lane goes on, and what was sent meanwhile follows in order."""
