@@ -29,6 +29,18 @@ _MAX_TOPICS = 200_000
 """Topics whose last sequence number is remembered; beyond, those that nobody reads are forgotten."""
 
 
+def _check_topic(topic: object) -> None:
+    if not isinstance(topic, str) or not topic:
+        raise InvalidInputError("topic", f"{topic!r:.80} is not allowed; use a string that is not empty")
+
+
+def _one_topic(topic: str) -> str:
+    _check_topic(topic)
+    if topic.endswith(":*"):
+        raise InvalidInputError("topic", f"{topic!r:.80} is a pattern; publish to one topic")
+    return topic
+
+
 @attrs.frozen
 class PubSubStatistics:
     """Figures of all topics together."""
@@ -73,8 +85,16 @@ class PubSub:
             payload: what subscribers get; a value that nobody changes any more.
             size: bytes that the payload keeps alive, for the bound on replay.
             origin: the delivery channel by which it came from another process.
+
+        Raises:
+            InvalidInputError: nobody could subscribe to that topic; nothing has happened.
         """
-        log = self._topics.get(topic) or self._add_topic(topic)
+        try:
+            log = self._topics.get(topic)
+        except TypeError:  # no string: refused below
+            log = None
+        if log is None:
+            log = self._add_topic(_one_topic(topic))  # looked at here, and then never again
         event = Event(topic, self.epoch, log.next, payload, origin)
         size += _OVERHEAD
         if log.events:
@@ -120,8 +140,7 @@ class PubSub:
         """
         if self._closed:
             raise ClosedError("this Observatory is closed; nothing is published any more")
-        if not isinstance(topic, str) or not topic:
-            raise InvalidInputError("topic", f"{topic!r} is not allowed; use a string that is not empty")
+        _check_topic(topic)
         if when_full not in ("drop_oldest", "close"):
             raise InvalidInputError("when_full", f"{when_full!r} is not allowed; use 'drop_oldest' or 'close'")
         room = self._settings.subscription_capacity if capacity is None else capacity

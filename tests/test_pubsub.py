@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from observatory import ClosedError, Event, InvalidInputError, PubSub, PubSubSettings, Subscription
+from observatory import ClosedError, Event, PubSub, PubSubSettings, Subscription
 
 
 def payloads(events: list[Event]) -> list[Any]:
@@ -190,38 +190,6 @@ async def test_unsubscribing() -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(subscription)
     assert pubsub.statistics().subscriptions == ()
-
-
-@pytest.mark.parametrize(
-    ("topic", "arguments", "field"),
-    [
-        ("", {}, "topic"),
-        (None, {}, "topic"),
-        ("a", {"when_full": "drop_newest"}, "when_full"),
-        ("a", {"capacity": 0}, "capacity"),
-        ("a", {"capacity": 1.5}, "capacity"),
-        ("a", {"capacity": True}, "capacity"),
-        ("a", {"since": -1}, "since"),
-        ("a", {"since": "3"}, "since"),
-        ("a:*", {"since": 0}, "since"),
-    ],
-)
-def test_arguments_that_are_not_allowed(topic: Any, arguments: dict[str, Any], field: str) -> None:
-    """What cannot be is refused with the name of the field, and leaves no subscription behind."""
-    pubsub = PubSub()
-    with pytest.raises(InvalidInputError) as info:
-        pubsub.subscribe(topic, **arguments)
-    assert info.value.field == field
-    assert pubsub.statistics().subscriptions == ()
-
-
-async def test_a_batch_of_nothing() -> None:
-    """To ask for no events at all is refused rather than waited for."""
-    pubsub = PubSub()
-    async with pubsub.subscribe("a") as subscription:
-        pubsub.publish("a", 1)
-        with pytest.raises(InvalidInputError, match="max_events: 0 is not allowed"):
-            await subscription.receive_batch(0)
 
 
 async def test_two_tasks_cannot_read() -> None:
