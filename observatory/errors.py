@@ -171,9 +171,10 @@ class SubscriptionOverflowError(ObservatoryError):
     """
 
     def __init__(self, topic: str, missed: int) -> None:
+        pattern = "subscribe with more capacity: a pattern cannot be resumed, single topics can, with since="
         super().__init__(
             f"the subscription to {topic!r} fell {missed} events behind its capacity and was closed; "
-            "subscribe again with since= to resume"
+            + (pattern if topic.endswith(":*") else "subscribe again with since= to resume")
         )
         self.topic = topic
         self.missed = missed

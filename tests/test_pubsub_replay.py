@@ -206,6 +206,15 @@ async def test_a_reader_that_closes_when_full() -> None:
         assert pubsub.statistics().subscriptions == ()
 
 
+async def test_a_pattern_that_closes_when_full() -> None:
+    """It cannot be resumed, and so the error does not tell its reader to."""
+    pubsub = PubSub()
+    async with pubsub.subscribe("a:*", capacity=1, when_full="close") as subscription:
+        publish(pubsub, 1, 2, topic="a:b")
+        with pytest.raises(SubscriptionOverflowError, match="with more capacity: a pattern cannot be resumed"):
+            await subscription.receive_batch()
+
+
 async def test_resuming_after_an_overflow() -> None:
     """As the error says: what is replayed does not count as falling behind, and so resuming gets everything."""
     pubsub = PubSub()
