@@ -63,9 +63,11 @@ def _names(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 def _to_root(value: Any) -> Path:
     try:
-        return to_path(value)
+        return to_path(value).absolute()  # a program may change its directory later
     except (TypeError, ValueError) as error:
         raise SettingsError("$.root", str(error)) from error
+    except OSError as error:
+        raise SettingsError("$.root", f"is relative to a directory that is gone: {error.strerror}") from error
 
 
 def _name(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -188,7 +190,7 @@ class Settings:
     """Everything that can be set; each part is a table of `observatory.toml`."""
 
     root: Path = attrs.field(factory=default_root, converter=_to_root)
-    """Where inboxes and everything else on disk lives."""
+    """Where inboxes and everything else on disk lives; a relative path counts from where the settings are made."""
     mailbox: MailboxSettings = attrs.field(default=MailboxSettings(), validator=_part)
     """Bounds of the table."""
     notes: NotesSettings = attrs.field(default=NotesSettings(), validator=_part)

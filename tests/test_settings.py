@@ -1,7 +1,6 @@
 """Settings: read from a file and from variables, strict about every key and kind."""
 
 import json
-import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from observatory.settings import (
     Settings,
     StorageSettings,
     SupervisionSettings,
-    default_root,
     load_settings,
 )
 
@@ -42,47 +40,6 @@ def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run in a directory without observatory.toml."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-class TestRoot:
-    """Where the root comes from."""
-
-    def test_config_dir(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """$CLAUDE_CONFIG_DIR is the root when it is set."""
-        monkeypatch.setenv("CLAUDE_CONFIG_DIR", "/srv/claude")
-        assert default_root() == Settings().root == Path("/srv/claude")
-
-    @pytest.mark.parametrize("value", [None, ""])
-    def test_home(self, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without it, or when it is empty, the root is ~/.claude."""
-        monkeypatch.setenv("HOME", "/home/someone")
-        monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
-        if value is not None:
-            monkeypatch.setenv("CLAUDE_CONFIG_DIR", value)
-        assert default_root() == Path("/home/someone/.claude")
-
-    def test_no_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A user without a home directory is told so."""
-
-        def unknown_user(_: int) -> None:
-            raise KeyError
-
-        monkeypatch.delenv("HOME", raising=False)
-        monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
-        monkeypatch.setattr(pwd, "getpwuid", unknown_user)
-        with pytest.raises(SettingsError, match=r"no home directory.* @ \$\.root"):
-            default_root()
-
-    def test_tilde(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A leading ~ stands for the home directory, as in a shell."""
-        monkeypatch.setenv("HOME", "/home/someone")
-        assert Settings(root="~/swarm").root == from_environ(ROOT="~/swarm").root == Path("/home/someone/swarm")
-
-    @pytest.mark.parametrize("root", [5, None, "", "a\0b"])
-    def test_no_path(self, root: Any) -> None:
-        """What cannot be a path is refused."""
-        with pytest.raises(SettingsError, match=r"expected a path, got .* @ \$\.root"):
-            Settings(root=root)
 
 
 class TestFile:

@@ -132,4 +132,4 @@ def test_a_root_that_is_none_is_an_error(run: Any, elsewhere: Path) -> None:
     """One line that names it."""
     (elsewhere / "file").touch()
     result = run("stats", root="file")
-    assert (result.code, result.err) == (1, "observatory: the root file is no directory\n")
+    assert (result.code, result.err) == (1, f"observatory: the root {elsewhere / 'file'} is no directory\n")
