@@ -31,10 +31,12 @@ from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import ClosedError, MailboxFullError
 from observatory.in_the_box import InTheBox
 from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
+from observatory.modules.checks import check_id, check_ids
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
-from observatory.plugins import PluginInfo, Plugins, Registered
+from observatory.plugins import PluginInfo, Plugins
 from observatory.pubsub import PubSub, PubSubStatistics
+from observatory.registrar import Registered
 from observatory.settings import Settings
 from observatory.supervisor import Supervisor
 
@@ -161,7 +163,11 @@ class Observatory:
 
         The latest 50,000 to 100,000 messages are remembered for each delivery channel (`[delivery] ledger`), with a
         storage backend that is durable also after a restart.
+
+        Raises:
+            InvalidInputError: it is no id of a message.
         """
+        check_id("message_id", message_id)
         return self._dispatcher.deliveries(message_id)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -177,10 +183,13 @@ class Observatory:
             How many were handed to their lanes; what has no room there stays a dead letter.
 
         Raises:
+            InvalidInputError: they are no collection of ids.
             ClosedError: when Observatory is closed.
             StorageError: what expired could not be sent again.
             OutcomeUnknownError: the Mailbox's task died while it was sent again.
         """
+        if ids is not None:
+            ids = check_ids("ids", ids)
         await trio.lowlevel.checkpoint()
         if self.pubsub.closed:
             raise ClosedError("this Observatory is closed; nothing is delivered any more")

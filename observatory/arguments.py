@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from observatory.errors import InvalidInputError, UnknownNameError
 
 T = TypeVar("T")
+
+_NO_PLUGINS = (type(None), str, bytes, int, float, list, tuple, dict, set)
+"""What is handed over by mistake, and would be a plugin without a hook."""
 
 
 def given(field: str, kind: type[T], value: T | None) -> T:
@@ -21,6 +24,22 @@ def given(field: str, kind: type[T], value: T | None) -> T:
     if not isinstance(value, kind):
         raise InvalidInputError(field, f"expected {kind.__name__}, got {type(value).__name__}")
     return value
+
+
+def check_plugins(plugins: object) -> Iterable[object]:
+    """Check the plugin objects that a program hands over, and return them.
+
+    Raises:
+        InvalidInputError: they are no collection, or one of them can have no hooks.
+    """
+    if isinstance(plugins, str) or not isinstance(plugins, Iterable):
+        raise InvalidInputError("plugins", f"expected a collection of plugin objects, got {type(plugins).__name__}")
+    checked = tuple(plugins)
+    for index, plugin in enumerate(checked):
+        if isinstance(plugin, _NO_PLUGINS):
+            got = type(plugin).__name__
+            raise InvalidInputError(f"plugins[{index}]", f"expected a module or an object with hooks, got {got}")
+    return checked
 
 
 def pick(what: str, kind: type[Any], parts: Mapping[str, Any], which: object) -> Any:

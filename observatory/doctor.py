@@ -11,12 +11,14 @@ import attrs
 import trio
 
 from observatory.abc import Context
+from observatory.arguments import given
 from observatory.checks import Check, Finding, quoted
 from observatory.clock import Clock
 from observatory.errors import ObservatoryError, RootError, one_line
 from observatory.in_the_box import InTheBox
-from observatory.plugins import Plugins, Registered
+from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
+from observatory.registrar import Registered
 from observatory.settings import Settings
 
 _OWN = "observatory"
@@ -46,11 +48,13 @@ async def examine(
         clock: wall time; by default the system's.
 
     Raises:
+        InvalidInputError: an argument is not allowed.
         SettingsError: the settings name what there is not.
         PluginError: a plugin cannot be used.
         RootError: no file system can have such a root.
     """
-    settings = settings or Settings()
+    settings = given("settings", Settings, settings)
+    clock = given("clock", Clock, clock)
     asked = Plugins(settings, built_in=InTheBox(), extra=plugins)
     asked.chosen_storage()
     asked.chosen_channels()
@@ -60,7 +64,7 @@ async def examine(
     for name, registered in asked.checks().items():
         context = Context(
             root=settings.root,
-            clock=clock or Clock(),
+            clock=clock,
             pubsub=PubSub(settings.pubsub),
             settings=registered.settings,
             modules={},

@@ -13,8 +13,10 @@ from types import TracebackType
 import trio
 
 from observatory.application import Observatory
+from observatory.arguments import given
 from observatory.clock import Clock
 from observatory.errors import RootError, one_line
+from observatory.modules.checks import check_agents
 from observatory.settings import Settings
 
 _log = logging.getLogger("observatory")
@@ -43,13 +45,17 @@ def open_observatory(
             does one thing and ends, such as a command.
 
     Raises:
+        InvalidInputError: an argument is not allowed.
         RootError: the root is no directory, or cannot be made or written.
         SettingsError: the settings name what there is not.
         PluginError: a plugin cannot be used.
         StorageError: the storage backend cannot be opened.
         EssentialChildError: something it cannot do without has failed for good.
     """
-    return _Opening(settings or Settings(), plugins=plugins, clock=clock or Clock(), recover=recover, services=services)
+    settings = given("settings", Settings, settings)
+    if recover is not None:
+        recover = check_agents("recover", recover)
+    return _Opening(settings, plugins=plugins, clock=given("clock", Clock, clock), recover=recover, services=services)
 
 
 async def serve(

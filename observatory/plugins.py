@@ -11,7 +11,7 @@ import attrs
 import pluggy
 
 from observatory import hookspecs
-from observatory.abc import Context, Policy
+from observatory.arguments import check_plugins
 from observatory.delivery.dead_letters import EXPIRED
 from observatory.errors import (
     DuplicateNameError,
@@ -22,7 +22,7 @@ from observatory.errors import (
     did_you_mean,
     one_line,
 )
-from observatory.registrar import CANONICAL_MODULES, Registrar
+from observatory.registrar import CANONICAL_MODULES, Registered, Registrar
 from observatory.settings import Settings
 from observatory.wire import structure_settings
 
@@ -63,35 +63,6 @@ class PluginInfo:
     """What it registered, such as `delivery channel inbox`."""
 
 
-@attrs.frozen
-class Registered:
-    """One thing that a plugin has registered."""
-
-    plugin: str
-    """The plugin's name."""
-    settings: Any
-    """The plugin's own settings, or None."""
-    item: Any
-    """The factory, or the policy."""
-
-    def make(self, kind: type[Any], name: str, context: Context) -> Any:
-        """Let the factory make its part, an instance of `kind`.
-
-        Raises:
-            PluginError: it failed, or made something else.
-        """
-        what = f"the factory of {name!r}"
-        try:
-            part = self.item(context)
-        except ObservatoryError:
-            raise
-        except Exception as error:  # the same edge: a factory of the plugin failed while it was loaded
-            raise PluginError(self.plugin, f"{what} failed: {one_line(error)}") from error
-        if not isinstance(part, kind):
-            raise PluginError(self.plugin, f"{what} made a {type(part).__name__}, which is no {kind.__name__}")
-        return part
-
-
 class Plugins:
     """The plugins of one Observatory, behind typed methods.
 
@@ -101,6 +72,7 @@ class Plugins:
         extra: plugin objects beside the installed ones; named by their `name` or `__name__`.
 
     Raises:
+        InvalidInputError: what was handed over is no plugin.
         PluginError: a hook is misspelled, two have the same name, or one that the settings name cannot be loaded.
         SettingsError: `[plugins.NAME]` names no plugin, or holds what its settings class does not allow.
     """
@@ -116,7 +88,7 @@ class Plugins:
         self._add(_IN_THE_BOX, built_in, None)
         for entry_point in entry_points(group=ENTRY_POINT_GROUP):
             self._load(entry_point)
-        for plugin in extra:
+        for plugin in check_plugins(extra):
             self._add_extra(_name_of(plugin), plugin)
         self._check_names_in_settings()
         for name in list(self._infos):
@@ -177,9 +149,9 @@ class Plugins:
         """Return the service factories by name."""
         return self._registered["service"]
 
-    def policies(self) -> dict[str, Policy]:
+    def policies(self) -> Mapping[str, Registered]:
         """Return the policies by name, in the order of registration."""
-        return {name: registered.item for name, registered in self._registered["policy"].items()}
+        return self._registered["policy"]
 
     def checks(self) -> Mapping[str, Registered]:
         """Return the check factories by name."""

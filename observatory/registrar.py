@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Generic, TypeVar
 
-from observatory.errors import CanonicalNameError, DuplicateNameError, PluginError
+import attrs
+
+from observatory.abc import Context
+from observatory.errors import CanonicalNameError, DuplicateNameError, ObservatoryError, PluginError, one_line
 
 T = TypeVar("T")
 
@@ -13,6 +16,35 @@ CANONICAL_MODULES = frozenset({"Mailbox", "Notes", "SwarmMonitor"})
 """Names of modules that are always ours (UC-0126): a plugin that registers one is refused."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+@attrs.frozen
+class Registered:
+    """One thing that a plugin has registered."""
+
+    plugin: str
+    """The plugin's name."""
+    settings: Any
+    """The plugin's own settings, or None."""
+    item: Any
+    """The factory, or the policy."""
+
+    def make(self, kind: type[Any], name: str, context: Context) -> Any:
+        """Let the factory make its part, an instance of `kind`.
+
+        Raises:
+            PluginError: it failed, or made something else.
+        """
+        what = f"the factory of {name!r}"
+        try:
+            part = self.item(context)
+        except ObservatoryError:
+            raise
+        except Exception as error:  # the same edge: a factory of the plugin failed while it was loaded
+            raise PluginError(self.plugin, f"{what} failed: {one_line(error)}") from error
+        if not isinstance(part, kind):
+            raise PluginError(self.plugin, f"{what} made a {type(part).__name__}, which is no {kind.__name__}")
+        return part
 
 
 class Registrar(Generic[T]):

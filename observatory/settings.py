@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from observatory.errors import SettingsError
+from observatory.errors import InvalidInputError, SettingsError
 from observatory.wire import kind_of, path_of, structure_settings, to_path
 
 MIB = 1024 * 1024
@@ -220,8 +220,11 @@ def load_settings(path: str | Path | None = None, *, environ: Mapping[str, str] 
         environ: the variables; by default the process's.
 
     Raises:
+        InvalidInputError: the path is none.
         SettingsError: when the file cannot be read, or a key is unknown or of a wrong kind.
     """
+    if not isinstance(path, str | Path | None):
+        raise InvalidInputError("path", f"expected the path of a file, got {kind_of(path)}")
     data, file = _read_file(Path(path)) if path is not None else _read_default()
     variables = os.environ if environ is None else environ
     origins: dict[str, str] = {}

@@ -1,14 +1,24 @@
-"""What programs ask for: a part by its class, or by the name it was registered under."""
+"""What programs hand over and ask for: checked, wherever it comes in."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import ModuleType
 from typing import Any
 
 import pytest
 import trio
 
-from observatory import InvalidInputError, Module, Observatory, Service, UnknownNameError, open_observatory
+from observatory import (
+    InvalidInputError,
+    Module,
+    Observatory,
+    Service,
+    UnknownNameError,
+    examine,
+    load_settings,
+    open_observatory,
+)
 from observatory.testing import RecordingChannel, observatory_plugin
 
 
@@ -74,3 +84,69 @@ async def test_by_neither_name_nor_class(obs: Observatory, which: Any, got: str)
     with pytest.raises(InvalidInputError) as info:
         obs.service(which)
     assert str(info.value) == f"service: expected a name or a subclass of Service, got {got}"
+
+
+@pytest.mark.parametrize("id", [[], 5, None])
+async def test_deliveries_of_no_message(obs: Observatory, id: Any) -> None:
+    """What cannot be the id of a message is refused, and not looked up."""
+    with pytest.raises(InvalidInputError, match=f"^message_id: expected the id of a message, got {type(id).__name__}$"):
+        obs.deliveries(id)
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        ("abc", "expected a collection of ids of messages, got the text 'abc'"),
+        (5, "expected a collection of ids of messages, got int"),
+        ([1], "expected the id of a message, got int"),
+        ([[]], "expected the id of a message, got list"),
+    ],
+)
+async def test_redelivering_no_ids(obs: Observatory, ids: Any, reason: str) -> None:
+    """What is no collection of ids is refused, and not taken for one of letters."""
+    with pytest.raises(InvalidInputError) as info:
+        await obs.redeliver(ids)
+    assert str(info.value) == f"ids: {reason}"
+
+
+ARGUMENTS = [
+    ({"settings": "x"}, "settings: expected Settings, got str"),
+    ({"settings": ""}, "settings: expected Settings, got str"),
+    ({"clock": 3}, "clock: expected Clock, got int"),
+    ({"plugins": 3}, "plugins: expected a collection of plugin objects, got int"),
+    ({"plugins": "inbox"}, "plugins: expected a collection of plugin objects, got str"),
+    ({"plugins": [ModuleType("one"), None]}, "plugins[1]: expected a module or an object with hooks, got NoneType"),
+    ({"plugins": ["inbox"]}, "plugins[0]: expected a module or an object with hooks, got str"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        *ARGUMENTS,
+        ({"recover": "abc"}, "recover: expected a collection of agents, got the text 'abc'"),
+        ({"recover": 5}, "recover: expected a collection of agents, got int"),
+        ({"recover": [[]]}, "recover: expected a name, got list"),
+    ],
+)
+async def test_opening_with_what_is_not_allowed(bare_settings: Any, arguments: dict[str, Any], reason: str) -> None:
+    """The argument is named, with what it is and what is allowed."""
+    with pytest.raises(InvalidInputError) as info:
+        async with open_observatory(**{"settings": bare_settings()} | arguments):
+            pytest.fail("it has opened")
+    assert str(info.value) == reason
+
+
+@pytest.mark.parametrize(("arguments", "reason"), ARGUMENTS)
+async def test_examining_with_what_is_not_allowed(bare_settings: Any, arguments: dict[str, Any], reason: str) -> None:
+    """The doctor takes the same arguments, and refuses them in the same words."""
+    with pytest.raises(InvalidInputError) as info:
+        await examine(**{"settings": bare_settings()} | arguments)
+    assert str(info.value) == reason
+
+
+@pytest.mark.parametrize(("path", "got"), [(3, "an integer"), (b"x", "a value of class bytes")])
+def test_settings_from_no_path(path: Any, got: str) -> None:
+    """What is no path is not read."""
+    with pytest.raises(InvalidInputError, match=f"^path: expected the path of a file, got {got}$"):
+        load_settings(path, environ={})

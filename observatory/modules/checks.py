@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
@@ -61,20 +61,39 @@ def check_names(names: object) -> list[Any]:
     return recipients
 
 
+def check_agents(field: str, agents: object) -> list[str]:
+    """Return the names of agents that a caller gives.
+
+    Raises:
+        InvalidInputError: when they are no collection, or one is no name.
+    """
+    return _each(check_name, field, "agents", agents)
+
+
 def check_channels(require: object) -> tuple[str, ...]:
-    """Return the names of delivery channels that a sender gives; what they are given in may be read only once.
+    """Return the names of delivery channels that a sender gives.
 
     Raises:
         InvalidInputError: when they are no collection of names.
     """
-    if isinstance(require, str | bytes) or not isinstance(require, Iterable):
-        got = f"the text {require!r:.80}" if isinstance(require, str) else type(require).__name__
-        raise InvalidInputError("require", f"expected a collection of delivery channels, got {got}")
-    names = tuple(require)
-    for name in names:
-        if not isinstance(name, str):
-            raise InvalidInputError("require", f"expected names of delivery channels, got {type(name).__name__}")
-    return names
+    return tuple(_each(_check_channel, "require", "delivery channels", require)) if require != () else ()
+
+
+def _check_channel(field: str, name: object) -> None:
+    if not isinstance(name, str):
+        raise InvalidInputError(field, f"expected names of delivery channels, got {type(name).__name__}")
+
+
+def _each(check: Callable[[str, object], None], field: str, what: str, values: object) -> list[Any]:
+    """Read a collection once, check each value in it, and return them."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        got = f"the text {values!r:.80}" if isinstance(values, str) else type(values).__name__
+        raise InvalidInputError(field, f"expected a collection of {what}, got {got}")
+    checked = []
+    for value in values:
+        check(field, value)
+        checked.append(value)
+    return checked
 
 
 def check_id(field: str, id: object) -> None:
@@ -85,6 +104,15 @@ def check_id(field: str, id: object) -> None:
     """
     if not isinstance(id, str):
         raise InvalidInputError(field, f"expected the id of a message, got {type(id).__name__}")
+
+
+def check_ids(field: str, ids: object) -> frozenset[str]:
+    """Return the ids that a caller gives.
+
+    Raises:
+        InvalidInputError: when they are no collection, or one cannot be the id of a message.
+    """
+    return frozenset(_each(check_id, field, "ids of messages", ids))
 
 
 def check_limit(limit: object) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import attrs
 
-from observatory.abc import Policy
 from observatory.clock import Clock
 from observatory.entries import Key
-from observatory.errors import InvalidInputError
+from observatory.errors import InvalidInputError, PluginError
 from observatory.messages import MESSAGE_OVERHEAD, Draft, Message
+from observatory.modules.arrivals import IN_REPLY_TO
 from observatory.modules.checks import MAX_CONTENT, check_name, check_text, check_type, copy_metadata
 from observatory.modules.keys import digest_of
+from observatory.registrar import Registered
 
 _IDS_AT_A_TIME = 512
 _LONGEST_LIFE = 10 * 365 * 24 * 3600  # seconds
@@ -26,12 +27,12 @@ class Composer:
     """Builds messages.
 
     Args:
-        policies: by name, asked in this order.
+        policies: what plugins have registered by name, asked in this order.
         clock: gives the timestamps.
     """
 
-    def __init__(self, policies: Mapping[str, Policy], clock: Clock) -> None:
-        self._policies = tuple(policies.values())
+    def __init__(self, policies: Mapping[str, Registered], clock: Clock) -> None:
+        self._policies = tuple(policies.items())
         self._clock = clock
         self._ids = _random_ids()
 
@@ -43,13 +44,16 @@ class Composer:
         Raises:
             InvalidInputError: an argument is not allowed.
             PolicyRefusedError: a policy does not admit it.
+            PluginError: a policy has returned something else than a draft.
         """
         check_name("to", to)
         copied, size = check_draft(from_, content, type, metadata)
         if self._policies:
             draft = Draft(to, from_, content, type, copied)
-            for policy in self._policies:
-                draft = policy(draft)
+            for name, policy in self._policies:
+                draft = policy.item(draft)
+                if not isinstance(draft, Draft):
+                    raise _no_draft(name, policy.plugin, draft)
             to, from_, content, type = draft.to, draft.from_, draft.content, draft.type
             check_name("to", to)
             copied, size = check_draft(from_, content, type, draft.metadata)
@@ -79,6 +83,22 @@ def check_draft(from_: object, content: object, type: object, metadata: object) 
     size = check_text("content", content, MAX_CONTENT)
     copied, extra = copy_metadata(metadata)
     return copied, MESSAGE_OVERHEAD + size + extra
+
+
+def mark_reply(message: object, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return metadata for the answer to a message, which say what it answers.
+
+    Raises:
+        InvalidInputError: there is no message to answer, or the metadata are not allowed.
+    """
+    if not isinstance(message, Message):
+        raise InvalidInputError("message", f"expected the Message to answer, got {type(message).__name__}")
+    return {**copy_metadata(metadata)[0], IN_REPLY_TO: message.id}
+
+
+def _no_draft(policy: str, plugin: str, returned: object) -> PluginError:
+    what = f"the policy {policy!r} has returned {type(returned).__name__}, so nothing has happened"
+    return PluginError(plugin, f"{what}; it must return the draft that it was given, or a changed one")
 
 
 def expiry_of(message: Message, seconds: object) -> datetime:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import trio
 
-from observatory.abc import Context, Module, Policy, StorageBackend
+from observatory.abc import Context, Module, StorageBackend
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.errors import ClosedError, DeliveryError, ObservatoryError, UnknownMessageError
 from observatory.messages import DeadLetter, MailboxTotals, Message, Receipt
-from observatory.modules.arrivals import IN_REPLY_TO, Arrivals
-from observatory.modules.checks import check_channels, check_id, check_name, check_names, copy_metadata, size_of
-from observatory.modules.composer import Composer, check_draft, expiry_of, key_of
+from observatory.modules.arrivals import Arrivals
+from observatory.modules.checks import check_channels, check_id, check_name, check_names, size_of
+from observatory.modules.composer import Composer, check_draft, expiry_of, key_of, mark_reply
 from observatory.modules.foreign import Taken
 from observatory.modules.keyed import KeyedSend
 from observatory.modules.leaving import Leaving
@@ -23,6 +23,7 @@ from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.table import Table
 from observatory.modules.upkeep import Resend
 from observatory.modules.writer import Writer
+from observatory.registrar import Registered
 from observatory.settings import MailboxSettings
 
 
@@ -34,7 +35,7 @@ class Mailbox(Reading, Module):
         settings: the caps.
         storage: the log behind the table; started.
         dispatcher: the lanes.
-        policies: by name, asked on every send.
+        policies: what plugins have registered by name, asked on every send.
         recover: whose messages the delivery channels are asked for at the start; None for everybody's.
     """
 
@@ -47,7 +48,7 @@ class Mailbox(Reading, Module):
         settings: MailboxSettings,
         storage: StorageBackend,
         dispatcher: Dispatcher,
-        policies: Mapping[str, Policy],
+        policies: Mapping[str, Registered],
         recover: Collection[str] | None,
     ) -> None:
         leaving = Leaving(stored=storage.durability != "memory" and bool(dispatcher.recovering))
@@ -97,7 +98,7 @@ class Mailbox(Reading, Module):
 
         Raises:
             InvalidInputError: an argument is not allowed.
-            PolicyRefusedError: a policy does not admit it.
+            PolicyRefusedError, PluginError: a policy does not admit it, or returns no draft.
             MailboxFullError: there is no room, and nothing that may go.
             StorageError: it could not be committed. In all these cases nothing has happened.
             OutcomeUnknownError: the Mailbox's task died with it in hand.
@@ -206,8 +207,8 @@ class Mailbox(Reading, Module):
         Raises:
             What `send_message` raises.
         """
-        answer = {**copy_metadata(metadata)[0], IN_REPLY_TO: message.id}
-        return await self.send_message(message.from_, message.to, content, type=type, metadata=answer)
+        marked = mark_reply(message, metadata)
+        return await self.send_message(message.from_, message.to, content, type=type, metadata=marked)
 
     async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
         """Acknowledge messages: they are read from now on, and delivery channels take them back.

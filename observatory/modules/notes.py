@@ -9,6 +9,7 @@ from observatory.errors import ClosedError, InvalidInputError
 from observatory.messages import Note, NoteDeleted
 from observatory.modules.checks import check_text
 from observatory.settings import NotesSettings
+from observatory.wire import kind_of
 
 _MAX_KEY = 256
 _MAX_WAITING = 100
@@ -73,7 +74,12 @@ class Notes(Module):
         return change.existed
 
     def get_note(self, key: str) -> Note | None:
-        """Return the note of a key."""
+        """Return the note of a key.
+
+        Raises:
+            InvalidInputError: nothing can be a key that is like this.
+        """
+        _check_key(key)
         return self._table.get(key)
 
     def list_notes(self) -> list[Note]:
@@ -129,4 +135,5 @@ class Notes(Module):
 
 def _check_key(key: object) -> None:
     if not (isinstance(key, str) and 0 < len(key) <= _MAX_KEY and key.isprintable()):
-        raise InvalidInputError("key", f"{str(key)[:80]!r} is no key: 1 to {_MAX_KEY} printable characters are allowed")
+        got = repr(key[:80]) if isinstance(key, str) else kind_of(key)
+        raise InvalidInputError("key", f"{got} is no key: 1 to {_MAX_KEY} printable characters are allowed")

@@ -17,6 +17,7 @@ from observatory import (
     InvalidInputError,
     MailboxFullError,
     Observatory,
+    PluginError,
     PolicyRefusedError,
     Receipt,
     StorageError,
@@ -162,6 +163,14 @@ class TestPolicies:
         async with open_here(policies={"bad": lambda draft: attrs.evolve(draft, **changes)}) as obs:
             with pytest.raises(InvalidInputError):
                 await obs.mailbox.send_message("a", "x", "hello")
+
+    async def test_one_that_returns_nothing(self, open_here: Open) -> None:
+        """A policy that forgets to return the draft is named, with its plugin, and nothing has happened."""
+        async with open_here(policies={"forgetful": lambda draft: None}) as obs:
+            with pytest.raises(PluginError, match="'test': the policy 'forgetful' has returned NoneType") as caught:
+                await obs.mailbox.send_message("a", "x", "hello")
+            assert caught.value.plugin == "test"
+            assert obs.mailbox.get_stats() == {}
 
     async def test_they_see_what_was_checked(self, open_here: Open) -> None:
         """A policy is not asked about a draft that is not allowed anyway."""

@@ -154,6 +154,14 @@ class TestRequest:
                 await obs.mailbox.request("answerer", "asker", "what?")
             assert obs.mailbox.get_stats() == {}
 
+    @pytest.mark.parametrize("message", [None, "x"])
+    async def test_a_reply_to_no_message(self, open_here: Open, message: Any) -> None:
+        """There is nothing to answer, and that is said in one line."""
+        async with open_here() as obs:
+            with pytest.raises(InvalidInputError) as caught:
+                await obs.mailbox.reply(message, "that")
+            assert str(caught.value) == f"message: expected the Message to answer, got {type(message).__name__}"
+
     async def test_bad_metadata_of_a_reply(self, open_here: Open) -> None:
         """It is refused as it is in any other message."""
         async with open_here() as obs:

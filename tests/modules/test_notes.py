@@ -103,6 +103,15 @@ async def test_keys_that_are_not_allowed(open_here: Open, key: Any) -> None:
                 await change
 
 
+@pytest.mark.parametrize(("key", "got"), [([], "a list"), (None, "null"), ("k" * 257, f"'{'k' * 80}'")])
+async def test_keys_that_cannot_be_looked_up(open_here: Open, key: Any, got: str) -> None:
+    """Nobody can have written a note under such a key."""
+    async with open_here() as obs:
+        with pytest.raises(InvalidInputError) as caught:
+            obs.notes.get_note(key)
+        assert str(caught.value) == f"key: {got} is no key: 1 to 256 printable characters are allowed"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
