@@ -161,6 +161,8 @@ def _is_cancellation(error: BaseException) -> bool:
 def _make(root: Path) -> None:
     missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if missing:
+        root.chmod(0o700)  # whatever the umask
     for folder in missing:  # so that a power cut takes none of them away again, with everything in it
         with suppress(OSError):  # a folder that may be entered and not read, a file system that syncs no folders
             descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)

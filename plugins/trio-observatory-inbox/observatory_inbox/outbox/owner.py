@@ -40,6 +40,8 @@ def own(root: str | os.PathLike[str]) -> int | None:
     if not _is_at(descriptor, path):  # somebody has removed it meanwhile, and another one may be locked by now
         os.close(descriptor)
         return None
+    with suppress(OSError):  # another user's: who may use that is not for us to say
+        os.fchmod(descriptor, 0o600)  # whatever the umask
     with suppress(OSError), open(os.open(path, _WRITTEN), "w") as file:  # nobody depends on what is in it
         file.write(f"{os.getpid()}\n")
     return descriptor
