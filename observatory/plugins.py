@@ -127,11 +127,17 @@ class Plugins:
         channels = {name: item for name, item in every.items() if name not in settings.disabled}
         required = ("inbox",) if settings.required is None and "inbox" in channels else settings.required or ()
         for name in set(required).difference(channels):
-            raise SettingsError("$.delivery.required", str(UnknownNameError("delivery channel", name, channels)))
+            raise SettingsError("$.delivery.required", self._why_missing(name, channels))
         if EXPIRED in channels:
             why = f"registers a delivery channel {EXPIRED!r}, the name for what expires in a mailbox; choose another"
             raise PluginError(channels[EXPIRED].plugin, why)
         return channels, required
+
+    def _why_missing(self, name: str, channels: Collection[str]) -> str:
+        if name not in self.channels():
+            return str(UnknownNameError("delivery channel", name, channels))
+        others = [other for other in self._settings.delivery.disabled if other != name]
+        return f"the delivery channel {name!r} is disabled; to enable it, set disabled = {others} in [delivery]"
 
     def storage(self) -> Mapping[str, Registered]:
         """Return the storage factories (`StorageFactory`) by name."""
@@ -170,7 +176,7 @@ class Plugins:
             return
         try:
             plugin = entry_point.load()
-        except Exception as error:  # one of the four edges: one broken plugin must not keep the others from loading
+        except (Exception, SystemExit) as error:  # one of the four edges: a broken plugin leaves the others be
             reason = f"cannot be imported: {one_line(error)}"
             if name in self._settings.plugins:
                 raise PluginError(name, f"{reason}; the settings name it, so it is needed") from error

@@ -170,11 +170,16 @@ async def test_statistics(bare_settings: Any) -> None:
     [
         ({"storage": StorageSettings(backend="memroy")}, "$.storage.backend", "'memroy'; did you mean 'memory'"),
         ({"delivery": DeliverySettings(required=("kepe",))}, "$.delivery.required", "'kepe'; did you mean 'keep'"),
+        (
+            {"delivery": DeliverySettings(required=("log",), disabled=("log", "keep"))},
+            "$.delivery.required",
+            "the delivery channel 'log' is disabled; to enable it, set disabled = ['keep'] in [delivery]",
+        ),
         ({"delivery": DeliverySettings(disabled=("kepe",))}, "$.delivery.disabled", "'kepe'; did you mean 'keep'"),
         (
             {"delivery": DeliverySettings(required=("keep",), disabled=("keep",))},
             "$.delivery.required",
-            "there is no delivery channel 'keep'; known: log",
+            "the delivery channel 'keep' is disabled; to enable it, set disabled = [] in [delivery]",
         ),
     ],
 )

@@ -84,6 +84,7 @@ async def test_found(install: Install, inspect: Inspect) -> None:
         ("import not_installed_anywhere", "", "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
         ("1 / 0", "", "ZeroDivisionError: division by zero"),
         ("def broken(:", "", "SyntaxError: "),
+        ("raise SystemExit(3)", "", "SystemExit: 3"),
         (GOOD, ":missing", "AttributeError: "),
     ],
 )
