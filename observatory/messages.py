@@ -240,7 +240,7 @@ class ChildHealth:
     name: str
     """Such as `module:Mailbox` or `lane:inbox`."""
     state: Literal["starting", "running", "backing-off", "failed", "finished"]
-    """`failed` means: given up after too many failures."""
+    """`failed` means: given up after too many failures; `finished`: it has returned, or Observatory is closed."""
     restarts: int
     """How often it was started again."""
     error: str | None
@@ -252,7 +252,7 @@ class Health:
     """The state of a whole Observatory; also the payload on `health:update`."""
 
     healthy: bool
-    """True when no child has failed for good and no plugin is broken."""
+    """True when it is not closed, no child has failed for good, and no plugin is broken."""
     children: tuple[ChildHealth, ...]
     """Every supervised child, in the order of their start."""
     broken_plugins: Mapping[str, str]

@@ -89,8 +89,9 @@ class Supervisor:
 
     def health(self) -> Health:
         """Return the state of every child."""
+        failed = any(child.state == "failed" for child in self._children)
         return Health(
-            healthy=not self._broken_plugins and all(child.state != "failed" for child in self._children),
+            healthy=not (failed or self._broken_plugins or self._pubsub.closed),
             children=tuple(child.health() for child in self._children),
             broken_plugins=dict(self._broken_plugins),
         )
@@ -106,6 +107,8 @@ class Supervisor:
             with child.scope:
                 await self._keep_running(child)
         finally:
+            if child.state != "failed":
+                child.state = "finished"  # nobody is told: pub/sub is closed by then
             child.ended.set()
 
     async def _keep_running(self, child: _Child) -> None:

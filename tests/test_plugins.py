@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 from observatory import (
     CanonicalNameError,
@@ -64,12 +65,17 @@ Inspect = Callable[..., Any]
 
 
 @pytest.fixture
-def inspect(bare_settings: Any) -> Inspect:
-    """Return what opens an Observatory with plugins, and returns it after it was closed."""
+def inspect(bare_settings: Any, nursery: trio.Nursery) -> Inspect:
+    """Return what opens an Observatory with plugins, until the test ends."""
+
+    async def keep_open(settings: Any, plugins: Any, *, task_status: trio.TaskStatus[Observatory]) -> None:
+        async with open_observatory(settings, plugins=plugins) as observatory:
+            task_status.started(observatory)
+            await trio.sleep_forever()
 
     async def inspect(*plugins: object, **settings: Any) -> Observatory:
-        async with open_observatory(bare_settings(**settings), plugins=plugins) as observatory:
-            return observatory
+        observatory: Observatory = await nursery.start(keep_open, bare_settings(**settings), plugins)
+        return observatory
 
     return inspect
 

@@ -99,6 +99,22 @@ async def test_children_in_the_order_of_their_start(open_with: Open) -> None:
     assert health.broken_plugins == {}
 
 
+async def test_after_closing(open_with: Open) -> None:
+    """Nothing runs any more, so nothing is said to run, and the Observatory is not healthy."""
+    async with open_with(Fragile()) as observatory:
+        pass
+    health = observatory.health()
+    assert {child.state for child in health.children} == {"finished"}
+    assert not health.healthy
+
+
+async def test_a_child_that_had_failed_before_closing(open_with: Open, autojump_clock: MockClock) -> None:
+    """It stays failed."""
+    async with open_with(Fragile(6)) as observatory:
+        await trio.sleep(60)
+    assert child(observatory.health()) == ChildHealth(NAME, "failed", 5, "ValueError: failure number 6")
+
+
 async def test_a_child_that_fails_runs_again(open_with: Open, autojump_clock: MockClock) -> None:
     """After a failure comes a pause, then the child is started again, and its last failure is remembered."""
     module = Fragile(1)
