@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_type_hints
 
 import attrs
 
@@ -161,6 +161,8 @@ class StorageSettings:
     backend: str = attrs.field(default="memory", validator=_name)
     """Name of a registered storage backend."""
 
+    _elsewhere: ClassVar[str] = "; a storage backend's own settings stand in [plugins.NAME]"  # said of an unknown key
+
 
 @attrs.frozen(kw_only=True)
 class SupervisionSettings:
@@ -213,7 +215,8 @@ def load_settings(path: str | Path | None = None, *, environ: Mapping[str, str] 
     """Read settings from a file, then from `OBSERVATORY_*` variables, which win.
 
     `OBSERVATORY_ROOT=/srv/swarm` sets `root`, `OBSERVATORY_MAILBOX__MAX_MESSAGES=50` sets `max_messages` in
-    `[mailbox]`. A variable's value is read as TOML where it is TOML, else as a string.
+    `[mailbox]`. A variable's value is read as TOML where it is TOML, else as a string, and so it is where a path or a
+    string is expected.
 
     Args:
         path: the file; by default `observatory.toml` in the current directory, if there is one.
@@ -231,7 +234,10 @@ def load_settings(path: str | Path | None = None, *, environ: Mapping[str, str] 
     for name in sorted(variables):
         if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
             keys = name.removeprefix(_PREFIX).lower().split("__")
-            _put(data, keys, _read_value(variables[name]), source=name)
+            value = _read_value(variables[name])
+            if not isinstance(value, str) and _wants_text(keys):
+                value = variables[name]
+            _put(data, keys, value, source=name)
             origins[path_of(keys)] = name if name.isprintable() else repr(name)
     try:
         return structure_settings(data, Settings)
@@ -264,6 +270,14 @@ def _read_value(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return document["value"] if len(document) == 1 else text
+
+
+def _wants_text(keys: Sequence[str]) -> bool:
+    """Return whether a path or a string stands under these keys: there a text counts as it is, also one like `2026`."""
+    kind: Any = Settings
+    for key in keys:
+        kind = get_type_hints(kind).get(key) if attrs.has(kind) else None
+    return kind in (str, Path)
 
 
 def _put(data: dict[str, Any], keys: list[str], value: Any, *, source: str) -> None:

@@ -120,7 +120,8 @@ def _literal(kind: Any) -> Structure:
     def structure(value: Any, _: Any) -> Any:
         if not any(type(value) is type(one) and value == one for one in allowed):
             names = ", ".join(map(repr, allowed))
-            raise ValueError(f"expected one of {names}, got {kind_of(value)} that is none of them")
+            got = f"{value!r:.80}" if isinstance(value, str | int | float) else kind_of(value)
+            raise ValueError(f"expected one of {names}, got {got}")
         return value
 
     return structure
@@ -236,7 +237,8 @@ def _first_fault(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, ForbiddenExtraKeysError):
         key = min(map(str, error.extra_fields))
         known = [field.alias for field in attrs.fields(error.cl)]
-        return path_of([key], path), f"unknown key; {did_you_mean(key, known)}"
+        elsewhere = getattr(error.cl, "_elsewhere", "")
+        return path_of([key], path), f"unknown key; {did_you_mean(key, known)}{elsewhere}"
     if isinstance(error, KeyError):
         return path, "required, but missing"
     if isinstance(error, SettingsError):

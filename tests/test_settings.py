@@ -117,6 +117,12 @@ class TestVariables:
         """What is not one value of TOML is a string as it stands."""
         assert from_environ(STORAGE__BACKEND=text).storage.backend == backend
 
+    @pytest.mark.parametrize("text", ["123", "2026-01-01", "true", "1.50", "[1]", "{}"])
+    def test_text_like_another_value(self, text: str) -> None:
+        """Where a path or a string is expected, the text itself counts, whatever else it could be."""
+        settings = from_environ(ROOT=text, STORAGE__BACKEND=text)
+        assert (settings.root.name, settings.storage.backend) == (text, text)
+
     def test_nested_beyond_measure(self) -> None:
         """A value that TOML cannot take for its depth is a string."""
         assert from_environ(STORAGE__BACKEND="[" * 10_000).storage.backend == "[" * 10_000
@@ -158,6 +164,11 @@ class TestVariables:
                 "DELIVERY__DISABLED",
                 '["log", 5]',
                 "expected a string, got an integer @ $.delivery.disabled[1] in OBSERVATORY_DELIVERY__DISABLED",
+            ),
+            (
+                "STORAGE__PATH",
+                "x",
+                "unknown key; known: backend; a storage backend's own settings stand in [plugins.NAME] @ $.storage.",
             ),
             ("MAILBOX__MAX_MESSAGE", "5", "unknown key; did you mean 'max_messages'? @ $.mailbox.max_message in "),
         ],
