@@ -106,6 +106,7 @@ from observatory.messages import (
     Message as Message,
     MessagesExpired as MessagesExpired,
     MessagesRead as MessagesRead,
+    Metadata as Metadata,
     Note as Note,
     NoteDeleted as NoteDeleted,
     Receipt as Receipt,

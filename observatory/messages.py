@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import attrs
 
@@ -21,7 +21,22 @@ MESSAGE_OVERHEAD = 560
 That is what it takes in memory once it was read; unread it takes 400 (tracemalloc, CPython 3.11).
 """
 
-NO_METADATA: Mapping[str, Any] = MappingProxyType({})
+
+class Metadata(dict[str, Any]):
+    """A JSON object that is read-only at the top level, and can be copied, pickled and written like any other."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("the metadata of a message cannot be changed; change a copy of them: dict(metadata)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Metadata, (dict(self),)  # dict's own way fills it afterwards
+
+
+NO_METADATA: Mapping[str, Any] = Metadata()
 
 
 @attrs.frozen(weakref_slot=False)

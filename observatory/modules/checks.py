@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 from observatory.errors import InvalidInputError
-from observatory.messages import MESSAGE_OVERHEAD, NO_METADATA, Message
+from observatory.messages import MESSAGE_OVERHEAD, NO_METADATA, Message, Metadata
 
 MAX_CONTENT = 1024 * 1024
 """Bytes of a message's content in UTF-8."""
@@ -169,7 +168,7 @@ def copy_metadata(metadata: object) -> tuple[Mapping[str, Any], int]:
         raise InvalidInputError("metadata", f"expected a JSON object, got {type(metadata).__name__}")
     budget = _Budget()
     copy = _copy(metadata, "metadata", 0, budget)
-    return MappingProxyType(copy), budget.spent
+    return Metadata(copy), budget.spent
 
 
 def _check_time(moment: object) -> None:

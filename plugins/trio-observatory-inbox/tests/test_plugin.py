@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
 import trio
 from observatory_inbox import InboxChannel
 
-from observatory import MessagesRead, Receipt, Settings, SettingsError, open_observatory
+from observatory import MessagesRead, Metadata, Receipt, Settings, SettingsError, open_observatory
 
 
 async def test_the_entry_point_makes_every_send_write_a_file(tmp_path: Path) -> None:
@@ -53,6 +55,16 @@ async def test_unread_files_come_back_after_a_restart(tmp_path: Path) -> None:
         receipt = await obs.mailbox.send_message("agent-42", "dashboard", "hello", metadata={"n": 1})
     async with open_observatory(Settings(root=tmp_path)) as obs:
         assert obs.mailbox.get_messages("agent-42") == [receipt.message]
+
+
+async def test_what_came_back_can_be_copied_and_pickled(tmp_path: Path) -> None:
+    """Its metadata are as they were when the message was sent."""
+    async with open_observatory(Settings(root=tmp_path)) as obs:
+        await obs.mailbox.send_message("agent-42", "dashboard", "hello", metadata={"n": 1})
+    async with open_observatory(Settings(root=tmp_path)) as obs:
+        (message,) = obs.mailbox.get_messages("agent-42")
+    assert type(copy.deepcopy(message).metadata) is Metadata
+    assert pickle.loads(pickle.dumps(message)) == message  # noqa: S301 -- the bytes are our own
 
 
 async def test_two_on_one_root_have_the_same_mail(tmp_path: Path) -> None:

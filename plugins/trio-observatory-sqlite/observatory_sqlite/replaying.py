@@ -5,12 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from observatory import DeadLetter, Delivery, DeliveryRecord, Key, Message, Retracting, Stored, StoredKey, StoredMessage
+from observatory import (
+    DeadLetter,
+    Delivery,
+    DeliveryRecord,
+    Key,
+    Message,
+    Metadata,
+    Retracting,
+    Stored,
+    StoredKey,
+    StoredMessage,
+)
 from observatory_sqlite.committing import EPOCH, Row
 
 _NO_METADATA = Message("", "", "", "", EPOCH).metadata  # one for all messages
@@ -21,7 +31,7 @@ def _moment(micros: int) -> datetime:
 
 
 def _metadata(text: str | None) -> Mapping[str, Any]:
-    return _NO_METADATA if text is None else MappingProxyType(orjson.loads(text))
+    return _NO_METADATA if text is None else Metadata(orjson.loads(text))
 
 
 def _messages(rows: Iterable[Row]) -> list[Stored]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -17,6 +19,7 @@ from observatory import (
     Forgotten,
     Key,
     Message,
+    Metadata,
     Read,
     Sent,
     Settled,
@@ -69,6 +72,15 @@ async def test_metadata_is_exact(bench: Any, metadata: dict[str, Any]) -> None:
     assert str(dict(stored.message.metadata)) == str(metadata)
     with pytest.raises(TypeError):
         stored.message.metadata["new"] = 1
+
+
+async def test_metadata_can_be_copied_and_pickled(bench: Any) -> None:
+    """What comes back is metadata as they were when the message was sent."""
+    async with bench.open() as storage:
+        await storage.append(messages("a", metadata={"n": 1}))
+    (stored,) = await bench.everything()
+    assert type(copy.deepcopy(stored.message).metadata) is Metadata
+    assert pickle.loads(pickle.dumps(stored.message)) == stored.message  # noqa: S301 -- the bytes are our own
 
 
 async def test_every_field_of_a_message(bench: Any) -> None:

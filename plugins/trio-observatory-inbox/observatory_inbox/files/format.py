@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from observatory import Message
+from observatory import Message, Metadata
 
 SUFFIX = ".json"
 
@@ -116,4 +115,4 @@ def _metadata(data: dict[str, Any]) -> Mapping[str, Any]:
     value = data.get("metadata")
     if not isinstance(value, dict):
         raise ForeignError("field 'metadata' is missing or no object")
-    return MappingProxyType(value)
+    return Metadata(value)
