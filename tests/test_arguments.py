@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,8 @@ from observatory import (
     open_observatory,
 )
 from observatory.testing import RecordingChannel, observatory_plugin
+
+Open = Callable[[], AbstractAsyncContextManager[Observatory]]
 
 
 class Idle:
@@ -40,57 +43,63 @@ class Door(Idle, Service):
 
 
 @pytest.fixture
-async def obs(bare_settings: Any) -> AsyncIterator[Observatory]:
-    """Give an Observatory with a module, a service and a delivery channel of a plugin."""
+def open_here(bare_settings: Any) -> Open:
+    """Return what opens an Observatory with a module, a service and a delivery channel of a plugin."""
     plugin = observatory_plugin(
         "plugin",
         channels={"keep": lambda context: RecordingChannel()},
         modules={"Tally": lambda context: Tally()},
         services={"door": lambda context: Door()},
     )
-    async with open_observatory(bare_settings(), plugins=[plugin]) as obs:
-        yield obs
+    return lambda: open_observatory(bare_settings(), plugins=[plugin])
 
 
-async def test_by_name(obs: Observatory) -> None:
+async def test_by_name(open_here: Open) -> None:
     """Parts are found by the name they were registered under, too, since plugins do not import each other."""
-    assert obs.module("Tally") is obs.module(Tally)
-    assert obs.module("Mailbox") is obs.mailbox
-    assert obs.service("door") is obs.service(Door)
+    async with open_here() as obs:
+        assert obs.module("Tally") is obs.module(Tally)
+        assert obs.module("Mailbox") is obs.mailbox
+        assert obs.service("door") is obs.service(Door)
 
 
-async def test_a_name_that_there_is_not(obs: Observatory) -> None:
+async def test_a_name_that_there_is_not(open_here: Open) -> None:
     """The error tells the nearest one, or all there are."""
-    with pytest.raises(UnknownNameError, match="there is no module 'Taly'; did you mean 'Tally'"):
-        obs.module("Taly")
-    with pytest.raises(UnknownNameError, match="there is no service 'Tally'; known: door"):
-        obs.service("Tally")
+    async with open_here() as obs:
+        with pytest.raises(UnknownNameError, match="there is no module 'Taly'; did you mean 'Tally'"):
+            obs.module("Taly")
+        with pytest.raises(UnknownNameError, match="there is no service 'Tally'; known: door"):
+            obs.service("Tally")
 
 
-async def test_delivery_channels(obs: Observatory) -> None:
+async def test_delivery_channels(open_here: Open) -> None:
     """A delivery channel is found by its class or its name; one that the settings disable is not there."""
-    assert isinstance(obs.channel("keep"), RecordingChannel)
-    assert obs.channel(RecordingChannel) is obs.channel("keep")
-    with pytest.raises(UnknownNameError, match="there is no delivery channel 'log'; known: keep"):
-        obs.channel("log")
+    async with open_here() as obs:
+        assert isinstance(obs.channel("keep"), RecordingChannel)
+        assert obs.channel(RecordingChannel) is obs.channel("keep")
+        with pytest.raises(UnknownNameError, match="there is no delivery channel 'log'; known: keep"):
+            obs.channel("log")
 
 
 @pytest.mark.parametrize(
     ("which", "got"),
     [(3, "int"), (None, "NoneType"), (["door"], "list"), (int, "the class int"), (Tally, "the class Tally")],
 )
-async def test_by_neither_name_nor_class(obs: Observatory, which: Any, got: str) -> None:
+async def test_by_neither_name_nor_class(open_here: Open, which: Any, got: str) -> None:
     """What is neither is refused in one line."""
-    with pytest.raises(InvalidInputError) as info:
-        obs.service(which)
-    assert str(info.value) == f"service: expected a name or a subclass of Service, got {got}"
+    async with open_here() as obs:
+        with pytest.raises(InvalidInputError) as info:
+            obs.service(which)
+        assert str(info.value) == f"service: expected a name or a subclass of Service, got {got}"
 
 
 @pytest.mark.parametrize("id", [[], 5, None])
-async def test_deliveries_of_no_message(obs: Observatory, id: Any) -> None:
+async def test_deliveries_of_no_message(open_here: Open, id: Any) -> None:
     """What cannot be the id of a message is refused, and not looked up."""
-    with pytest.raises(InvalidInputError, match=f"^message_id: expected the id of a message, got {type(id).__name__}$"):
-        obs.deliveries(id)
+    async with open_here() as obs:
+        with pytest.raises(
+            InvalidInputError, match=f"^message_id: expected the id of a message, got {type(id).__name__}$"
+        ):
+            obs.deliveries(id)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +111,12 @@ async def test_deliveries_of_no_message(obs: Observatory, id: Any) -> None:
         ([[]], "expected the id of a message, got list"),
     ],
 )
-async def test_redelivering_no_ids(obs: Observatory, ids: Any, reason: str) -> None:
+async def test_redelivering_no_ids(open_here: Open, ids: Any, reason: str) -> None:
     """What is no collection of ids is refused, and not taken for one of letters."""
-    with pytest.raises(InvalidInputError) as info:
-        await obs.redeliver(ids)
-    assert str(info.value) == f"ids: {reason}"
+    async with open_here() as obs:
+        with pytest.raises(InvalidInputError) as info:
+            await obs.redeliver(ids)
+        assert str(info.value) == f"ids: {reason}"
 
 
 ARGUMENTS = [

@@ -68,13 +68,13 @@ Inspect = Callable[..., Any]
 def inspect(bare_settings: Any, nursery: trio.Nursery) -> Inspect:
     """Return what opens an Observatory with plugins, until the test ends."""
 
-    async def keep_open(settings: Any, plugins: Any, *, task_status: trio.TaskStatus[Observatory]) -> None:
+    async def serve(settings: Any, plugins: Any, *, task_status: trio.TaskStatus[Observatory]) -> None:
         async with open_observatory(settings, plugins=plugins) as observatory:
             task_status.started(observatory)
             await trio.sleep_forever()
 
     async def inspect(*plugins: object, **settings: Any) -> Observatory:
-        observatory: Observatory = await nursery.start(keep_open, bare_settings(**settings), plugins)
+        observatory: Observatory = await nursery.start(serve, bare_settings(**settings), plugins)
         return observatory
 
     return inspect
