@@ -16,6 +16,7 @@ from observatory import (
     Forgotten,
     MemoryStorage,
     Message,
+    Retracting,
     Sent,
     Settled,
     StorageBackend,
@@ -214,6 +215,7 @@ LAWS = Suite()
         (LAWS.test_replay_of_the_rest, KeepsMessageOnly, "assert"),
         (LAWS.test_replay_of_the_rest, without(DeliveryRecord), "assert"),
         (LAWS.test_replay_of_the_rest, without(DeadLetter), "assert"),
+        (LAWS.test_replay_of_the_rest, without(Retracting), "assert"),
         (LAWS.test_replay_of_the_rest, Backwards, "assert"),
         (LAWS.test_replay_of_the_rest, MessagesLast, "after something else"),
         (LAWS.test_replay_of_the_rest, ForgetsKeys, "went with its message"),
@@ -244,7 +246,7 @@ async def test_durable() -> None:
     await kind().replay(found.extend)
     messages = [(each.message.to, each.sequence) for each in found if isinstance(each, StoredMessage)]
     assert messages == [("a", 1), ("a", 2), ("a", 3), ("c", 1), ("b", 2)]
-    assert [type(each) for each in found[len(messages) :]] == [StoredKey, DeliveryRecord, DeadLetter]
+    assert [type(each) for each in found[len(messages) :]] == [StoredKey, Retracting, DeliveryRecord, DeadLetter]
 
 
 async def test_other_error() -> None:
