@@ -87,7 +87,7 @@ class Dispatcher:
             holding: told when they have.
         """
         parcels = [Recall(Retraction(*each), frozenset(), self.recovering, holding) for each in messages]
-        for name in self.recovering:
+        for name in self.recovering if parcels else ():
             self.lanes[name].offer(parcels)
 
     def look_again(self, unread: Mapping[tuple[str, str], Wanted]) -> None:

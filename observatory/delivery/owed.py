@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 
 from observatory.backoff import backoff
-from observatory.delivery.parcel import Parcel
+from observatory.delivery.parcel import Parcel, Recall
 from observatory.settings import DeliverySettings
 
 
@@ -108,7 +108,9 @@ class Owed:
 
     def _forget_one(self) -> None:
         oldest = next(to for to, recipient in self._by_name.items() if recipient.parcels)  # a few are being tried
-        self._take(oldest)
+        forgotten = self._take(oldest)
+        if isinstance(forgotten, Recall):
+            forgotten.abandon()
         self.forgotten += 1
         if not self._by_name[oldest].parcels and oldest not in self._tried:
             del self._by_name[oldest]

@@ -45,7 +45,7 @@ class Reports:
         self._now = clock.now()
         self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
         self._overflown = Delivery(name, "dropped", error="the lane was full")
-        self._found = Delivery(name, "written", 1)
+        self._found = Delivery(name, "written")
         self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
 
     def begin(self) -> None:

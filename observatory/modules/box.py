@@ -16,17 +16,23 @@ from observatory.messages import MailboxStats, Message
 class Entry:
     """A message in its mailbox."""
 
-    __slots__ = ("live", "message", "newer", "newer_unread", "older", "older_unread", "sequence", "size")
+    __slots__ = ("accepted", "live", "message", "newer", "newer_unread", "older", "older_unread", "sequence", "size")
 
     def __init__(self, message: Message, sequence: int, size: int) -> None:
         self.message = message
         self.sequence = sequence
         self.size = size
+        self.accepted: datetime | None = None  # of a message from a clock that was ahead: it must become old, too
         self.live = not message.read  # unread, and in the mailbox: lanes look here before they deliver
         self.older: Entry | None = None
         self.newer: Entry | None = None
         self.older_unread: Entry | None = None
         self.newer_unread: Entry | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When it was accepted."""
+        return self.accepted or self.message.timestamp
 
     def unlink(self) -> None:
         """Let go of the neighbours."""

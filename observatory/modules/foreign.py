@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
@@ -26,11 +27,12 @@ class AdoptForeign(Request[int]):
     They go to the delivery channels that keep nothing: those that do are where they come from.
     """
 
-    __slots__ = ("_found", "_left_behind", "_letters", "_messages", "_origin", "unwanted")
+    __slots__ = ("_found", "_left_behind", "_letters", "_messages", "_now", "_origin", "unwanted")
     rank: ClassVar[int] = 4
 
-    def __init__(self, messages: Sequence[Message], origin: str, letters: DeadLetters) -> None:
+    def __init__(self, messages: Sequence[Message], origin: str, now: datetime, letters: DeadLetters) -> None:
         super().__init__()
+        self._now = now
         self._letters = letters
         self.unwanted: list[tuple[str, str]] = []
         """Recipient and id of what was acknowledged, or has expired: somebody has written it again."""
@@ -80,7 +82,7 @@ class AdoptForeign(Request[int]):
                 office.table.remove(message.to, evicted)
             number = next(numbers)
             office.table.arriving.discard((message.to, message.id))
-            entry = office.table.add(message, number, size)
+            entry = office.table.add(message, number, size, now=self._now)
             office.announce(entry, self._origin)
             parcels.append(Parcel(Post(message, number), {}, wanted=entry))
         office.dispatcher.offer_live(parcels)

@@ -24,6 +24,8 @@ class Leaving:
         self._stored = stored
         self._waiting: dict[tuple[str, str], list[Waiter]] = {}  # by recipient and id
         self._held: set[tuple[str, str]] = set()  # recipient and id of what may be held
+        self._doubtful: set[tuple[str, str]] = set()  # read ones of an earlier process, of which nobody knows
+        self._doubted: list[tuple[str, str]] = []  # of those, what is leaving the mailbox
         self._told: set[tuple[str, str]] = set()  # of that, and of what was held, what storage may know
         self._over: dict[tuple[str, str], None] = {}  # what storage has still to forget
 
@@ -44,9 +46,31 @@ class Leaving:
         """Return what storage is told of those of them that delivery channels will still have to take back."""
         if not self._stored:
             return []
-        keys = [(to, entry.message.id) for entry in entries if entry.live or (to, entry.message.id) in self._held]
+        keys = [(to, entry.message.id) for entry in entries if entry.live or self._may_be_held(to, entry.message.id)]
         self._told.update(keys)
+        for key in keys:
+            self._over.pop(key, None)  # it has come back meanwhile, and leaves again
+            if key in self._doubtful:
+                self._doubtful.discard(key)
+                self._doubted.append(key)
         return [Retracting(*key) for key in keys]
+
+    def doubt(self, to: str, id: str) -> None:
+        """Note a read message of an earlier process: its file may be there still, and nobody may have looked."""
+        if self._stored:
+            self._doubtful.add((to, id))
+
+    def doubted(self) -> list[tuple[str, str]]:
+        """Return what has to be taken back now that it is leaving the mailbox."""
+        doubted, self._doubted = self._doubted, []
+        return doubted
+
+    def is_under_way(self, to: str, id: str) -> bool:
+        """Tell whether a message is being taken back."""
+        return (to, id) in self._held
+
+    def _may_be_held(self, to: str, id: str) -> bool:
+        return (to, id) in self._held or (to, id) in self._doubtful
 
     def load(self, to: str, id: str) -> None:
         """Note what storage knows, or what has left the mailbox without its being told."""
@@ -68,9 +92,15 @@ class Leaving:
         """Note that a message begins to be taken back."""
         self._held.add((to, id))
 
+    def abandoned(self, to: str, id: str) -> None:
+        """Note that a message is taken back no more in this life; what storage was told, the next one takes up."""
+        self._held.discard((to, id))
+        self._told.discard((to, id))
+
     def taken_back(self, to: str, id: str) -> None:
         """Note that nobody holds a message any longer."""
         self._held.discard((to, id))
+        self._doubtful.discard((to, id))
         if (to, id) in self._told:
             self._told.discard((to, id))
             self._over[to, id] = None

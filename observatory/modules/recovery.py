@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from observatory.abc import StorageBackend
 from observatory.delivery.dead_letters import EXPIRED, reopened
@@ -50,9 +51,11 @@ class Recovery:
         table: the table.
         storage: gives what was committed, and takes what only a delivery channel remembered.
         dispatcher: the lanes.
+        now: the time; what is found may be of other clocks.
     """
 
-    def __init__(self, table: Table, storage: StorageBackend, dispatcher: Dispatcher) -> None:
+    def __init__(self, table: Table, storage: StorageBackend, dispatcher: Dispatcher, now: datetime) -> None:
+        self._now = now
         self._table = table
         self._storage = storage
         self._dispatcher = dispatcher
@@ -92,7 +95,7 @@ class Recovery:
         await self._dispatcher.recover(agents, self._adopt)
         if self._dispatcher.recovering:
             self._dispatcher.restore(self._missing(agents))
-        self._retract([key for key in self._retracting if agents is None or key[0] in agents])
+        self._retract_what_left(agents)
         self._found.clear()
         if self.left_behind:
             _log.warning("%d messages found at recovery were left where they are", self.left_behind)
@@ -132,16 +135,12 @@ class Recovery:
         for to, id in gone:
             parcels += office.retract(to, (id,))
         self._dispatcher.offer(parcels)
-        self._retract(self._retracting)
+        self._retract_what_left(None)
 
     def _load(self, batch: Sequence[Stored]) -> None:
         for stored in batch:
             if isinstance(stored, StoredMessage):
-                size = self._admit(stored.message)
-                if size is not None:
-                    self._table.add(stored.message, stored.sequence, size, stored.expires_at)
-                else:
-                    self._table.beyond.add((stored.message.to, stored.message.id))
+                self._load_message(stored)
             elif isinstance(stored, StoredKey):
                 self._table.keys.add(stored)
             elif isinstance(stored, Retracting):
@@ -151,12 +150,25 @@ class Recovery:
             else:
                 self._letters.append(stored)
 
+    def _load_message(self, stored: StoredMessage) -> None:
+        message = stored.message
+        size = self._admit(message)
+        if size is not None:
+            self._table.add(message, stored.sequence, size, stored.expires_at, self._now)
+            if message.read:
+                self._table.leaving.doubt(message.to, message.id)
+        elif message.read:
+            self._has_left(message.to, message.id)
+        else:
+            self._table.beyond.add((message.to, message.id))
+
     async def _adopt(self, batch: Sequence[Message]) -> None:
         found: dict[tuple[str, str], tuple[Message, int]] = {}
         retracted: list[tuple[str, str]] = []
         for message in batch:
-            if self._table.leaving.holds(message.to, message.id):
-                continue  # taken back when all are found
+            key = message.to, message.id
+            if key in self._table.beyond or self._table.leaving.holds(*key):
+                continue  # storage knows it already, or it is taken back when all are found
             self._found.add((message.to, message.id))
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
@@ -179,7 +191,7 @@ class Recovery:
         log: list[LogEntry] = [message for message, _ in found.values()]
         numbers = await self._storage.append(log) if log else ()
         for (message, size), number in zip(found.values(), numbers, strict=True):
-            self._table.add(message, number, size)
+            self._table.add(message, number, size, now=self._now)
 
     def _admit(self, message: Message) -> int | None:
         """Make room for a message and return its size; None when it is left behind."""
@@ -202,6 +214,12 @@ class Recovery:
     def _has_left(self, to: str, id: str) -> None:
         self._retracting.append((to, id))
         self._table.leaving.load(to, id)
+
+    def _retract_what_left(self, agents: Collection[str] | None) -> None:
+        """Take back what has left the mailbox, but for what somebody has written again, or is being taken back."""
+        left = [key for key in self._retracting if agents is None or key[0] in agents]
+        leaving = self._table.leaving
+        self._retract([key for key in left if not leaving.is_under_way(*key) and not self._table.find_unread(*key)])
 
     def _retract(self, messages: Sequence[tuple[str, str]]) -> None:
         self._dispatcher.retract_again(messages, self._table.leaving)

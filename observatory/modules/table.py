@@ -76,9 +76,26 @@ class Table:
         self.bytes -= size
         self.put_back(to, evicted)
 
-    def add(self, message: Message, sequence: int, size: int, expires_at: datetime | None = None) -> Entry:
-        """Add a committed message for which room was made."""
+    def add(
+        self,
+        message: Message,
+        sequence: int,
+        size: int,
+        expires_at: datetime | None = None,
+        now: datetime | None = None,
+    ) -> Entry:
+        """Add a committed message for which room was made.
+
+        Args:
+            message: the message.
+            sequence: its number.
+            size: what it is counted for.
+            expires_at: when it leaves the mailbox, unless somebody acknowledges it.
+            now: given where its timestamp may be of another clock.
+        """
         entry = Entry(message, sequence, size)
+        if now is not None and message.timestamp > now:
+            entry.accepted = now
         self.mailboxes[message.to].add(entry)
         if expires_at is not None and entry.live:
             self.expiries.add(expires_at, message.to, message.id, self.find_unread)
@@ -179,30 +196,15 @@ class Table:
             entry.unlink()
         return entries
 
-    def take_old(self, horizon: float, now: float, limit: int) -> dict[str, list[Entry]]:
-        """Count out up to `limit` read messages from before `horizon`, by recipient.
-
-        Args:
-            horizon: POSIX seconds.
-            now: likewise; messages from clocks that are ahead of it hold nobody up.
-            limit: how many.
-        """
+    def take_old(self, horizon: float, limit: int) -> dict[str, list[Entry]]:
+        """Count out up to `limit` read messages from before `horizon` (POSIX seconds), by recipient."""
         taken: dict[str, list[Entry]] = {}
         for to, box in self.mailboxes.items():
             if not limit:
                 break
-            ahead = []
-            while limit and box.read:
-                time = box.read[0][1].message.timestamp.timestamp()
-                if time > now:
-                    ahead.append(heapq.heappop(box.read))
-                elif time < horizon:
-                    taken.setdefault(to, []).append(self._count_out(box))
-                    limit -= 1
-                else:
-                    break
-            for each in ahead:
-                heapq.heappush(box.read, each)
+            while limit and box.read and box.read[0][1].since.timestamp() < horizon:
+                taken.setdefault(to, []).append(self._count_out(box))
+                limit -= 1
         return taken
 
     def put_back(self, to: str, entries: list[Entry]) -> None:

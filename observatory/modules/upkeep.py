@@ -22,12 +22,11 @@ class CleanUp(Request[int]):
     """Remove messages that were read and are older than the horizon."""
 
     rank: ClassVar[int] = 0
-    __slots__ = ("_horizon", "_limit", "_now", "_taken")
+    __slots__ = ("_horizon", "_limit", "_taken")
 
-    def __init__(self, horizon: float, now: float, limit: int) -> None:
+    def __init__(self, horizon: float, limit: int) -> None:
         super().__init__()
         self._horizon = horizon
-        self._now = now
         self._limit = limit
         self._taken: dict[str, list[TableEntry]] = {}
 
@@ -35,7 +34,7 @@ class CleanUp(Request[int]):
         return 0  # the files of read messages are gone already
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._taken = table.take_old(self._horizon, self._now, self._limit)
+        self._taken = table.take_old(self._horizon, self._limit)
         if not self._taken:
             self.answer(0)
         departing = table.leaving.departing
@@ -79,7 +78,7 @@ class Record(Request[bool]):
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         self._dispatcher.told(self._entries)
         office.table.leaving.told(self._entries)
-        self.answer(len(self._entries) >= self._limit)
+        self.answer(len(self._entries) >= self._limit or bool(office.table.leaving.untold(1)))
         return []
 
 

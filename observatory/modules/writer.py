@@ -87,7 +87,7 @@ class Writer:
 
     async def adopt(self, messages: Sequence[Message], origin: str) -> None:
         """Take messages in that another process has delivered through a delivery channel of this name."""
-        request = AdoptForeign(messages, origin, self._dispatcher.dead_letters)
+        request = AdoptForeign(messages, origin, self._clock.now(), self._dispatcher.dead_letters)
         left_behind = await self.submit(request)
         self.left_behind += left_behind
         self._dispatcher.retract_again(request.unwanted, self._table.leaving)
@@ -146,7 +146,7 @@ class Writer:
             return
         self._sound = False
         fresh = Table(self._settings, self._table.leaving)
-        recovery = Recovery(fresh, self._storage, self._dispatcher)
+        recovery = Recovery(fresh, self._storage, self._dispatcher, self._clock.now())
         with no_search_for_garbage():
             await recovery.from_storage()
             if self._loaded:
@@ -217,6 +217,8 @@ class Writer:
         finally:  # those that were applied are answered when their parcels are
             if parcels:
                 self._dispatcher.offer(parcels)
+        leaving = self._table.leaving
+        self._dispatcher.retract_again(leaving.doubted(), leaving)
 
     def _refuse(self, requests: list[Request[Any]], cause: StorageError) -> None:
         """Nothing was committed, so nothing has happened; each waiting task gets an error of its own."""
@@ -248,10 +250,9 @@ class Writer:
                 await trio.sleep(_RECORD_INTERVAL)
 
     async def _clean_up(self) -> None:
-        now = self._clock.now().timestamp()
-        horizon = now - self._settings.cleanup_age  # no datetime: an age may mean "never"
-        removed = first = await self.submit(CleanUp(horizon, now, _CLEANUP_BATCH))
+        horizon = self._clock.now().timestamp() - self._settings.cleanup_age  # no datetime: an age may mean "never"
+        removed = first = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
         while removed == _CLEANUP_BATCH:
-            removed = await self.submit(CleanUp(horizon, now, _CLEANUP_BATCH))
+            removed = await self.submit(CleanUp(horizon, _CLEANUP_BATCH))
         if first:
             await self._storage.compact()

@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import (
-    Adopt,
     Entry,
-    Failed,
     Forgotten,
-    Gone,
-    Job,
     MemoryStorage,
     Observatory,
-    Outcome,
     Retracting,
-    Retraction,
     StorageBackend,
 )
 from observatory.testing import DurableStorage, RecordingChannel
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+Leaving = Callable[[StorageBackend], Awaitable[list[Any]]]
 Act = Callable[[Observatory, str], Awaitable[object]]
 LIMITS = {"max_messages": 1, "cleanup_age": 0.5, "cleanup_interval": 1}
-
-
-class Folder(RecordingChannel):
-    """Keeps messages for the next Observatory; takes none back while it is stubborn, and stands still while stuck."""
-
-    recovers: ClassVar[bool] = True
-    watches = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stubborn = self.stuck = False
-        self.adopt: Adopt
-
-    async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
-        """Carry out what it likes to."""
-        if self.stuck:
-            await trio.sleep_forever()
-        refused = [self.stubborn and isinstance(job, Retraction) for job in batch]
-        outcomes = iter(await super().deliver([job for job, no in zip(batch, refused, strict=True) if not no]))
-        return [Failed("planned by the test") if no else next(outcomes) for no in refused]
-
-    async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
-        """Hand over what is there."""
-        await adopt([message for message in self.delivered if agents is None or message.to in agents])
-
-    async def watch(
-        self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Keep the callback for the test."""
-        self.adopt = adopt
-        task_status.started()
-        await trio.sleep_forever()
 
 
 async def clear(obs: Observatory, id: str) -> None:
@@ -97,17 +60,12 @@ async def expire(obs: Observatory, id: str) -> None:
 WAYS = [clear, acknowledge_and_clear, evict, clean_up, expire]
 
 
-async def retracting(storage: StorageBackend) -> list[Any]:
-    """Return what storage knows of messages that are being taken back."""
-    stored: list[Any] = []
-    await storage.replay(stored.extend)
-    return [each for each in stored if isinstance(each, Retracting)]
-
-
 @pytest.mark.parametrize("act", WAYS)
-async def test_a_channel_that_takes_nothing_back(open_here: Open, act: Act, autojump_clock: MockClock) -> None:
+async def test_a_channel_that_takes_nothing_back(
+    open_here: Open, retracting: Leaving, folder: Any, act: Act, autojump_clock: MockClock
+) -> None:
     """The next start does not take it for a new message, and takes it back as soon as it can be."""
-    storage, folder = DurableStorage(), Folder()
+    storage = DurableStorage()
     async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
         message = (await obs.mailbox.send_message("a", "x", "hello", expires_in=10)).message
         await wait_all_tasks_blocked()
@@ -126,9 +84,11 @@ async def test_a_channel_that_takes_nothing_back(open_here: Open, act: Act, auto
 
 
 @pytest.mark.parametrize("act", WAYS)
-async def test_a_channel_that_takes_it_back(open_here: Open, act: Act, autojump_clock: MockClock) -> None:
+async def test_a_channel_that_takes_it_back(
+    open_here: Open, retracting: Leaving, folder: Any, act: Act, autojump_clock: MockClock
+) -> None:
     """Within two seconds storage knows of nothing that has still to be taken back."""
-    storage, folder = DurableStorage(), Folder()
+    storage = DurableStorage()
     async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
         message = (await obs.mailbox.send_message("a", "x", "hello", expires_in=10)).message
         await wait_all_tasks_blocked()
@@ -138,7 +98,7 @@ async def test_a_channel_that_takes_it_back(open_here: Open, act: Act, autojump_
 
 
 @pytest.mark.parametrize("act", WAYS)
-async def test_memory_is_not_told(open_here: Open, act: Act, autojump_clock: MockClock) -> None:
+async def test_memory_is_not_told(open_here: Open, folder: Any, act: Act, autojump_clock: MockClock) -> None:
     """Storage that does not outlive the process needs to remember nothing of it."""
     log: list[Entry] = []
 
@@ -147,7 +107,6 @@ async def test_memory_is_not_told(open_here: Open, act: Act, autojump_clock: Moc
             log.extend(batch)
             return await super().append(batch)
 
-    folder = Folder()
     async with open_here(storage=Listening(), channels={"c": folder}, mailbox=LIMITS) as obs:
         message = (await obs.mailbox.send_message("a", "x", "hello", expires_in=10)).message
         await wait_all_tasks_blocked()
@@ -157,7 +116,7 @@ async def test_memory_is_not_told(open_here: Open, act: Act, autojump_clock: Moc
     assert not [entry for entry in log if isinstance(entry, Retracting | Forgotten)]
 
 
-async def test_without_a_channel_that_keeps_messages(open_here: Open) -> None:
+async def test_without_a_channel_that_keeps_messages(open_here: Open, retracting: Leaving) -> None:
     """Nothing can come back then, and storage is told nothing."""
     storage = DurableStorage()
     with trio.CancelScope() as scope:
@@ -168,9 +127,9 @@ async def test_without_a_channel_that_keeps_messages(open_here: Open) -> None:
             scope.cancel()
 
 
-async def test_the_process_ends_before_it_is_taken_back(open_here: Open) -> None:
+async def test_the_process_ends_before_it_is_taken_back(open_here: Open, folder: Any) -> None:
     """What was cleared is gone with the commit."""
-    storage, folder = DurableStorage(), Folder()
+    storage = DurableStorage()
     with trio.CancelScope() as scope:
         async with open_here(storage=storage, channels={"c": folder}) as obs:
             await obs.mailbox.send_message("a", "x", "hello")
@@ -186,9 +145,9 @@ async def test_the_process_ends_before_it_is_taken_back(open_here: Open) -> None
         assert folder.delivered == []
 
 
-async def test_others_stay_as_they_are(open_here: Open) -> None:
+async def test_others_stay_as_they_are(open_here: Open, retracting: Leaving, folder: Any) -> None:
     """Who opens the mailbox of one recipient takes back what is that recipient's."""
-    storage, folder = DurableStorage(), Folder()
+    storage = DurableStorage()
     async with open_here(storage=storage, channels={"c": folder}) as obs:
         for to in "ab":
             await obs.mailbox.send_message(to, "x", "hello")
@@ -207,9 +166,8 @@ async def test_others_stay_as_they_are(open_here: Open) -> None:
     assert folder.delivered == []
 
 
-async def test_found_again_meanwhile(open_here: Open) -> None:
+async def test_found_again_meanwhile(open_here: Open, folder: Any) -> None:
     """A delivery channel that watches, and finds what it could not take back, is asked to take it back again."""
-    folder = Folder()
     async with open_here(channels={"c": folder}) as obs:
         message = (await obs.mailbox.send_message("a", "x", "hello")).message
         await wait_all_tasks_blocked()
@@ -224,9 +182,9 @@ async def test_found_again_meanwhile(open_here: Open) -> None:
         assert folder.delivered == []
 
 
-async def test_a_cap_that_is_lower_now(open_here: Open) -> None:
+async def test_a_cap_that_is_lower_now(open_here: Open, folder: Any) -> None:
     """A read message that has no room at the next start does not come back through its file."""
-    storage, folder = DurableStorage(), Folder()
+    storage = DurableStorage()
     async with open_here(storage=storage, channels={"c": folder}) as obs:
         sent = [(await obs.mailbox.send_message("a", "x", text)).message for text in "12"]
         await wait_all_tasks_blocked()

@@ -1,0 +1,198 @@
+"""What is being taken back when another process opens the same storage, when it is written again, and beyond bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from observatory import (
+    MESSAGE_OVERHEAD,
+    Entry,
+    Observatory,
+    OutcomeUnknownError,
+    StorageBackend,
+)
+from observatory.testing import DurableStorage
+from observatory.testing.samples import messages
+
+Open = Callable[..., AbstractAsyncContextManager[Observatory]]
+Leaving = Callable[[StorageBackend], Awaitable[list[Any]]]
+LIMITS = {"max_messages": 1, "cleanup_age": 0.5, "cleanup_interval": 1}
+
+
+async def send(obs: Observatory, obs_to: str = "a", content: str = "hello") -> Any:
+    """Send a message, and wait until it is delivered."""
+    message = (await obs.mailbox.send_message(obs_to, "x", content)).message
+    await wait_all_tasks_blocked()
+    return message
+
+
+async def evict(obs: Observatory) -> None:
+    """Let a read message go for another one."""
+    await send(obs, content="second")
+
+
+async def clean_up(obs: Observatory) -> None:
+    """Let the cleanup remove it."""
+    await trio.sleep(2.5)
+
+
+async def clear(obs: Observatory) -> None:
+    """Remove everything."""
+    await obs.mailbox.clear_messages("a")
+
+
+@pytest.mark.parametrize("act", [evict, clean_up, clear])
+async def test_a_process_that_did_not_look(
+    open_here: Open, retracting: Leaving, folder: Any, act: Any, autojump_clock: MockClock
+) -> None:
+    """A read message that leaves while nobody knows of its file takes it along."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
+        message = await send(obs)
+        folder.stubborn = True
+        await obs.mailbox.mark_read("a", message.id)
+        await obs.mailbox.record()
+    folder.stubborn = False
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS, recover=()) as obs:
+        assert message in folder.delivered
+        await act(obs)
+        await trio.sleep(2)
+        assert message not in folder.delivered
+        assert await retracting(storage) == []
+
+
+async def test_a_read_message_without_room(open_here: Open, folder: Any) -> None:
+    """It neither comes back through its file at a start with a lower cap, nor later."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        first = await send(obs)
+        second = await send(obs)
+        folder.stubborn = True
+        await obs.mailbox.mark_read("a", second.id)
+    folder.stubborn = False
+    for _ in range(2):
+        async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
+            assert obs.mailbox.get_messages("a") == [first]
+            await wait_all_tasks_blocked()
+            assert folder.delivered == [first]
+
+
+async def test_what_storage_holds_is_adopted_by_no_start(open_here: Open, folder: Any) -> None:
+    """A stored message for which there was no room is not stored twice, though there is room when its file is found."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        big = await send(obs, "b", "B" * 4_000)
+        message = await send(obs, "a", "X" * 1_000)
+        await obs.mailbox.mark_read("b", big.id)
+        await wait_all_tasks_blocked()
+    folder.delivered = [*messages("b"), message]  # the first makes room
+    limits = {"max_total_bytes": 4_500 + MESSAGE_OVERHEAD, "max_messages": 1}
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=limits) as obs:
+        assert obs.mailbox.get_messages("a") == []
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        assert obs.mailbox.get_messages("a") == [message]
+
+
+class BreaksOnce(DurableStorage):
+    """Breaks at a commit, once it is told to."""
+
+    breaks = False
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Commit, or break."""
+        if self.breaks:
+            self.breaks = False
+            raise RuntimeError("planned by the test")
+        return await super().append(batch)
+
+
+async def test_written_again_by_its_sender(open_here: Open, folder: Any, autojump_clock: MockClock) -> None:
+    """What was cleared, taken back, and written again is an unread message: no restart takes its file."""
+    storage = BreaksOnce()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        message = await send(obs)
+        await obs.mailbox.clear_messages("a")
+        await wait_all_tasks_blocked()
+        folder.delivered.append(message)
+        await folder.adopt([message])
+        storage.breaks = True
+        with suppress(OutcomeUnknownError):
+            await send(obs, "b")
+        await trio.sleep(7)
+        assert obs.mailbox.get_messages("a") == [message]
+        assert message in folder.delivered
+
+
+async def test_cleared_again(open_here: Open, folder: Any, autojump_clock: MockClock) -> None:
+    """A message that leaves twice within a second is remembered as long as its second file is there."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        message = await send(obs)
+        await obs.mailbox.clear_messages("a")
+        await wait_all_tasks_blocked()
+        folder.delivered.append(message)
+        await folder.adopt([message])
+        folder.stubborn = True
+        await obs.mailbox.clear_messages("a")
+        await trio.sleep(2)
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        assert obs.mailbox.get_messages("a") == []
+
+
+async def test_restarts_ask_for_nothing_twice(open_here: Open, folder: Any, autojump_clock: MockClock) -> None:
+    """What is owed already is not owed once more after each restart of the Mailbox."""
+    storage = BreaksOnce()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        for _ in range(10):
+            await send(obs)
+        folder.stubborn = True
+        await obs.mailbox.clear_messages("a")
+        await wait_all_tasks_blocked()
+        for _ in range(2):
+            storage.breaks = True
+            with suppress(OutcomeUnknownError):
+                await send(obs, "b")
+            await trio.sleep(7)
+        assert obs.statistics().lanes["c"].owed == 10
+        folder.stubborn = False
+
+
+async def test_thousands(open_here: Open, retracting: Leaving, folder: Any, autojump_clock: MockClock) -> None:
+    """However many are taken back at once, storage has heard of all of them a second later."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        async with trio.open_nursery() as nursery:
+            for number in range(2_500):
+                nursery.start_soon(obs.mailbox.send_message, "a", "x", str(number))
+        await wait_all_tasks_blocked()
+        await obs.mailbox.clear_messages("a")
+        assert len(await retracting(storage)) == 2_500
+        await trio.sleep(1.1)
+        assert await retracting(storage) == []
+
+
+async def test_beyond_what_may_be_owed(
+    open_here: Open, retracting: Leaving, folder: Any, autojump_clock: MockClock
+) -> None:
+    """What a lane gives up to take back in this life is taken back by the next one."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}, delivery={"dead_letters": 5}) as obs:
+        for _ in range(20):
+            await send(obs)
+        folder.stubborn = True
+        await obs.mailbox.clear_messages("a")
+        await wait_all_tasks_blocked()
+        assert obs.statistics().lanes["c"].forgotten == 15
+    assert len(await retracting(storage)) == 20
+    folder.stubborn = False
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        assert obs.mailbox.get_messages("a") == []
+        await trio.sleep(2)
+        assert folder.delivered == []
+        assert await retracting(storage) == []
