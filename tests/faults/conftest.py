@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 _SEED = pytest.StashKey[int]()
+_RAN = pytest.StashKey[bool]()
 _LINES = pytest.StashKey[list[str]]()
 
 
@@ -43,7 +44,13 @@ EXTENTS = {
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed of this run."""
     config.stash[_SEED] = int(os.environ.get("FAULTS_SEED", random.randrange(2**32)))
+    config.stash[_RAN] = False
     config.stash[_LINES] = []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note that a test runs: whatever becomes of it, before it has counted anything, is to be repeated."""
+    item.config.stash[_RAN] = True
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +72,9 @@ def count(pytestconfig: pytest.Config) -> Callable[[str], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was hit, and the seed that repeats it."""
-    lines = config.stash[_LINES]
-    if lines:
+    """Print the seed that repeats what ran, and what was hit."""
+    if config.stash[_RAN]:
         terminalreporter.section("faults")
         terminalreporter.write_line(f"FAULTS_SEED={config.stash[_SEED]}")
-        for line in lines:
+        for line in config.stash[_LINES]:
             terminalreporter.write_line(line)
