@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -175,6 +176,22 @@ def misappended(found: Found) -> Iterator[str]:
             yield tag
 
 
+def reordered(found: Found) -> Iterator[str]:
+    """Who has a team inbox with entries in another order than that of the numbers in their receipts.
+
+    Only what was a dead letter may stand later than its number says: others have overtaken it. Everything else has its
+    place. What fails holds back what is behind it; what is repeated under its key has the number that it had, or one of
+    the life that it was new in; and what a life has committed and not appended, the next one appends before all new.
+    """
+    receipts = {each.id: each for each in found.history.receipts.values() if each.id not in found.history.dead}
+    for to, raw in found.teams:
+        with suppress(ValueError):  # it is half: `misappended`
+            known = [receipts[entry["msg_id"]] for entry in json.loads(raw) if entry["msg_id"] in receipts]
+            numbers = [(each.life, each.sequence) for each in known]
+            if numbers != sorted(numbers):
+                yield to
+
+
 def refused(found: Found) -> Iterator[str]:
     """What was refused, and is there all the same."""
     tags = {message.content.partition(":")[0] + ":" for message in found.everything}
@@ -226,6 +243,7 @@ LAWS: Sequence[Callable[[Found], Iterator[str]]] = (
     renumbered,
     damaged,
     misappended,
+    reordered,
     refused,
     unrecovered,
     fileless,
