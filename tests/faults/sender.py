@@ -46,6 +46,7 @@ SENDERS = 12
 AGENTS = 4
 LARGEST = 6_000  # characters: more than one page of a file
 ACKNOWLEDGED = 0.25  # of what was sent
+BROADCAST = 0.15  # of what is sent
 KEYED = 0.5
 ATTEMPTS = 5  # to open an Observatory
 BURST = 3
@@ -89,9 +90,9 @@ class Sender:
         self._receipts: list[Receipt] = []
 
     async def storm(self) -> None:
-        """Send without end."""
+        """Send without end, now and then to all, so that sends and broadcasts to one recipient meet in a batch."""
         while True:
-            await self.send()
+            await (self.broadcast() if self._chance.random() < BROADCAST else self.send())
             if self._receipts and self._chance.random() < ACKNOWLEDGED:
                 await self.acknowledge()
 
