@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -205,6 +206,27 @@ async def test_a_round_that_cannot_be_synced(bench: Any, system: Any, call: str,
     synced = {path: os.stat(path).st_ino for path in bench.inbox.glob("*/*.json")}
     assert len(bench.files()) == len(synced) == 3
     assert not unsynced.items() & synced.items()
+
+
+async def test_a_folder_that_cannot_be_looked_at(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its round fails like one that cannot be synced, before any file has its name."""
+    await bench.restart(SYNCED)
+    await bench.channel.deliver([bench.post()])
+    fstat, folder = os.fstat, (bench.inbox / "agent-42").stat().st_ino
+
+    def fail(descriptor: int) -> os.stat_result:
+        if (status := fstat(descriptor)).st_ino == folder:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return status
+
+    posts = [bench.post(), bench.post(to="other")]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        outcomes = await bench.channel.deliver(posts)
+    assert "cannot be synced: Input/output error" in error_of(outcomes[0])
+    assert outcomes == [outcomes[0]] * 2
+    assert len(bench.files()) == 1
+    assert await bench.channel.deliver(posts) == [WRITTEN] * 2
 
 
 async def test_a_batch_of_many_is_several_rounds(bench: Any, system: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -40,6 +41,16 @@ def make_directory(name: str, parent: int | None = None) -> int:
     return open_directory(name, parent)
 
 
+def close(descriptor: int) -> None:
+    """Close what nothing was written through, or was synced: that this fails is nothing that anybody has to hear of.
+
+    What was done below a directory, and what was read, stays done. To fail with it would fail those of a batch that
+    were carried out. It is not tried again: the descriptor is given back all the same, and may be another file's now.
+    """
+    with suppress(OSError):
+        os.close(descriptor)
+
+
 def ensure_directory(path: str) -> None:
     """Make a directory where there is none; its parent must be there.
 
@@ -50,7 +61,7 @@ def ensure_directory(path: str) -> None:
         descriptor = open_directory(path)
     except FileNotFoundError:
         descriptor = make_directory(path)
-    os.close(descriptor)
+    close(descriptor)
 
 
 def read_file(name: str, directory: int, limit: int) -> bytes | None:
@@ -78,7 +89,7 @@ def read_with_status(name: str, directory: int, limit: int) -> tuple[bytes | Non
             return None, status
         return os.read(descriptor, status.st_size), status
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def explain(error: OSError, path: str) -> str:

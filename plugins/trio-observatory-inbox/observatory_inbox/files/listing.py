@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import attrs
 
-from observatory_inbox.files.access import open_directory
+from observatory_inbox.files.access import close, open_directory
 from observatory_inbox.files.format import SUFFIX, is_id, is_name
 
 is_temporary = re.compile(r"\.[0-9a-f]{8}-[0-9]+\.tmp").fullmatch
@@ -67,7 +67,7 @@ def queue_stats(folder: str, now: float) -> tuple[QueueStats, ...]:
         found = (_queue_stats(name, inbox, now) for name in names)
         return tuple(stats for stats in found if stats is not None)
     finally:
-        os.close(inbox)
+        close(inbox)
 
 
 def _queue_stats(name: str, inbox: int, now: float) -> QueueStats | None:
@@ -78,7 +78,7 @@ def _queue_stats(name: str, inbox: int, now: float) -> QueueStats | None:
     try:
         times = list(_pending_times(directory))
     finally:
-        os.close(directory)
+        close(directory)
     return QueueStats(name, len(times), max(0.0, now - min(times))) if times else None
 
 

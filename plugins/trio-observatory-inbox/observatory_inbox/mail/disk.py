@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from observatory_inbox.files.access import close
+
 _KINDS = frozenset(("btrfs", "ext2", "ext3", "ext4", "f2fs", "xfs"))
 _FEW = 1  # job: then fsync is quicker, and does not wait for what other processes have written
 _SYNCFS_TELLS = (5, 8)  # the first version of Linux in which syncfs tells of data that could not be written
@@ -63,7 +65,7 @@ class Disk:
 
     def end_batch(self) -> None:
         """Close it again."""
-        os.close(self._root_descriptor)
+        close(self._root_descriptor)
 
     def begin_round(self, directories: Mapping[str, int | None], jobs: int) -> None:
         """Choose how the jobs of a round are made durable.
@@ -147,7 +149,7 @@ def _sync_directory(path: Path) -> None:
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def find_syncfs() -> Callable[[int], int] | None:

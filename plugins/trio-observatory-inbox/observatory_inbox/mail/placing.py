@@ -15,6 +15,8 @@ from contextlib import suppress
 
 import attrs
 
+from observatory_inbox.files.access import close
+
 _WRITE = os.O_WRONLY | os.O_CLOEXEC
 _NAMED = _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _UNNAMED = _WRITE | getattr(os, "O_TMPFILE", 0)
@@ -47,7 +49,7 @@ class Placer:
     def close(self) -> None:
         """Give back what it holds."""
         if self._descriptors is not None:
-            os.close(self._descriptors)
+            close(self._descriptors)
             self._descriptors = None
 
     def begin_batch(self) -> None:
@@ -58,7 +60,9 @@ class Placer:
         """Write a file with mode 0600, over one of the same name.
 
         Raises:
-            OSError: it is not there, or as it was.
+            OSError: it is not there, or as it was; or only closing it failed, which on some file systems, such as NFS,
+                is what tells that data have not arrived. Placed again, it is replaced by a new one. It is not removed
+                meanwhile: others may have adopted it, and would take that for its reader.
         """
         if not self._unnamed or not self._place_unnamed(data, name, directory):
             self._place_named(data, name, directory)
@@ -96,8 +100,8 @@ class Placer:
         staged.temporary = None
 
     def discard(self, staged: Staged, directory: int) -> None:
-        """Close a file, and remove it if it was not published."""
-        os.close(staged.descriptor)
+        """Close a file, and remove it if it was not published; whether its data have arrived its sync has told."""
+        close(staged.descriptor)
         if staged.temporary is not None:
             _remove(staged.temporary, directory)
 

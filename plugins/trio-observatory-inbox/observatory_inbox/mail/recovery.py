@@ -18,7 +18,7 @@ from typing import TypeAlias
 import attrs
 
 from observatory import MESSAGE_OVERHEAD, Message
-from observatory_inbox.files.access import explain, open_directory, read_file
+from observatory_inbox.files.access import close, explain, open_directory, read_file
 from observatory_inbox.files.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
 from observatory_inbox.files.listing import entries_of, is_temporary, kind_of, last_change
 
@@ -107,7 +107,7 @@ class Recovery:
                     self.leave("invalid_name", os.path.join(self._folder, name), "no name of a recipient")
                 yield _NOTHING
         finally:
-            os.close(inbox)
+            close(inbox)
 
     def _all_agents(self, inbox: int) -> Iterator[str]:
         for entry in self._entries(inbox, self._folder):
@@ -137,7 +137,7 @@ class Recovery:
             for _, id, held_message in sorted(order, key=_ORDER):
                 yield (held_message, 0) if held_message is not None else self._read(id, to, directory)
         finally:
-            os.close(directory)
+            close(directory)
 
     def _entries(self, directory: int, path: str) -> Iterator[os.DirEntry[str]]:
         """Go through a directory; what cannot be listed of it is left where it is."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from observatory import Done, Failed, Job, Post, Retraction
-from observatory_inbox.files.access import explain, is_hopeless, open_directory
+from observatory_inbox.files.access import close, explain, is_hopeless, open_directory
 from observatory_inbox.files.format import encode
 from observatory_inbox.mail.disk import Disk
 from observatory_inbox.mail.placing import Placer, Staged
@@ -84,7 +84,7 @@ class SyncedBatch(Batch):
         while self._opened:
             staged, directory = self._opened.pop()
             if staged is None:
-                os.close(directory)
+                close(directory)
             else:
                 self._placer.discard(staged, directory)
 
@@ -131,13 +131,13 @@ class SyncedBatch(Batch):
         """Give the files of a round their names, make all of it durable, and note the outcomes."""
         steps = [step for each in recipients.values() for step in each]
         done: list[_Step] = []
-        self._disk.begin_round({to: each[0].directory for to, each in recipients.items() if each}, len(steps))
         try:
+            self._disk.begin_round({to: each[0].directory for to, each in recipients.items() if each}, len(steps))
             self._disk.sync_files(step.staged.descriptor for step in steps if step.staged)
             for to, each in recipients.items():
                 done += self._publish(to, each)
             self._disk.sync_names()
-        except OSError as error:  # of a sync, which does not tell whose; where a job goes wrong, that is noted there
+        except OSError as error:  # of what is done for all at once; where a job goes wrong, that is noted there
             # What has its name keeps it: others may have adopted it, and would take its removal for its reader's. The
             # next attempt puts a new file in its place, and so takes no pages for written ones that were not.
             failed = Failed(self._not_synced(error), is_hopeless(error))

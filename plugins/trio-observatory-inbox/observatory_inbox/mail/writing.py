@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from observatory import Done, Failed, Job, Message, Outcome, Post, Retraction
-from observatory_inbox.files.access import explain, is_hopeless, make_directory, open_directory
+from observatory_inbox.files.access import close, explain, is_hopeless, make_directory, open_directory
 from observatory_inbox.files.format import SUFFIX, encode, is_id, is_name
 from observatory_inbox.mail.placing import Placer
 from observatory_inbox.teams.teams import Teams
@@ -96,7 +96,7 @@ class Batch:
         try:
             self._serve_all(recipients, inbox)
         finally:
-            os.close(inbox)
+            close(inbox)
 
     def _serve_all(self, recipients: dict[str, Places], inbox: int) -> None:
         for to, places in recipients.items():
@@ -114,7 +114,7 @@ class Batch:
         try:
             self._serve_in_order(to, places, directory)
         finally:
-            os.close(directory)
+            close(directory)
 
     def _serve_in_order(self, to: str, places: Places, directory: int) -> None:
         """Carry out jobs; the first failure that is not permanent fails the later ones, too."""
