@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -28,7 +28,10 @@ CHANGING = (
 )
 """Calls that change files, or make them durable."""
 
-READING = ("pread64", "getdents64", "flock")
+READING = (
+    *("read", "pread64", "getdents64", "flock", "fcntl", "ioctl", "close"),
+    *("stat", "lstat", "fstat", "newfstatat", "statx"),
+)
 """Others that can fail."""
 
 _BEGINS = re.compile(r"(\d+) +(\w+)\(")
@@ -168,8 +171,9 @@ class Run:
         return history
 
     def own_calls(self) -> list[Call]:
-        """Return the calls that are about its root."""
-        return [call for call in self.trace.calls if f"{self.root}" in call.text]
+        """Return the calls that are about its root, but for those by which the sender looks what is there."""
+        looks = re.compile(rf'"{re.escape(str(self.root))}/inbox/[^"]*\.json"')
+        return [call for call in self.trace.calls if f"{self.root}" in call.text and not looks.search(call.text)]
 
     def remove(self) -> None:
         """Remove what it has left."""
@@ -251,23 +255,33 @@ async def at_calls(
             for setup, used in kinds:
                 workload = Workload(folder / f"{setup}-{seed}-{'used' if used else 'new'}", setup, seed, used)
                 plans = await _plan(workload, zygote, plan)
-                known += len(plans)
-                chosen = chance.sample(plans, min(-(-count // len(kinds)), len(plans)))
+                known += sum(map(len, plans.values()))
+                chosen = _choose(plans, -(-count // len(kinds)), chance)
                 jobs += [Job(workload, number, each) for number, each in enumerate(chosen)]
         await _carry_out(chance.sample(jobs, len(jobs)), carry_out)
     return known
 
 
-async def _plan(workload: Workload, zygote: Zygote, plan: Callable[[Call], T | None]) -> list[T]:
-    """Run a workload to its end, and plan something for its calls."""
+async def _plan(workload: Workload, zygote: Zygote, plan: Callable[[Call], T | None]) -> dict[str, list[T]]:
+    """Run a workload to its end, and plan something for its calls, by their names."""
     await workload.prepare(zygote)
     run = await workload.run(-1, zygote)
     assert run.trace.exit_code == 0
     # It is done at the N-th call of whichever thread comes to that first.
     calls = {(call.name, call.number): call for call in run.own_calls()}
-    plans = [planned for call in calls.values() if (planned := plan(call)) is not None]
+    plans: dict[str, list[T]] = {}
+    for call in calls.values():
+        if (planned := plan(call)) is not None:
+            plans.setdefault(call.name, []).append(planned)
     run.remove()
     return plans
+
+
+def _choose(plans: Mapping[str, Sequence[T]], count: int, chance: random.Random) -> list[T]:
+    """Choose some: of each kind of call as many as of any other, as far as there are, though some are far more."""
+    kinds = [chance.sample(each, len(each)) for each in chance.sample(list(plans.values()), len(plans))]
+    turns = itertools.zip_longest(*kinds)
+    return list(itertools.islice((each for turn in turns for each in turn if each is not None), count))
 
 
 async def _carry_out(jobs: list[Job[T]], carry_out: Callable[[Job[T], Zygote], Awaitable[None]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ import attrs
 
 from observatory import Message, ObservatoryError, Receipt, open_observatory
 from tests.faults.killing import History
-from tests.faults.sender import settings_of
+from tests.faults.sender import let_locks_be_stale, settings_of
 
 
 @attrs.frozen
@@ -47,7 +46,7 @@ class Found:
 async def find(root: Path, setup: str, history: History) -> Found:
     """Open an Observatory on the root, look at everything, and repeat the sends that had a key."""
     files, temporary, teams = _files(root), _temporary(root), _team_inboxes(root)
-    _let_locks_be_stale(root)
+    let_locks_be_stale(root)
     async with open_observatory(settings_of(root, setup), services=False) as observatory:
         mailbox, stored = observatory.mailbox, setup.startswith("sqlite")
         messages = {agent: mailbox.get_messages(agent, limit=100_000)[::-1] for agent in mailbox.get_stats()}
@@ -81,12 +80,6 @@ def _temporary(root: Path) -> int:
 def _team_inboxes(root: Path) -> list[tuple[str, bytes]]:
     paths = root.glob("teams/*/inboxes/*.json")
     return [(f"{path.stem}@{path.parts[-3]}", path.read_bytes()) for path in paths]
-
-
-def _let_locks_be_stale(root: Path) -> None:
-    """Let 10 seconds have passed since somebody held them who is no more."""
-    for lock in root.glob("teams/*/inboxes/*.lock"):
-        os.utime(lock, (0, 0))
 
 
 def lost(found: Found) -> Iterator[str]:

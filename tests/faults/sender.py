@@ -42,8 +42,7 @@ from observatory import (
 
 Note: TypeAlias = Callable[..., None]
 
-SENDERS = 12
-AGENTS = 4
+SENDERS, AGENTS = 12, 4
 LARGEST = 6_000  # characters: more than one page of a file
 ACKNOWLEDGED = 0.25  # of what was sent
 BROADCAST = 0.15  # of what is sent
@@ -67,6 +66,13 @@ def settings_of(root: Path, setup: str) -> Settings:
 def agents_of(setup: str) -> list[str]:
     """Return the recipients."""
     return [f"agent-{number}{'@crew' if setup.endswith('-team') else ''}" for number in range(AGENTS)]
+
+
+def let_locks_be_stale(root: Path) -> None:
+    """Let 10 seconds have passed since anybody took a lock, or failed to give it back; by calls that never fail."""
+    for number in range(AGENTS):
+        with suppress(FileNotFoundError):
+            os.utime(root / f"teams/crew/inboxes/agent-{number}.json.lock", (0, 0))
 
 
 def content_of(tag: str, size: int) -> str:
@@ -104,6 +110,7 @@ class Sender:
         for letter in self._observatory.dead_letters():
             self._note("dead", letter.message.id)
         while self._observatory.dead_letters():
+            let_locks_be_stale(self._observatory.settings.root)
             await self._observatory.redeliver()
             await self._delivered()
         self._note("done")
@@ -137,18 +144,15 @@ class Sender:
             return
         message = self._receipts.pop(self._chance.randrange(len(self._receipts))).message
         self._note("acknowledge", message.id)
-        try:
+        with suppress(StorageError, OutcomeUnknownError):
             await self._mailbox.mark_read(message.to, message.id)
-        except (StorageError, OutcomeUnknownError):
-            return
-        self._note("acknowledged", message.id)
+            self._note("acknowledged", message.id)
 
     async def clear(self) -> None:
         """Remove everything from the mailbox of whoever was sent a message last."""
         if not self._receipts:
             return
-        to = self._receipts[-1].message.to
-        there = self._mailbox.get_messages(to, limit=100_000)
+        there = self._mailbox.get_messages(to := self._receipts[-1].message.to, limit=100_000)
         self._receipts = [receipt for receipt in self._receipts if receipt.message.to != to]
         self._note("clear", [message.id for message in there], [message.id for message in there if not message.read])
         async with self._observatory.pubsub.subscribe(f"agent:{to}") as subscription, trio.open_nursery() as nursery:
@@ -192,10 +196,14 @@ class Sender:
         self._receipts.append(receipt)
 
     def _size_of(self, to: str, id: str) -> int | None:
-        try:
-            return os.stat(self._observatory.settings.root / "inbox" / to / f"{id}.json").st_size
-        except FileNotFoundError:
-            return None
+        """Look whether a file is there: by its whole path, which tells this call from those that are tested."""
+        while True:
+            try:
+                return (self._observatory.settings.root / "inbox" / to / f"{id}.json").stat().st_size
+            except FileNotFoundError:
+                return None
+            except OSError:
+                pass  # it was made to fail, where another one was meant to: so do some in a row, and then no more
 
     async def _delivered(self) -> None:
         """Wait until nothing is waiting, and nothing is owed."""
@@ -207,40 +215,33 @@ class Sender:
 
 
 async def work(settings: Settings, agents: Sequence[str], note: Note, kind: str, seed: str) -> None:
-    """Open an Observatory and send."""
-    storm, name, chance = kind == "storm", f"sender-{seed}", random.Random(seed)
-    # What watches the files of others would come in between the system calls, now here and now there.
-    async with open_observatory(settings, services=storm) as observatory:
-        note("ready")
-        if storm:
-            async with trio.open_nursery() as nursery:
-                for number in range(SENDERS):
-                    nursery.start_soon(Sender(observatory, note, f"{name}-{number}", chance, agents).storm)
-        await Sender(observatory, note, name, chance, agents).script()
-        if kind == "stay":
-            await trio.sleep_forever()
-
-
-async def work_in_spite_of_faults(settings: Settings, agents: Sequence[str], note: Note, kind: str, seed: str) -> None:
-    """Try again where an Observatory could not be opened; that leaving it fails is noted."""
-    opened = False
-
-    def note_all(line: str, *values: Any) -> None:
-        nonlocal opened
-        opened = opened or line == "ready"
-        note(line, *values)
-
+    """Open an Observatory and send; try again where it could not be opened. That leaving it fails is noted."""
     for attempt in range(1, ATTEMPTS + 1):
+        opened = False
         try:
-            await work(settings, agents, note_all, kind, seed)
+            # What watches the files of others would come in between the system calls, now here and now there.
+            async with open_observatory(settings, services=kind == "storm") as observatory:
+                opened = True
+                note("ready")
+                await send_all(observatory, agents, note, kind, seed)
         except (StorageError, RootError) as error:
             if not opened and attempt == ATTEMPTS:
                 raise
             note("unclosed" if opened else "unopened", str(error))
-            if opened:
-                return
-        else:
+        if opened:
             return
+
+
+async def send_all(observatory: Observatory, agents: Sequence[str], note: Note, kind: str, seed: str) -> None:
+    """Send as one of the works does."""
+    name, chance = f"sender-{seed}", random.Random(seed)
+    if kind == "storm":
+        async with trio.open_nursery() as nursery:
+            for number in range(SENDERS):
+                nursery.start_soon(Sender(observatory, note, f"{name}-{number}", chance, agents).storm)
+    await Sender(observatory, note, name, chance, agents).script()
+    if kind == "stay":
+        await trio.sleep_forever()
 
 
 def refuse_unnamed_files() -> None:
@@ -290,7 +291,7 @@ def prepare(root: str, log: str, setup: str, kind: str, seed: str) -> Callable[[
     def run() -> None:
         for quirk in QUIRKS.keys() & setup.split("-"):
             QUIRKS[quirk](seed)
-        trio.run(work_in_spite_of_faults, settings_of(Path(root), setup), agents, note, kind, seed)
+        trio.run(work, settings_of(Path(root), setup), agents, note, kind, seed)
 
     return run
 

@@ -30,4 +30,6 @@ def test_a_failure_before_anything_was_counted(pytester: pytest.Pytester) -> Non
 def test_nothing_ran(pytester: pytest.Pytester) -> None:
     """There is nothing to repeat."""
     pytester.makepyfile(FAILS)
-    pytester.runpytest_inprocess("--deselect=test_nothing_ran.py::test_that_fails").stdout.no_fnmatch_line("FAULTS_SEED*")
+    pytester.runpytest_inprocess("--deselect=test_nothing_ran.py::test_that_fails").stdout.no_fnmatch_line(
+        "FAULTS_SEED*"
+    )
