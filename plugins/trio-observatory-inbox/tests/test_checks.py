@@ -86,6 +86,8 @@ class TestInbox(Later):
         (inbox / "link").symlink_to("bob")
         write(inbox / HOSTILE)
         inbox.chmod(0o755)
+        write(inbox / "ghost@night" / f"{9:016x}.json", message(9, "ghost@night"))
+        write(root / "teams" / "night" / "config.json", json.dumps({"members": [{"name": "\x1b[2J\n"}]}))
 
 
 class TestOutbox(Later):

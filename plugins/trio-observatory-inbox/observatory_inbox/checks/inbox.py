@@ -15,6 +15,14 @@ from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
 from observatory_inbox.files.format import SUFFIX, is_id, is_name
 from observatory_inbox.files.listing import is_temporary, kind_of
 from observatory_inbox.mail.recovery import Recovery, Refusal
+from observatory_inbox.teams.team import (
+    CONFIG_BYTES,
+    Address,
+    NotDeliveredError,
+    UnknownMemberError,
+    address_of,
+    find_member,
+)
 
 
 @attrs.define
@@ -72,7 +80,7 @@ class InboxCheck(FolderCheck):
         self.note_modes(mail.open, to)
         self.note_future(mail.future, to)
         self._note_bounds(mail, to)
-        self._note_orphan(mail, to)
+        yield self._note_orphan(mail, to)
 
     def _entry(self, entry: os.DirEntry[str], to: str, directory: int, mail: _Mail) -> int:
         """Look at one entry of a recipient's folder, and return the bytes that were read."""
@@ -117,10 +125,31 @@ class InboxCheck(FolderCheck):
                 problem = f"{value:,} unread {what}, and a mailbox holds {bound:,} (mailbox.max_{what}){rest}"
                 self.found.add("inboxes that are nearly full", self._path(to), problem, self._reading(mail, to))
 
-    def _note_orphan(self, mail: _Mail, to: str) -> None:
-        if mail.oldest is not None and self.now - mail.oldest.timestamp() > self.settings.orphan_age:
+    def _note_orphan(self, mail: _Mail, to: str) -> int:
+        """Note mail that nobody reads, and return the bytes that were read for that, at the most."""
+        if mail.oldest is None:
+            return 0
+        address = address_of(to) if self.settings.team_inboxes else None
+        why = None if address is None else self._stranger(address)
+        if why is not None:
+            problem = f"{mail.messages:,} unread, and no member of a team is named so: {why}"
+            remedy = f"send on what is still wanted, and {self._reading(mail, to)}"
+            self.found.add("inboxes of nobody", self._path(to), problem, remedy)
+        elif self.now - mail.oldest.timestamp() > self.settings.orphan_age:
             problem = f"nobody has read its mail since {mail.oldest:%Y-%m-%d %H:%M} UTC: is there still a reader?"
             self.found.add("inboxes without a reader", self._path(to), problem, self._reading(mail, to))
+        return 0 if address is None else CONFIG_BYTES
+
+    def _stranger(self, address: Address) -> str | None:
+        """Return why nobody has this address; None when somebody has it, or that cannot be told."""
+        try:
+            find_member(os.path.join(self.root, "teams"), address)
+        except UnknownMemberError as error:
+            text = str(error)
+            return text if text.isprintable() else repr(text)[1:-1]  # a config names members as it likes
+        except (NotDeliveredError, OSError):
+            pass  # the check of the teams names it
+        return None
 
     def _reading(self, mail: _Mail, to: str) -> str:
         """Say how an agent's mail is read; whether it was is for somebody to decide, and storage has to be told."""

@@ -35,6 +35,13 @@ class NotDeliveredError(Exception):
         return cls(explain(error, path), permanent=is_hopeless(error))
 
 
+class UnknownMemberError(NotDeliveredError):
+    """Raised when there is no such team, or no such member in it: somebody has to say who is meant."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error, permanent=True)
+
+
 @attrs.frozen
 class Address:
     """A recipient that is a member of a team."""
@@ -106,6 +113,26 @@ def open_seat(folder: str, address: Address) -> Iterator[Seat]:
         os.close(team)
 
 
+def find_member(folder: str, address: Address) -> Member:
+    """Look a member up; nothing is made.
+
+    Args:
+        folder: the path of the folder of all teams.
+        address: whose.
+
+    Raises:
+        UnknownMemberError: there is no such team or member.
+        NotDeliveredError: its inbox is not its alone; or that cannot be told.
+        OSError: that cannot be told.
+    """
+    path = folder_of(folder, address)
+    team = _open_team(folder, path, address)
+    try:
+        return _check(_read_config(team, path), address, path)
+    finally:
+        os.close(team)
+
+
 def _open_team(folder: str, path: str, address: Address) -> int:
     try:
         teams = open_directory(folder)
@@ -144,7 +171,7 @@ def _read_config(team: int, path: str) -> Roster:
             raise NotDeliveredError(f"{config!r} is no file of at most {CONFIG_BYTES:,} bytes", permanent=True)
         return read_roster(raw)
     except FileNotFoundError:
-        raise NotDeliveredError(f"{path!r} is no team: it has no {CONFIG}", permanent=True) from None
+        raise UnknownMemberError(f"{path!r} is no team: it has no {CONFIG}") from None
     except OSError as error:
         raise NotDeliveredError.because(error, config) from error
     except UnreadableError as error:  # it may be about to be written
@@ -157,7 +184,7 @@ def _check(roster: Roster, address: Address, path: str) -> Member:
     by_name = address.agent if team == address.team else None
     member = next((each for each in roster.members if each.agent_id == str(address) or each.name == by_name), None)
     if member is None and by_name is None:
-        raise NotDeliveredError(f"{path!r} is the folder of team {team!r}, not of {address.team!r}", permanent=True)
+        raise UnknownMemberError(f"{path!r} is the folder of team {team!r}, not of {address.team!r}")
     if member is None:
         raise _unknown("team member", str(address), [f"{each.name}@{team}" for each in roster.members])
     for each in roster.members:
@@ -167,5 +194,5 @@ def _check(roster: Roster, address: Address, path: str) -> Member:
     return member
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> NotDeliveredError:
-    return NotDeliveredError(str(UnknownNameError(kind, name, known)), permanent=True)
+def _unknown(kind: str, name: str, known: Iterable[str]) -> UnknownMemberError:
+    return UnknownMemberError(str(UnknownNameError(kind, name, known)))
