@@ -59,8 +59,10 @@ async def examine(
     asked.chosen_storage()
     asked.chosen_channels()
     diagnoses = [Diagnosis(_OWN, finding) for finding in _look_at_plugins(asked)]
-    if found := await trio.to_thread.run_sync(_look_at_root, settings.root):
-        return *diagnoses, *(Diagnosis(_OWN, finding) for finding in found)  # no check could look further
+    found, usable = await trio.to_thread.run_sync(_look_at_root, settings.root)
+    diagnoses += [Diagnosis(_OWN, finding) for finding in found]
+    if not usable:
+        return tuple(diagnoses)  # no check could look further
     for name, registered in asked.checks().items():
         context = Context(
             root=settings.root,
@@ -84,24 +86,32 @@ async def _ask(name: str, registered: Registered, context: Context) -> Sequence[
         return [Finding(f"check {name}", problem, "put that right, and ask again: observatory doctor")]
 
 
-def _look_at_root(root: Path) -> list[Finding]:
+def _look_at_root(root: Path) -> tuple[list[Finding], bool]:
+    """Return what is wrong with the root, and whether a check can look further."""
     path = str(root)
     try:
         mode = root.stat().st_mode
     except FileNotFoundError:
         if not root.is_symlink():
-            return []  # it is made when an Observatory opens
+            return [_missing(path)], True  # a plugin may keep something elsewhere
         mode = 0
     except OSError as error:
         remedy = "see that each folder above it is one, and may be entered"
-        return [Finding(path, f"the root cannot be looked at: {error.strerror}", remedy)]
+        return [Finding(path, f"the root cannot be looked at: {error.strerror}", remedy)], False
     except ValueError as error:
         raise RootError(repr(path), "is no path that a file system can have") from error
     if not stat.S_ISDIR(mode):
-        return [Finding(path, "the root is no directory", f"mv -n {quoted(path)} {quoted(f'{path}.aside')}")]
+        return [Finding(path, "the root is no directory", f"mv -n {quoted(path)} {quoted(f'{path}.aside')}")], False
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        return [Finding(path, "the root cannot be read and written", f"chmod u+rwx {quoted(path)}")]
-    return []
+        return [Finding(path, "the root cannot be read and written", f"chmod u+rwx {quoted(path)}")], False
+    return [], True
+
+
+def _missing(path: str) -> Finding:
+    """Say that there is no root: before the first start that is as it should be, and else a name that was mistyped."""
+    problem = "the root is not there: either nothing was ever kept on it, or another one is meant"
+    remedy = f"name the right one; if this is the right one, it is made by: observatory serve --root {quoted(path)}"
+    return Finding(path, problem, remedy)
 
 
 def _look_at_plugins(plugins: Plugins) -> list[Finding]:

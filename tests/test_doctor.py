@@ -23,7 +23,6 @@ from observatory import (
     ObservatoryError,
     Registrar,
     RootError,
-    Settings,
     SettingsError,
     StorageError,
     StorageSettings,
@@ -31,6 +30,7 @@ from observatory import (
     examine,
     hookimpl,
     open_observatory,
+    quoted,
 )
 from observatory.testing import observatory_plugin
 
@@ -52,17 +52,49 @@ class Fixed(Check):
         return self._found
 
 
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path) -> Path:
+    """Let there be a root: that one is missing is a finding of its own."""
+    (root := tmp_path / "root").mkdir()
+    return root
+
+
 async def test_every_check_is_asked(bare_settings: Any) -> None:
     """The findings come with the check's name, in the order of registration."""
     plugin = observatory_plugin("mine", checks={"one": Fixed, "none": lambda context: Fixed(context, ()), "two": Fixed})
     assert await examine(bare_settings(), plugins=[plugin]) == (Diagnosis("one", CRUMB), Diagnosis("two", CRUMB))
 
 
-async def test_nothing_is_made(bare_settings: Any) -> None:
-    """Where there is no root yet there is none afterwards, and nothing is wrong."""
-    settings: Settings = bare_settings()
-    assert await examine(settings, plugins=[observatory_plugin("mine")]) == ()
+async def test_nothing_is_wrong(bare_settings: Any) -> None:
+    """Where no check finds anything, there is nothing."""
+    assert await examine(bare_settings(), plugins=[observatory_plugin("mine")]) == ()
+
+
+async def test_the_root_is_missing(bare_settings: Any, root: Path) -> None:
+    """It may be mistyped, so that is a finding; the checks are asked all the same, and nothing is made."""
+    settings = bare_settings(root=root / "it's a typo")
+    missing, other = await examine(settings, plugins=[observatory_plugin("mine", checks={"one": Fixed})])
+    assert (missing.check, missing.finding.subject) == ("observatory", str(settings.root))
+    assert "the root is not there" in missing.finding.problem
+    assert missing.finding.remedy.endswith(f"observatory serve --root {quoted(settings.root)}")
+    assert missing.finding.fix is None
+    assert other == Diagnosis("one", CRUMB)
     assert not settings.root.exists()
+
+
+async def test_a_relative_root(bare_settings: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands name it as it is called from everywhere."""
+    made: list[Context] = []
+
+    def make(context: Context) -> Check:
+        made.append(context)
+        return Fixed(context, ())
+
+    monkeypatch.chdir(root.parent)
+    await examine(bare_settings(root="root"), plugins=[observatory_plugin("mine", checks={"one": make})])
+    assert made[0].root == root
+    (found,) = await examine(bare_settings(root="toor"))
+    assert found.finding.remedy.endswith(f"--root {root.parent / 'toor'}")
 
 
 async def test_the_usual_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -155,14 +187,15 @@ async def test_a_plugin_that_is_left_out(bare_settings: Any) -> None:
 
 
 async def test_the_root_is_a_file(bare_settings: Any, tmp_path: Path) -> None:
-    """No check is asked then, and the command mends it."""
+    """No check is asked then, and the command moves it away."""
     root = tmp_path / "it's a root"
     root.touch()
     plugin = observatory_plugin("mine", checks={"one": Fixed})
     (found,) = await examine(bare_settings(root=root), plugins=[plugin])
     assert (found.check, found.finding.problem) == ("observatory", "the root is no directory")
     await trio.run_process(["sh", "-c", found.finding.remedy])
-    assert await examine(bare_settings(root=root)) == ()
+    (found,) = await examine(bare_settings(root=root))
+    assert "the root is not there" in found.finding.problem
 
 
 async def test_the_root_leads_nowhere(bare_settings: Any, tmp_path: Path) -> None:

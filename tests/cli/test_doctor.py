@@ -61,13 +61,16 @@ def drop(install: Install, root: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 
 def test_nothing_is_wrong(run: Any, drop: Any) -> None:
     """The exit code is 0, and standard output stays empty for scripts."""
+    drop()
     result = run("doctor")
     assert (result.code, result.out, result.err) == (0, "", "nothing is wrong\n")
 
 
 def test_nothing_is_made(run: Any, root: Path) -> None:
-    """To look is not to open."""
-    assert run("doctor").code == 0
+    """To look is not to open: a root that is not there is said to be missing."""
+    result = run("doctor")
+    assert result.code == 1
+    assert result.out.startswith(f"found\tobservatory\t{root}\tthe root is not there")
     assert not root.exists()
 
 
