@@ -64,6 +64,12 @@ class Plan:
     """The inbox's level; None for no inbox."""
     astray: float = 0.0
     """Hours by which the clock may be ahead or behind, another time at every look; then what is read goes quickly."""
+    team: bool = False
+    """Whether the recipients are members of a team; it is durable before anything is sent."""
+
+    def agent(self, number: int) -> str:
+        """Return the name of a recipient."""
+        return f"agent-{number}{'@crew' if self.team else ''}"
 
     def settings(self) -> Settings:
         """Return the settings of the Observatory."""
@@ -163,7 +169,7 @@ class Client:
         if repeated is not None:
             await self._send(*repeated)
             return None
-        agent = f"agent-{chance.randrange(self._plan.agents)}"
+        agent = self._plan.agent(chance.randrange(self._plan.agents))
         kind = chance.choice(("send", "send", "send", "read", "acknowledge", "acknowledge"))
         if kind == "read":
             await self._read(agent)
@@ -205,9 +211,23 @@ def end(delay: float) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def make_team(plan: Plan) -> None:
+    """Make the team, or say again who is in it, as the start of its session does; a power cut leaves it as it is."""
+    folder = Path(plan.root, "teams", "crew")
+    folder.mkdir(parents=True, exist_ok=True)
+    members = [{"name": f"agent-{number}", "agentId": plan.agent(number)} for number in range(plan.agents)]
+    (folder / "config.json").write_text(json.dumps({"name": "crew", "members": members}))
+    for path in (folder / "config.json", folder, folder.parent, Path(plan.root), Path(plan.root).parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
 async def live(plan: Plan) -> None:
     """Do all operations that have not begun yet."""
     journal = Journal(plan)
+    if plan.team:
+        make_team(plan)
     clock = StrayClock(plan.astray, random.Random(plan.seed)) if plan.astray else None
     journal.note(plan.name, 0, "open")
     async with open_observatory(plan.settings(), clock=clock) as observatory:

@@ -92,6 +92,17 @@ def test_a_rename() -> None:
     assert same(found, {"a": NEW, "b": OLD}, {"b": NEW})
 
 
+def test_a_lock_around_a_rename() -> None:
+    """The folder may be left with the old file or with the new one, and once it is synced, it is gone."""
+    lock: Sequence[Change] = [Name(TOP, "lock", INBOX), Rename(TOP, "a", TOP, "b", FILE), Remove(TOP, "lock")]
+    before: list[Change] = [Write(FILE, 0, NEW), Name(TOP, "a", FILE), Write(OTHER, 0, OLD), Name(TOP, "b", OTHER)]
+    old, new = {"a": NEW, "b": OLD}, {"b": NEW}
+    found = states(*before, Sync(None, 4), *lock, ordered=True)
+    assert same(found, old, {**old, "lock": None}, {**new, "lock": None}, new)
+    found = states(*before, Sync(None, 4), *lock, Sync(TOP, 8), ordered=False)
+    assert same(found, new)
+
+
 def test_what_is_written_over_is_torn() -> None:
     """Each block of 512 or of 4096 bytes is old or new; what was written twice may be as it was in between."""
     before: list[Change] = [Name(TOP, "a", FILE), Write(FILE, 0, OLD * 2), Sync(None, 2)]

@@ -39,6 +39,10 @@ os.pwrite(os.dup(one), b"!", 9)
 os.link("one", "two", src_dir_fd=folder, dst_dir_fd=folder)
 os.rename("one", "three", src_dir_fd=folder, dst_dir_fd=folder)
 os.replace(f"{top}/a/text", f"{top}/a/b/text")
+os.mkdir("lock", dir_fd=folder)
+os.close(os.open("new", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+os.rename("new", "two", src_dir_fd=folder, dst_dir_fd=folder)
+os.rmdir("lock", dir_fd=folder)
 try:
     unnamed = os.open(".", os.O_WRONLY | os.O_TMPFILE, dir_fd=folder)
 except OSError:
