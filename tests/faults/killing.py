@@ -18,7 +18,7 @@ from observatory import Receipt
 from tests.faults.sender import content_of
 
 SETUPS = ("memory-flushed", "memory-flushed-named", "memory-fsynced-short", "sqlite-flushed", "sqlite-fsynced")
-WITH_TEAMS = (*SETUPS, "sqlite-fsynced-team")
+WITH_TEAMS = (*SETUPS, "memory-flushed-team", "sqlite-fsynced-team")
 AT_ONCE = 2
 
 

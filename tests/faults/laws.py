@@ -151,7 +151,7 @@ def damaged(found: Found) -> Iterator[str]:
 
 
 def misappended(found: Found) -> Iterator[str]:
-    """What is in a team inbox twice or half, or is not there although the receipt says so."""
+    """What is in a team inbox twice or half, or is not there although the receipt says so, or there is a file."""
     contents = set(found.history.contents().values())
     appended: dict[str, Counter[str]] = {}
     for to, raw in found.teams:
@@ -167,6 +167,7 @@ def misappended(found: Found) -> Iterator[str]:
     for (tag, to), receipt in found.history.receipts.items():
         if "@" in to and receipt.state == "written" and receipt.id not in appended.get(to, ()):
             yield tag
+    yield from (f"{to}/{id}" for to, id in found.files if "@" in to and id not in appended.get(to, ()))
 
 
 def reordered(found: Found) -> Iterator[str]:
