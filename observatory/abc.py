@@ -136,8 +136,8 @@ class DeliveryChannel(ABC):
     Laws:
         - `deliver` returns one outcome for each job of the batch, in order, and raises nothing for what can go
           wrong with a single job. An exception counts as a failure of the whole batch.
-        - Jobs of one recipient are carried out in the order given. After a failure that is not permanent, later
-          jobs of that recipient in the batch are not tried and fail with the same error.
+        - Jobs of one recipient are carried out in the order given. After a post that failed and may be tried again,
+          later jobs of that recipient in the batch are not tried and fail with the same error.
         - A post that is delivered again under the same id is there once.
         - Retracting what is not there is `Done`.
         - An outcome never claims more than was done.

@@ -255,3 +255,14 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "write", fail)
+
+
+async def test_something_in_the_place_of_a_file_that_is_taken_back(bench: Any, written: Done) -> None:
+    """A retraction that fails holds up nothing: what comes behind it is carried out."""
+    post = bench.post()
+    gone, kept = [Retraction("agent-42", id) for id in ("0" * 16, "f" * 16)]
+    (bench.inbox / "agent-42" / f"{gone.id}.json").mkdir(parents=True)
+    outcomes = await bench.channel.deliver([gone, post, kept])
+    assert isinstance(outcomes[0], Failed)
+    assert outcomes[1:] == [written, Done("written")]
+    assert_whole(bench, post)

@@ -171,9 +171,10 @@ class SyncedBatch(Batch):
     def _stops(self, to: str, places: Places, error: OSError) -> bool:
         """Note that the first of some jobs has failed, and return whether the recipient's later ones have, too."""
         failed = self._fail_from(places, to, error)
-        if not failed.permanent:
-            self._stopped[to] = failed
-        return not failed.permanent
+        if failed is None:
+            return False
+        self._stopped[to] = failed
+        return True
 
     def _stop(self, to: str, places: Places, failed: Failed) -> None:
         self._fail(places, failed)

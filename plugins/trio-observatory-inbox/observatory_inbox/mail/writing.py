@@ -117,7 +117,7 @@ class Batch:
             close(directory)
 
     def _serve_in_order(self, to: str, places: Places, directory: int) -> None:
-        """Carry out jobs; the first failure that is not permanent fails the later ones, too."""
+        """Carry out jobs; the first post that fails and may be tried again fails the later jobs, too."""
         for done, (place, job) in enumerate(places):
             try:
                 if isinstance(job, Post):
@@ -125,16 +125,17 @@ class Batch:
                 else:
                     self._retract(job, directory)
             except OSError as error:
-                if not self._fail_from(places[done:], to, error).permanent:
+                if self._fail_from(places[done:], to, error):
                     return
 
-    def _fail_from(self, places: Places, to: str, error: OSError) -> Failed:
-        """Fail the first of some jobs, and those behind it too unless the failure is permanent."""
+    def _fail_from(self, places: Places, to: str, error: OSError) -> Failed | None:
+        """Fail the first of some jobs; return its failure when those behind it have failed with it."""
         job = places[0][1]
         path = os.path.join(self._folder, to, name_of(job))
         failed = Failed(f"{path!r}: {error.strerror}", is_hopeless(error))
-        self._fail(places[:1] if failed.permanent else places, failed)
-        return failed
+        alone = failed.permanent or isinstance(job, Retraction)  # nothing waits for a retraction
+        self._fail(places[:1] if alone else places, failed)
+        return None if alone else failed
 
     def _fail(self, places: Places, failed: Failed) -> None:
         for place, _ in places:
