@@ -16,7 +16,7 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.owed import Owed
-from observatory.delivery.parcel import Parcel
+from observatory.delivery.parcel import Parcel, Recall
 from observatory.delivery.recipients import Recipient, Recipients
 from observatory.delivery.reports import Reports
 from observatory.delivery.statistics import LaneStatistics
@@ -203,7 +203,7 @@ class Lane:
         posts: list[Parcel] = []
         while queue and len(batch) + len(posts) + len(due) < size:
             parcel = queue.popleft()
-            if not isinstance(parcel.job, Post):
+            if isinstance(parcel, Recall):
                 batch.append(parcel)
             elif backing_off and parcel.to in backing_off:
                 self._wait_behind(backing_off[parcel.to], parcel)
@@ -231,11 +231,11 @@ class Lane:
             self._reports.begin()
         while self.room < 0 and self._queue:
             parcel = self._queue.popleft()
-            if isinstance(parcel.job, Post):
+            if isinstance(parcel, Recall):
+                self._owe([parcel], "the lane was full")
+            else:
                 self._reports.overflown(parcel)
                 self._unmarked += 1
-            else:
-                self._owe([parcel], "the lane was full")
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []
@@ -257,7 +257,7 @@ class Lane:
         batch, self._in_hand = self._in_hand, []
         due, self._due = self._due, {}
         failed: dict[str, list[Parcel]] = {}
-        owed: dict[str, list[Parcel]] = {}
+        owed: dict[str, list[Recall]] = {}
         errors: dict[str, str] = {}
         reports = self._reports
         for parcel, outcome in zip(batch, outcomes, strict=True):
@@ -267,7 +267,7 @@ class Lane:
                 continue
             failure = reports.failure(outcome)
             errors.setdefault(parcel.to, failure.error)
-            if not isinstance(parcel.job, Post):
+            if isinstance(parcel, Recall):
                 owed.setdefault(parcel.to, []).append(parcel)
             elif failure.permanent:
                 reports.given_up(parcel, failure.error, attempts)
@@ -278,8 +278,8 @@ class Lane:
             self._retry_later(name, parcels, errors[name], now)
         for name in due.keys() - failed.keys():
             self._recipients.settle(name, now)
-        for name, parcels in owed.items():
-            self._owe(parcels, errors[name])
+        for name, recalls in owed.items():
+            self._owe(recalls, errors[name])
         self._owed.settle(owed.keys(), now)
 
     def _retry_later(self, name: str, parcels: list[Parcel], error: str, now: float) -> None:
@@ -294,6 +294,6 @@ class Lane:
         else:
             reports.retrying(parcels[: len(parcels) - len(excess)], error, recipient.attempts)
 
-    def _owe(self, parcels: list[Parcel], error: str) -> None:
-        new = self._owed.add(parcels, trio.current_time())
-        self._reports.owed(parcels, error, new=new)
+    def _owe(self, recalls: list[Recall], error: str) -> None:
+        new = self._owed.add(recalls, trio.current_time())
+        self._reports.owed(recalls, error, new=new)

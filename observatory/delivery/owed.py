@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 
 from observatory.backoff import backoff
-from observatory.delivery.parcel import Parcel, Recall
+from observatory.delivery.parcel import Recall
 from observatory.settings import DeliverySettings
 
 
@@ -18,7 +18,7 @@ class _Recipient:
     __slots__ = ("attempts", "deadline", "parcels")
 
     def __init__(self) -> None:
-        self.parcels: deque[Parcel] = deque()
+        self.parcels: deque[Recall] = deque()
         self.attempts = 1  # that failed since one succeeded
         self.deadline = 0.0
 
@@ -49,7 +49,7 @@ class Owed:
         """Return how many are owed, those that are tried just now left out."""
         return self._count
 
-    def add(self, parcels: Sequence[Parcel], now: float) -> bool:
+    def add(self, parcels: Sequence[Recall], now: float) -> bool:
         """Keep retractions of one recipient; return whether it was owed nothing before.
 
         Args:
@@ -73,9 +73,9 @@ class Owed:
             heapq.heappop(self._clock)
         return self._clock[0][0] if self._clock else float("inf")
 
-    def take_due(self, now: float, limit: int) -> list[Parcel]:
+    def take_due(self, now: float, limit: int) -> list[Recall]:
         """Take up to `limit` that are due: of each recipient the first, or everything once that was carried out."""
-        taken: list[Parcel] = []
+        taken: list[Recall] = []
         while len(taken) < limit and self.next_deadline() <= now:
             _, to = heapq.heappop(self._clock)
             recipient = self._by_name[to]
@@ -108,9 +108,7 @@ class Owed:
 
     def _forget_one(self) -> None:
         oldest = next(to for to, recipient in self._by_name.items() if recipient.parcels)  # a few are being tried
-        forgotten = self._take(oldest)
-        if isinstance(forgotten, Recall):
-            forgotten.abandon()
+        self._take(oldest).abandon()
         self.forgotten += 1
         if not self._by_name[oldest].parcels and oldest not in self._tried:
             del self._by_name[oldest]
@@ -129,6 +127,6 @@ class Owed:
         recipient = self._by_name.get(to)
         return recipient is not None and recipient.deadline == deadline and bool(recipient.parcels)
 
-    def _take(self, to: str) -> Parcel:
+    def _take(self, to: str) -> Recall:
         self._count -= 1
         return self._by_name[to].parcels.popleft()

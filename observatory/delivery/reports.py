@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
@@ -83,7 +83,7 @@ class Reports:
         """Return what is told of those that come while their recipient is backing off."""
         return Delivery(self._name, "queued", error=error)
 
-    def retrying(self, parcels: list[Parcel], error: str, attempts: int) -> None:
+    def retrying(self, parcels: Sequence[Parcel], error: str, attempts: int) -> None:
         """Report that jobs failed and are tried again."""
         delivery = Delivery(self._name, "retrying", attempts, error=error)
         for parcel in parcels:
@@ -114,7 +114,7 @@ class Reports:
         self._dead_letters.add(letter, parcel)
         self.report(parcel, Delivery(self._name, "dead", attempts, error=error))
 
-    def owed(self, parcels: list[Parcel], error: str, *, new: bool) -> None:
+    def owed(self, parcels: Sequence[Parcel], error: str, *, new: bool) -> None:
         """Report that messages of one recipient cannot be taken back yet; the log hears of the first ones."""
         if new:
             _log.warning("%s cannot take back messages of %r yet: %s", self._name, parcels[0].to, error)
