@@ -258,7 +258,7 @@ class Lane:
         due, self._due = self._due, {}
         failed: dict[str, list[Parcel]] = {}
         owed: dict[str, list[Recall]] = {}
-        errors: dict[str, str] = {}
+        errors: dict[tuple[str, bool], str] = {}  # by recipient, and whether it is a retraction's
         reports = self._reports
         for parcel, outcome in zip(batch, outcomes, strict=True):
             attempts = due.get(parcel.to, 0) + 1 if due else 1
@@ -266,7 +266,7 @@ class Lane:
                 reports.done(parcel, outcome, attempts)
                 continue
             failure = reports.failure(outcome)
-            errors.setdefault(parcel.to, failure.error)
+            errors.setdefault((parcel.to, isinstance(parcel, Recall)), failure.error)
             if isinstance(parcel, Recall):
                 owed.setdefault(parcel.to, []).append(parcel)
             elif failure.permanent:
@@ -275,11 +275,11 @@ class Lane:
                 failed.setdefault(parcel.to, []).append(parcel)
         now = trio.current_time()
         for name, parcels in failed.items():
-            self._retry_later(name, parcels, errors[name], now)
+            self._retry_later(name, parcels, errors[name, False], now)
         for name in due.keys() - failed.keys():
             self._recipients.settle(name, now)
         for name, recalls in owed.items():
-            self._owe(recalls, errors[name])
+            self._owe(recalls, errors[name, True])
         self._owed.settle(owed.keys(), now)
 
     def _retry_later(self, name: str, parcels: list[Parcel], error: str, now: float) -> None:

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from observatory import Failed, Job, LaneStatistics, Message, Observatory, Outcome, Retraction
-from observatory.testing import FailingChannel, StuckChannel
+from observatory.testing import FailingChannel, RecordingChannel, StuckChannel
 
 
 class StubbornChannel(FailingChannel):
@@ -236,3 +236,31 @@ async def test_bounded_and_then_reachable(open_with: Any, autojump_clock: MockCl
         await trio.sleep(60)
         assert lane_of(observatory).owed == 0
         assert channel.delivered == messages[:2]
+
+
+async def test_each_with_its_own_reason(open_with: Any, autojump_clock: MockClock) -> None:
+    """A post that fails together with a retraction says why it has failed itself."""
+
+    class Particular(RecordingChannel):
+        broken = False
+        gate = trio.Event()
+
+        async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+            if not self.broken:
+                return await super().deliver(batch)
+            await self.gate.wait()
+            return [Failed(type(job).__name__) for job in batch]
+
+    channel = Particular()
+    async with open_with({"c": channel}, drain=0.0) as observatory:
+        first = (await observatory.mailbox.send_message("a", "x", "1")).message
+        await wait_all_tasks_blocked()
+        channel.broken = True
+        await observatory.mailbox.send_message("b", "x", "keeps the lane busy")
+        await wait_all_tasks_blocked()
+        second = (await observatory.mailbox.send_message("a", "x", "2")).message
+        await observatory.mailbox.mark_read("a", first.id)
+        channel.gate.set()
+        await wait_all_tasks_blocked()
+        (record,) = observatory.deliveries(second.id)
+        assert record.delivery.error == "Post"
