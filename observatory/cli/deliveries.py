@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 from cyclopts import CycloptsError, Parameter
 
-from observatory import Observatory, Settings, to_wire
+from observatory import DeadLetter, Observatory, Settings, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
@@ -49,7 +49,7 @@ async def deliveries(id: str, /, *, options: ListingOptions = ListingOptions()) 
 
 
 async def dead_letters(
-    *,
+    *ids: str,
     redeliver: Annotated[bool, Parameter(negative="")] = False,
     options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen
 ) -> int:
@@ -59,21 +59,25 @@ async def dead_letters(
     live in the memory of the process that gave up, and a running one cannot be asked from here yet.
 
     Args:
+        ids: Of which messages; without any, all.
         redeliver: Try them again.
         options: Where from.
     """
     problem = f"dead letters cannot be {'redelivered' if redeliver else 'listed'}"
     async with _opened_on_storage(options.settings(), problem) as observatory:
-        count = await observatory.redeliver() if redeliver else 0
-        letters = observatory.dead_letters()
+        letters = _of(observatory, ids)
+        count = await observatory.redeliver(ids or None) if redeliver else 0
+    unknown = [id for id in ids if id not in {letter.message.id for letter in letters}]
+    for id in unknown:
+        complain(f"there is no dead letter of a message {id!r}")
     if redeliver:
-        letters = observatory.dead_letters()  # what has failed again while it was drained
+        letters = _of(observatory, ids)  # what has failed again while it was drained
         note(f"{counted(count, 'dead letter')} tried again, {len(letters):,} left")
-        return FAILED if letters else OK
+        return FAILED if letters or unknown else OK
     if options.json:
         for letter in letters:
             print_json(to_wire(letter))
-        return OK
+        return FAILED if unknown else OK
     rows = [
         (
             letter.message.id,
@@ -88,7 +92,11 @@ async def dead_letters(
     if rows:
         print_table(("Message", "To", "Channel", "Attempts", "Given up", "Why"), rows, numbers=("Attempts",))
     note(counted(len(letters), "dead letter"))
-    return OK
+    return FAILED if unknown else OK
+
+
+def _of(observatory: Observatory, ids: Collection[str]) -> list[DeadLetter]:
+    return [letter for letter in observatory.dead_letters() if not ids or letter.message.id in ids]
 
 
 @asynccontextmanager

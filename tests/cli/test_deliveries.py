@@ -104,3 +104,22 @@ def test_what_still_stands_in_the_way(run: Any, letter: str) -> None:
     """What has failed again is counted, and the exit code is 1."""
     result = run("dead-letters", "--redeliver")
     assert (result.code, result.err.splitlines()[-1]) == (1, "1 dead letter tried again, 1 left")
+
+
+def test_some_dead_letters(run: Any, letter: str, root: Path) -> None:
+    """Those of the messages that are named, and no others, are listed and tried again."""
+    other = run("send", "bad", "other", "--from", "x").out.strip()
+    assert run("dead-letters", other).out.startswith(f"{other}\t")
+    assert run("dead-letters", other).err == "1 dead letter\n"
+    (root / "inbox" / "bad").unlink()
+    assert "1 dead letter tried again, 0 left" in run("dead-letters", "--redeliver", other).err
+    assert [path.stem for path in (root / "inbox" / "bad").iterdir()] == [other]
+    assert run("dead-letters").out.startswith(f"{letter}\t")
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--redeliver"]])
+def test_an_unknown_dead_letter(run: Any, letter: str, more: list[str]) -> None:
+    """It says so, and the exit code is 1."""
+    result = run("dead-letters", "0123456789abcdef", *more)
+    assert (result.code, result.out) == (1, "")
+    assert "there is no dead letter of a message '0123456789abcdef'" in result.err
