@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -103,7 +103,10 @@ class Journal:
 
     def __init__(self, plan: Plan) -> None:
         self._descriptor = os.open(plan.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        lines = [json.loads(line) for line in Path(plan.log).read_bytes().splitlines() if line.endswith(b"]")]
+        before = Path(plan.log).read_bytes()
+        if not before.endswith(b"\n"):
+            os.write(self._descriptor, b"\n")  # a kill came in the middle of a line
+        lines = whole_lines(before.splitlines())
         self._table = f"{plan.name}:{sum(line[4] == 'open' for line in lines)}"
         begun = [line for line in lines if line[4] in ("send", "read", "acknowledge")]
         self.begun: dict[str, list[Any]] = {line[2]: line for line in begun}
@@ -113,6 +116,15 @@ class Journal:
         """Note something of an operation."""
         line = [time.monotonic_ns(), self._table, client, number, *words]
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+
+
+def whole_lines(lines: Iterable[bytes]) -> list[list[Any]]:
+    """Return what was noted in the lines of a log; what a kill has cut off is left out."""
+    whole: list[list[Any]] = []
+    for line in lines:
+        with suppress(json.JSONDecodeError):
+            whole.append(json.loads(line))
+    return whole
 
 
 def content_of(label: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import attrs
+
+from .client import whole_lines
 
 Found: TypeAlias = Sequence[tuple[str, str]]
 """Id and label of unread messages, in the order of a mailbox."""
@@ -117,7 +118,7 @@ def read_history(
         lasting: whether there is storage that lasts.
         until: when it happened; what ended later may not have ended at all.
     """
-    noted = sorted(json.loads(line) for line in lines if line.endswith(b"]"))
+    noted = sorted(whole_lines(lines))
     ends = {_operation(line): line for line in noted if line[4] in _ENDS and line[0] < until}
     kinds: dict[str, list[Any]] = {kind: [] for kind in _BEGINNINGS}
     for line in noted:

@@ -209,6 +209,12 @@ def test_reading_a_log_of_a_power_cut() -> None:
     assert history.cut_short == 1
 
 
+def test_reading_a_log_that_was_cut_off() -> None:
+    """A line that a kill has cut off counts for nothing, wherever it was cut."""
+    torn = [line[:end] for line in LINES for end in range(len(line))]
+    assert read_lines([*LINES, *torn]) == read_lines(LINES)
+
+
 def test_labels() -> None:
     """A content that is not whole is its own label."""
     assert content_of("one:1:3") == "one:1:3:xxx"
