@@ -69,9 +69,6 @@ class Leaving:
         """Tell whether a message is being taken back."""
         return (to, id) in self._held
 
-    def _may_be_held(self, to: str, id: str) -> bool:
-        return (to, id) in self._held or (to, id) in self._doubtful
-
     def load(self, to: str, id: str) -> None:
         """Note what storage knows, or what has left the mailbox without its being told."""
         self._told.add((to, id))
@@ -116,3 +113,6 @@ class Leaving:
             if isinstance(entry, Forgotten):
                 for message in entry.retractions:
                     self._over.pop(message, None)
+
+    def _may_be_held(self, to: str, id: str) -> bool:
+        return (to, id) in self._held or (to, id) in self._doubtful
