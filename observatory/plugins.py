@@ -234,7 +234,7 @@ class Plugins:
                 collected.append((kind, self._call(name, hook, kind, settings)))
         except ObservatoryError:
             raise
-        except Exception as error:  # the same edge: a hook of the plugin failed while it was loaded
+        except (Exception, SystemExit) as error:  # the same edge: a hook of the plugin failed while it was loaded
             reason = f"failed while registering: {one_line(error)}"
             if name in self._settings.plugins:
                 raise PluginError(name, f"{reason}; the settings name it, so it is needed") from error

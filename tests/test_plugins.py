@@ -42,7 +42,7 @@ class HalfWay:
 
     name = "half-way"
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self._error = error
 
     @hookimpl
@@ -194,6 +194,12 @@ async def test_a_hook_that_raises_half_way(inspect: Inspect, caplog: pytest.LogC
     assert not observatory.health().healthy
     assert list(observatory.statistics().lanes) == []
     assert f"plugin half-way is left out: it {broken.reason}" in caplog.messages
+
+
+async def test_a_hook_that_ends_the_process(inspect: Inspect) -> None:
+    """It does not: its plugin is left out like any other that fails."""
+    observatory = await inspect(HalfWay(SystemExit(3)))
+    assert observatory.health().broken_plugins == {"half-way": "failed while registering: SystemExit: 3"}
 
 
 async def test_a_policy_of_a_broken_plugin_is_not_asked(bare_settings: Any) -> None:

@@ -29,7 +29,8 @@ def ending(command: Callable[[], int]) -> int:
     """
     code = max(_code_from(command), _code_from(_flush))
     try:
-        print(end="", file=sys.stderr, flush=True)
+        if sys.stderr is not None:
+            sys.stderr.flush()
     except OSError:  # nobody reads it; not before the end, for a disk that is full may have room again
         _discard(sys.stderr)
     return code

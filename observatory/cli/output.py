@@ -148,6 +148,8 @@ def note(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print one line on standard error that says what went wrong."""
+    if sys.stderr is None:
+        return  # whoever has started us has closed it, and `print` would take standard output
     with suppress(OSError):  # nobody reads it
         print(f"observatory: {harmless(' '.join(text.split()))}", file=sys.stderr)
 

@@ -103,7 +103,8 @@ def trouble_with(receipt: Receipt) -> str | None:
     id, to = receipt.message.id, receipt.message.to
     why = f"it is {delivery.state}: {delivery.error}"
     if is_lost(receipt):
-        return f"the message to {to} is lost: {why}; storage 'memory' keeps nothing, so mend that and send it again"
+        again = "so mend that and send it again, unless it has arrived all the same"
+        return f"the message to {to} is lost: {why}; storage 'memory' keeps nothing, {again}"
     if delivery.state == "dead":
         retry = "`observatory dead-letters --redeliver` tries again"
         return f"message {id} is not in the inbox of {to}: {why}; once that is mended, {retry}"

@@ -36,8 +36,11 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
                 await stopping.wait()
                 note("stopping; Ctrl-C again ends at once")
             nursery.cancel_scope.cancel()
+    if running is None:
+        complain("ended before it was ready")
+        return FAILED
     # A second signal may have come from a wrapper that passes the first one on: it need not have cut anything short.
-    if running is not None and running.undelivered:
+    if running.undelivered:
         complain("ended before everything was delivered")
         return FAILED
     return OK

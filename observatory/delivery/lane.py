@@ -111,10 +111,15 @@ class Lane:
         return chain(self._in_hand, self._queue, self._recipients.parcels())
 
     def offer(self, parcels: Sequence[Parcel]) -> None:
-        """Take parcels; never waits. One that is not required drops its oldest when full."""
-        self._queue.extend(parcels)
-        if not self.required:
-            self._drop_overflow()
+        """Take parcels; never waits. One that is not required drops its oldest posts when full."""
+        if self.required or len(parcels) <= self.room:
+            self._queue.extend(parcels)
+        else:
+            self._reports.begin()
+            for parcel in parcels:
+                (self._drop if isinstance(parcel, Recall) else self._queue.append)(parcel)  # no post goes for a recall
+            while self.room < 0 and self._queue:
+                self._drop(self._queue.popleft())
         self._work.set()
 
     async def wait_for_room(self, count: int) -> None:
@@ -226,16 +231,12 @@ class Lane:
         else:
             self._reports.given_up(parcel, _TOO_MANY.format(recipient.queued.error or ""), 0)
 
-    def _drop_overflow(self) -> None:
-        if self.room < 0:
-            self._reports.begin()
-        while self.room < 0 and self._queue:
-            parcel = self._queue.popleft()
-            if isinstance(parcel, Recall):
-                self._owe([parcel], "the lane was full")
-            else:
-                self._reports.overflown(parcel)
-                self._unmarked += 1
+    def _drop(self, parcel: Parcel) -> None:
+        if isinstance(parcel, Recall):
+            self._owe([parcel], "the lane was full")
+        else:
+            self._reports.overflown(parcel)
+            self._unmarked += 1
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []

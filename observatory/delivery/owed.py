@@ -108,7 +108,7 @@ class Owed:
 
     def _forget_one(self) -> None:
         oldest = next(to for to, recipient in self._by_name.items() if recipient.parcels)  # a few are being tried
-        self._take(oldest).abandon()
+        self._take(oldest)
         self.forgotten += 1
         if not self._by_name[oldest].parcels and oldest not in self._tried:
             del self._by_name[oldest]

@@ -30,9 +30,6 @@ class Holding(Waiter, Protocol):
     def taken_back(self, to: str, id: str) -> None:
         """Called when no delivery channel holds the message any longer."""
 
-    def abandoned(self, to: str, id: str) -> None:
-        """Called when it was given up to take the message back."""
-
 
 class Parcel:
     """A post or a retraction, shared by all lanes.
@@ -114,7 +111,3 @@ class Recall(Parcel):
             self._holders -= {delivery.channel}
             if not self._holders:
                 self._holding.taken_back(self.to, self.id)
-
-    def abandon(self) -> None:
-        """Give up."""
-        self._holding.abandoned(self.to, self.id)

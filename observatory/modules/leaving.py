@@ -9,6 +9,9 @@ from observatory.delivery.parcel import Parcel, Waiter
 from observatory.entries import Entry, Expired, Forgotten, Retracting
 from observatory.modules.box import Entry as TableEntry
 
+_MAX_HELD = 200_000
+"""Messages that are remembered as held, some 30 MB; beyond, the oldest may come back at the next start."""
+
 
 class Leaving:
     """What the required lanes have not taken back yet, and who waits for that; and what may still be held somewhere.
@@ -23,7 +26,7 @@ class Leaving:
     def __init__(self, *, stored: bool) -> None:
         self._stored = stored
         self._waiting: dict[tuple[str, str], list[Waiter]] = {}  # by recipient and id
-        self._held: set[tuple[str, str]] = set()  # recipient and id of what may be held
+        self._held: dict[tuple[str, str], None] = {}  # recipient and id of what may be held
         self._doubtful: set[tuple[str, str]] = set()  # read ones of an earlier process, of which nobody knows
         self._doubted: list[tuple[str, str]] = []  # of those, what is leaving the mailbox
         self._told: set[tuple[str, str]] = set()  # of that, and of what was held, what storage may know
@@ -86,17 +89,14 @@ class Leaving:
             waiter.settled(parcel)
 
     def held(self, to: str, id: str) -> None:
-        """Note that a message begins to be taken back."""
-        self._held.add((to, id))
-
-    def abandoned(self, to: str, id: str) -> None:
-        """Note that a message is taken back no more in this life; what storage was told, the next one takes up."""
-        self._held.discard((to, id))
-        self._told.discard((to, id))
+        """Note that a message begins to be taken back; what a lane has given up is remembered, too, up to a bound."""
+        self._held[to, id] = None
+        if len(self._held) > _MAX_HELD:
+            del self._held[next(iter(self._held))]
 
     def taken_back(self, to: str, id: str) -> None:
         """Note that nobody holds a message any longer."""
-        self._held.discard((to, id))
+        self._held.pop((to, id), None)
         self._doubtful.discard((to, id))
         if (to, id) in self._told:
             self._told.discard((to, id))

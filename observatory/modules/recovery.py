@@ -63,6 +63,7 @@ class Recovery:
         self._left_behind: set[tuple[str, str]] = set()
         self._records: list[DeliveryRecord] = []
         self._letters: list[DeadLetter] = []
+        self._read: list[tuple[str, str]] = []
         self._retracting: list[tuple[str, str]] = []  # recipient and id of what has left the mailbox
 
     @property
@@ -96,6 +97,9 @@ class Recovery:
         if self._dispatcher.recovering:
             self._dispatcher.restore(self._missing(agents))
         self._retract_what_left(agents)
+        for to, id in self._read:
+            if agents is not None and to not in agents:  # nobody has looked for its file
+                self._table.leaving.doubt(to, id)
         self._found.clear()
         if self.left_behind:
             _log.warning("%d messages found at recovery were left where they are", self.left_behind)
@@ -156,8 +160,9 @@ class Recovery:
         if size is not None:
             self._table.add(message, stored.sequence, size, stored.expires_at, self._now)
             if message.read:
-                self._table.leaving.doubt(message.to, message.id)
+                self._read.append((message.to, message.id))
         elif message.read:
+            self._left_behind.discard((message.to, message.id))
             self._has_left(message.to, message.id)
         else:
             self._table.beyond.add((message.to, message.id))
@@ -167,9 +172,9 @@ class Recovery:
         retracted: list[tuple[str, str]] = []
         for message in batch:
             key = message.to, message.id
+            self._found.add(key)
             if key in self._table.beyond or self._table.leaving.holds(*key):
                 continue  # storage knows it already, or it is taken back when all are found
-            self._found.add((message.to, message.id))
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
             if known is None and self._dispatcher.dead_letters.holds(EXPIRED, message.id):

@@ -14,6 +14,9 @@ from observatory.modules.keys import Keys
 from observatory.modules.leaving import Leaving
 from observatory.settings import MailboxSettings
 
+_MOST_ASIDE = 100
+"""Messages from clocks that were ahead that a cleanup passes over, in each mailbox."""
+
 
 class Table:
     """All mailboxes.
@@ -202,9 +205,18 @@ class Table:
         for to, box in self.mailboxes.items():
             if not limit:
                 break
-            while limit and box.read and box.read[0][1].since.timestamp() < horizon:
-                taken.setdefault(to, []).append(self._count_out(box))
-                limit -= 1
+            aside: list[tuple[int, Entry]] = []
+            while limit and box.read:
+                entry = box.read[0][1]
+                if entry.since.timestamp() < horizon:
+                    taken.setdefault(to, []).append(self._count_out(box))
+                    limit -= 1
+                elif entry.accepted is not None and len(aside) < _MOST_ASIDE:
+                    aside.append(heapq.heappop(box.read))  # it is older than it says, and holds up nobody
+                else:
+                    break
+            for each in aside:
+                heapq.heappush(box.read, each)
         return taken
 
     def put_back(self, to: str, entries: list[Entry]) -> None:

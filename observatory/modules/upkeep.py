@@ -55,7 +55,7 @@ class Record(Request[bool]):
     """Tell storage what has become of deliveries; answered with whether there may be more."""
 
     rank: ClassVar[int] = 5
-    __slots__ = ("_dispatcher", "_entries", "_limit")
+    __slots__ = ("_dispatcher", "_entries", "_limit", "_more")
 
     def __init__(self, dispatcher: Dispatcher, limit: int) -> None:
         super().__init__()
@@ -67,7 +67,9 @@ class Record(Request[bool]):
         return 0
 
     def plan(self, table: Table) -> Sequence[Entry]:
-        self._entries = [*self._dispatcher.untold(self._limit), *table.leaving.untold(self._limit)]
+        over = table.leaving.untold(self._limit)
+        self._more = sum(len(entry.retractions) for entry in over) >= self._limit
+        self._entries = [*self._dispatcher.untold(self._limit), *over]
         if not self._entries:
             self.answer(False)
         return self._entries
@@ -78,7 +80,7 @@ class Record(Request[bool]):
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         self._dispatcher.told(self._entries)
         office.table.leaving.told(self._entries)
-        self.answer(len(self._entries) >= self._limit or bool(office.table.leaving.untold(1)))
+        self.answer(self._more or len(self._entries) >= self._limit)
         return []
 
 

@@ -151,3 +151,11 @@ def test_ctrl_c_is_no_traceback() -> None:
             raise KeyboardInterrupt
 
     assert ending(lambda: trio.run(interrupted)) == 130
+
+
+def test_a_closed_standard_error_leaves_standard_output_alone(root: Path) -> None:
+    """As in `observatory ack … 2>&-`: an error does not go where ids are read."""
+    code = "import os, sys; os.close(2); os.execv(sys.executable, [sys.executable, '-m', 'observatory', *sys.argv[1:]])"
+    arguments = ["ack", "bob", "0" * 16, "--root", str(root)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")

@@ -192,3 +192,29 @@ def test_what_the_log_channel_writes_is_shown(
     _, err = process.communicate()
     assert process.returncode == 0
     assert "observatory: info: event='message' to='bob' from_='sender'" in err
+
+
+NEVER_READY = """
+import trio
+from observatory import Service, hookimpl
+
+class NeverReady(Service):
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        print("starting", flush=True)
+        await trio.sleep_forever()
+
+@hookimpl
+def observatory_register_services(registrar):
+    registrar.register("never", lambda context: NeverReady())
+"""
+
+
+def test_an_end_before_it_was_ready(start: Start, install: Callable[[str, str], None]) -> None:
+    """Two signals while it starts end it, and it says that it was not ready."""
+    install("never", NEVER_READY)
+    process = start("serve", **PIPES)
+    assert ready(process) == "starting\n"
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (1, "observatory: ended before it was ready\n")

@@ -20,7 +20,7 @@ from observatory import (
     Observatory,
     StorageError,
 )
-from observatory.testing import FailingStorage, RecordingChannel
+from observatory.testing import DurableStorage, FailingStorage, RecordingChannel
 from observatory.testing.samples import messages
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
@@ -187,3 +187,16 @@ async def test_a_clock_that_is_ahead(open_here: Open, fill: Fill, autojump_clock
         assert [message.timestamp.year for message in sent[-3:]] == [9998, sent[-2].timestamp.year, 9999]
         await trio.sleep(57)
         assert obs.mailbox.get_messages("a") == sent[:1]
+
+
+async def test_a_clock_that_is_ahead_and_restarts(open_here: Open, fill: Fill, autojump_clock: MockClock) -> None:
+    """What an Observatory that restarts often believes to be young holds up nobody either."""
+    storage, mailbox = DurableStorage(), {"cleanup_age": 3, "cleanup_interval": 1}
+    for life in range(4):
+        async with open_here(storage=storage, channels={} if life else {"c": Ahead()}, mailbox=mailbox) as obs:
+            if not life:
+                await fill(obs, "a")
+                await obs.mailbox.mark_read("a", *(message.id for message in obs.mailbox.get_messages("a")))
+            await trio.sleep(1.5)
+            left = {message.timestamp.year for message in obs.mailbox.get_messages("a")}
+    assert left == {9998, 9999}

@@ -15,6 +15,7 @@ from observatory import (
     Entry,
     Observatory,
     OutcomeUnknownError,
+    Retracting,
     StorageBackend,
 )
 from observatory.testing import DurableStorage
@@ -79,6 +80,7 @@ async def test_a_read_message_without_room(open_here: Open, folder: Any) -> None
     for _ in range(2):
         async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
             assert obs.mailbox.get_messages("a") == [first]
+            assert obs.statistics().mailbox.left_behind == 0
             await wait_all_tasks_blocked()
             assert folder.delivered == [first]
 
@@ -97,6 +99,19 @@ async def test_what_storage_holds_is_adopted_by_no_start(open_here: Open, folder
         assert obs.mailbox.get_messages("a") == []
     async with open_here(storage=storage, channels={"c": folder}) as obs:
         assert obs.mailbox.get_messages("a") == [message]
+
+
+class Listening(DurableStorage):
+    """Keeps every entry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Entry] = []
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Keep the batch and commit it."""
+        self.log.extend(batch)
+        return await super().append(batch)
 
 
 class BreaksOnce(DurableStorage):
@@ -170,7 +185,7 @@ async def test_thousands(open_here: Open, retracting: Leaving, folder: Any, auto
         async with trio.open_nursery() as nursery:
             for number in range(2_500):
                 nursery.start_soon(obs.mailbox.send_message, "a", "x", str(number))
-        await wait_all_tasks_blocked()
+        await trio.sleep(5)
         await obs.mailbox.clear_messages("a")
         assert len(await retracting(storage)) == 2_500
         await trio.sleep(1.1)
@@ -196,3 +211,69 @@ async def test_beyond_what_may_be_owed(
         await trio.sleep(2)
         assert folder.delivered == []
         assert await retracting(storage) == []
+
+
+async def test_what_was_given_up_and_leaves_later(
+    open_here: Open, retracting: Leaving, folder: Any, autojump_clock: MockClock
+) -> None:
+    """An acknowledged message that its lane has given up to take back does not come back after it was cleaned up."""
+    storage = DurableStorage()
+    options: Any = {"delivery": {"dead_letters": 1}, "mailbox": {"cleanup_age": 0.5, "cleanup_interval": 10}}
+    async with open_here(storage=storage, channels={"c": folder}, **options) as obs:
+        sent = [await send(obs) for _ in range(3)]
+        folder.stubborn = True
+        await obs.mailbox.mark_read("a", *(message.id for message in sent))
+        await trio.sleep(11)
+        assert obs.statistics().lanes["c"].forgotten == 2
+        assert obs.mailbox.get_messages("a") == []
+        await folder.adopt(sent)
+        assert obs.mailbox.get_messages("a") == []
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        assert obs.mailbox.get_messages("a") == []
+        folder.stubborn = False
+
+
+async def test_no_post_goes_for_what_is_taken_back(open_here: Open, folder: Any, autojump_clock: MockClock) -> None:
+    """A lane that is not required, and full, drops no new post for files of what an earlier process has left."""
+    storage = DurableStorage()
+    old: Any = {"cleanup_age": 5, "cleanup_interval": 10}
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=old) as obs:
+        for _ in range(60):
+            message = await send(obs)
+            await obs.mailbox.mark_read("a", message.id)
+    options: Any = {"delivery": {"lane_capacity": 40}, "mailbox": old, "recover": ()}
+    async with open_here(storage=storage, channels={"c": folder}, **options) as obs:
+        folder.stuck = True
+        for _ in range(10):
+            await send(obs, "b")
+        await trio.sleep(10.5)
+        assert obs.mailbox.get_messages("a") == []
+        lane = obs.statistics().lanes["c"]
+        assert (lane.dropped, lane.queued, lane.owed) == (0, 10, 60)
+
+
+async def test_after_a_whole_look_nothing_is_doubted(open_here: Open, folder: Any, autojump_clock: MockClock) -> None:
+    """Read messages of an earlier process whose files were looked for leave without a word to anybody."""
+    storage = Listening()
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
+        message = await send(obs)
+        await obs.mailbox.mark_read("a", message.id)
+        await obs.mailbox.record()
+    async with open_here(storage=storage, channels={"c": folder}, mailbox=LIMITS) as obs:
+        await clean_up(obs)
+        assert obs.mailbox.get_messages("a") == []
+    assert not [entry for entry in storage.log if isinstance(entry, Retracting)]
+
+
+async def test_a_stale_word_of_storage(open_here: Open, folder: Any) -> None:
+    """An unread message that storage believes, from before, to be taken back stays, and is not posted again."""
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        message = await send(obs)
+    await storage.append([Retracting("a", message.id)])
+    folder.batches.clear()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        await wait_all_tasks_blocked()
+        assert obs.mailbox.get_messages("a") == [message]
+        assert folder.delivered == [message]
+    assert folder.jobs == []
