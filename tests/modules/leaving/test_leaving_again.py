@@ -33,6 +33,16 @@ async def send(obs: Observatory, obs_to: str = "a", content: str = "hello") -> A
     return message
 
 
+async def clear_what_is_written_again(obs: Observatory, folder: Any) -> Any:
+    """Clear a mailbox, and let another process write its message once more; return that."""
+    message = await send(obs)
+    await obs.mailbox.clear_messages("a")
+    await wait_all_tasks_blocked()
+    folder.delivered.append(message)
+    await folder.adopt([message])
+    return message
+
+
 async def evict(obs: Observatory) -> None:
     """Let a read message go for another one."""
     await send(obs, content="second")
@@ -131,11 +141,7 @@ async def test_written_again_by_its_sender(open_here: Open, folder: Any, autojum
     """What was cleared, taken back, and written again is an unread message: no restart takes its file."""
     storage = BreaksOnce()
     async with open_here(storage=storage, channels={"c": folder}) as obs:
-        message = await send(obs)
-        await obs.mailbox.clear_messages("a")
-        await wait_all_tasks_blocked()
-        folder.delivered.append(message)
-        await folder.adopt([message])
+        message = await clear_what_is_written_again(obs, folder)
         storage.breaks = True
         with suppress(OutcomeUnknownError):
             await send(obs, "b")
@@ -148,11 +154,7 @@ async def test_cleared_again(open_here: Open, folder: Any, autojump_clock: MockC
     """A message that leaves twice within a second is remembered as long as its second file is there."""
     storage = DurableStorage()
     async with open_here(storage=storage, channels={"c": folder}) as obs:
-        message = await send(obs)
-        await obs.mailbox.clear_messages("a")
-        await wait_all_tasks_blocked()
-        folder.delivered.append(message)
-        await folder.adopt([message])
+        await clear_what_is_written_again(obs, folder)
         folder.stubborn = True
         await obs.mailbox.clear_messages("a")
         await trio.sleep(2)
