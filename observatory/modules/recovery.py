@@ -63,7 +63,7 @@ class Recovery:
         self._left_behind: set[tuple[str, str]] = set()
         self._records: list[DeliveryRecord] = []
         self._letters: list[DeadLetter] = []
-        self._read: list[tuple[str, str]] = []
+        self._read: list[Message] = []
         self._retracting: list[tuple[str, str]] = []  # recipient and id of what has left the mailbox
 
     @property
@@ -97,9 +97,9 @@ class Recovery:
         if self._dispatcher.recovering:
             self._dispatcher.restore(self._missing(agents))
         self._retract_what_left(agents)
-        for to, id in self._read:
-            if agents is not None and to not in agents:  # nobody has looked for its file
-                self._table.leaving.doubt(to, id)
+        for message in self._read:
+            if agents is not None and message.to not in agents:  # nobody has looked for its file
+                self._table.leaving.doubt(message.to, message.id)
         self._found.clear()
         if self.left_behind:
             _log.warning("%d messages found at recovery were left where they are", self.left_behind)
@@ -160,7 +160,7 @@ class Recovery:
         if size is not None:
             self._table.add(message, stored.sequence, size, stored.expires_at, self._now)
             if message.read:
-                self._read.append((message.to, message.id))
+                self._read.append(message)
         elif message.read:
             self._left_behind.discard((message.to, message.id))
             self._has_left(message.to, message.id)
@@ -178,11 +178,11 @@ class Recovery:
             mailbox = self._table.mailboxes.get(message.to)
             known = mailbox.by_id.get(message.id) if mailbox else None
             if known is None and self._dispatcher.dead_letters.holds(EXPIRED, message.id):
-                retracted.append((message.to, message.id))
+                retracted.append(key)
             elif known is None:
                 self._consider(message, found)
             elif not known.live:
-                retracted.append((message.to, message.id))
+                retracted.append(key)
         await self._commit(found)
         self._retract(retracted)
 
