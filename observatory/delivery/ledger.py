@@ -38,19 +38,15 @@ class Ledger:
     def note(self, id: str, delivery: Delivery, now: datetime) -> None:
         """Keep the latest report on a message."""
         known = self._young.get(id) or self._old.get(id)
-        line = (delivery, known[1], now) if known else self._first_line(delivery, now)
-        self._young[id] = line
-        if self._stored:
-            self._changed[id] = None
-        if len(self._young) > self._half:
-            self._turn()
+        self._keep(id, (delivery, known[1], now) if known else self._first_line(delivery, now))
 
     def found(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
         """Note a delivery of messages of which nothing better is known: it was carried out, and a crash came then."""
+        line = delivery, now, now
         for id in ids:
             known = self._young.get(id) or self._old.get(id)
             if known is None:
-                self.note(id, delivery, now)
+                self._keep(id, line)
             elif known[0].state in ("queued", "retrying"):
                 self.note(id, attrs.evolve(delivery, attempts=known[0].attempts), now)
 
@@ -77,6 +73,13 @@ class Ledger:
                 self._changed.pop(record.id, None)
         for id in forgotten:
             self._forgotten.pop(id, None)
+
+    def _keep(self, id: str, line: _Line) -> None:
+        self._young[id] = line
+        if self._stored:
+            self._changed[id] = None
+        if len(self._young) > self._half:
+            self._turn()
 
     def _first_line(self, delivery: Delivery, now: datetime) -> _Line:
         latest = self._latest
