@@ -195,3 +195,20 @@ async def test_a_cap_that_is_lower_now(open_here: Open, folder: Any) -> None:
         assert obs.mailbox.get_messages("a") == [sent[1]]
         await wait_all_tasks_blocked()
         assert folder.delivered == [sent[1]]
+
+
+async def test_more_than_is_remembered(open_here: Open, folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is being taken back so many are remembered; what storage was told of stays away beyond that, too."""
+    monkeypatch.setattr("observatory.modules.leaving._MAX_HELD", 3)
+    storage = DurableStorage()
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        sent = [(await obs.mailbox.send_message("a", "x", "hello")).message for _ in range(5)]
+        await wait_all_tasks_blocked()
+        folder.stubborn = True
+        await obs.mailbox.clear_messages("a")
+        await wait_all_tasks_blocked()
+        await folder.adopt(sent)
+        assert obs.mailbox.get_messages("a") == []
+    async with open_here(storage=storage, channels={"c": folder}) as obs:
+        assert obs.mailbox.get_messages("a") == []
+        folder.stubborn = False
