@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,6 @@ from observatory.delivery.dead_letters import EXPIRED, reopened
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import (
-    Entry as LogEntry,
     Retracting,
     Stored,
     StoredKey,
@@ -59,7 +59,7 @@ class Recovery:
         self._table = table
         self._storage = storage
         self._dispatcher = dispatcher
-        self._found: set[tuple[str, str]] = set()  # recipient and id of what delivery channels hold
+        self._found: defaultdict[str, set[str]] = defaultdict(set)  # what delivery channels hold, by recipient
         self._left_behind: set[tuple[str, str]] = set()
         self._records: list[DeliveryRecord] = []
         self._letters: list[DeadLetter] = []
@@ -108,8 +108,10 @@ class Recovery:
         """Return what is unread and no delivery channel holds."""
         return [
             Parcel(Post(entry.message, entry.sequence), {}, wanted=entry)
-            for key, entry in self._table.unread().items()
-            if key not in self._found and (agents is None or key[0] in agents)
+            for to, box in self._table.mailboxes.items()
+            if agents is None or to in agents
+            for id, entry in box.by_id.items()
+            if entry.live and id not in self._found[to]
         ]
 
     def catch_up(self, earlier: Table, office: Office) -> None:
@@ -168,35 +170,34 @@ class Recovery:
             self._table.beyond.add((message.to, message.id))
 
     async def _adopt(self, batch: Sequence[Message]) -> None:
-        found: dict[tuple[str, str], tuple[Message, int]] = {}
+        new: list[tuple[Message, int]] = []
         retracted: list[tuple[str, str]] = []
+        table, expired = self._table, self._dispatcher.dead_letters
         for message in batch:
-            key = message.to, message.id
-            self._found.add(key)
-            if key in self._table.beyond or self._table.leaving.holds(*key):
+            to, id = message.to, message.id
+            found = self._found[to]
+            if id in found:
+                continue
+            found.add(id)
+            if (to, id) in table.beyond or table.leaving.holds(to, id):
                 continue  # storage knows it already, or it is taken back when all are found
-            mailbox = self._table.mailboxes.get(message.to)
-            known = mailbox.by_id.get(message.id) if mailbox else None
-            if known is None and self._dispatcher.dead_letters.holds(EXPIRED, message.id):
-                retracted.append(key)
-            elif known is None:
-                self._consider(message, found)
-            elif not known.live:
-                retracted.append(key)
-        await self._commit(found)
+            mailbox = table.mailboxes.get(to)
+            known = mailbox.by_id.get(id) if mailbox else None
+            if known is not None:
+                if not known.live:
+                    retracted.append((to, id))
+            elif expired.holds(EXPIRED, id):
+                retracted.append((to, id))
+            elif (size := self._admit(message)) is not None:
+                new.append((message, size))
+        await self._commit(new)
         self._retract(retracted)
 
-    def _consider(self, message: Message, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
-        key = message.to, message.id
-        size = self._admit(message) if key not in found else None
-        if size is not None:
-            found[key] = message, size
-
-    async def _commit(self, found: dict[tuple[str, str], tuple[Message, int]]) -> None:
-        log: list[LogEntry] = [message for message, _ in found.values()]
-        numbers = await self._storage.append(log) if log else ()
-        for (message, size), number in zip(found.values(), numbers, strict=True):
-            self._table.add(message, number, size, now=self._now)
+    async def _commit(self, new: list[tuple[Message, int]]) -> None:
+        numbers = await self._storage.append([message for message, _ in new]) if new else ()
+        add, now = self._table.add, self._now
+        for (message, size), number in zip(new, numbers, strict=True):
+            add(message, number, size, None, now)
 
     def _admit(self, message: Message) -> int | None:
         """Make room for a message and return its size; None when it is left behind."""

@@ -24,6 +24,8 @@ from observatory_inbox.mail.writing import Batch
 from observatory_inbox.settings import InboxSettings
 from observatory_inbox.teams.teams import Teams
 
+_ADOPTED_AT_A_TIME = 500  # the Mailbox's task does nothing else meanwhile
+
 
 class InboxChannel(DeliveryChannel):
     """Writes each message to `{root}/inbox/{to}/{id}.json`, and removes the file once it is acknowledged.
@@ -84,9 +86,10 @@ class InboxChannel(DeliveryChannel):
         """
         recovery = self._recovery = Recovery(self._folder, self._settings.max_file_bytes, self._now())
         self._adoption.note_recovery(recovery, agents)
-        with closing(recovery.batches(agents)) as batches:
-            while (batch := await trio.to_thread.run_sync(next, batches, None)) is not None:
-                if batch:
+        with closing(recovery.steps(agents)) as steps:
+            while (found := await trio.to_thread.run_sync(next, steps, None)) is not None:
+                for start in range(0, len(found), _ADOPTED_AT_A_TIME):
+                    batch = found[start : start + _ADOPTED_AT_A_TIME]
                     await adopt(batch)
                     if self.watches:
                         self._known.add(batch)

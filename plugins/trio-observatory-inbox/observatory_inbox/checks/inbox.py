@@ -12,7 +12,7 @@ from observatory import MESSAGE_OVERHEAD, Context, Message, quoted
 from observatory_inbox.adopting.survey import GRACE
 from observatory_inbox.checks.mending import status_of
 from observatory_inbox.checks.shared import NEARLY, FolderCheck, Some
-from observatory_inbox.files.format import SUFFIX, is_id, is_name
+from observatory_inbox.files.format import SUFFIX, is_file_name, is_name
 from observatory_inbox.files.listing import is_temporary, kind_of
 from observatory_inbox.mail.recovery import Recovery, Refusal
 from observatory_inbox.teams.team import (
@@ -95,7 +95,7 @@ class InboxCheck(FolderCheck):
             mail.leftovers.add(name)
         elif name.startswith(".") and name.endswith(".tmp"):
             pass  # in somebody's hands, or another program's
-        elif not name.endswith(SUFFIX) or not is_id(name.removesuffix(SUFFIX)):
+        elif not is_file_name(name):
             self.note_stray(kind, to, name, why="is not named like a message")
         else:
             return self._message(name, status, to, directory, mail)

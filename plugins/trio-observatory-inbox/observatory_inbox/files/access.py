@@ -10,6 +10,7 @@ from contextlib import suppress
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY_MODE = 0o700
+_SMALL = 4096  # bytes; most messages are smaller
 _HOPELESS = frozenset((errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS))
 
 
@@ -74,6 +75,28 @@ def read_file(name: str, directory: int, limit: int) -> bytes | None:
         OSError: when it is missing or may not be read.
     """
     return read_with_status(name, directory, limit)[0]
+
+
+def read_listed(name: str, directory: int, limit: int) -> bytes | None:
+    """Read a file that was just seen to be a regular one; a small one without a look at its size, which takes as long.
+
+    Returns:
+        The bytes, or None when there are more than `limit`.
+
+    Raises:
+        OSError: when it is missing or may not be read.
+    """
+    descriptor = os.open(name, _READ, dir_fd=directory)
+    try:
+        data = os.read(descriptor, _SMALL)
+        if len(data) == _SMALL:
+            size = os.fstat(descriptor).st_size
+            if size > limit:
+                return None
+            data += os.read(descriptor, max(size - _SMALL, 0))
+        return data if len(data) <= limit else None
+    finally:
+        close(descriptor)
 
 
 def read_with_status(name: str, directory: int, limit: int) -> tuple[bytes | None, os.stat_result]:

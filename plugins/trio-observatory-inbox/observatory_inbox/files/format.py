@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -24,9 +22,8 @@ is_id = re.compile(r"[0-9a-f]{16}").fullmatch
 is_file_name = re.compile(r"[0-9a-f]{16}\.json").fullmatch
 """Match the name of a message's file."""
 
-_FIELDS = "type", "id", "session_id", "from", "content", "timestamp", "message_type"
-_texts = itemgetter(*_FIELDS)
-_ONLY_TEXT = {str}
+_TEXTS = "type", "id", "session_id", "from", "content", "timestamp", "message_type"
+_fields = itemgetter(*_TEXTS, "metadata")
 
 _NO_METADATA: dict[str, Any] = {}
 
@@ -72,33 +69,24 @@ def decode(raw: bytes, *, to: str, id: str) -> Message:
         DamagedError: when the bytes are not JSON.
         ForeignError: when a field is missing or of a wrong kind, or does not fit the file's place.
     """
-    data = _load(raw)
-    try:
-        texts = _texts(data)
-    except KeyError as error:
-        raise ForeignError(f"field {error} is missing") from error
-    if set(map(type, texts)) != _ONLY_TEXT:
-        raise ForeignError(f"field {next(field for field in _FIELDS if type(data[field]) is not str)!r} is no string")
-    kind, found_id, found_to, from_, content, timestamp, type_ = texts
-    if kind != "message":
-        raise ForeignError("field 'type' is not 'message'")
-    if found_id != id:
-        raise ForeignError("field 'id' is not the name of the file")
-    if found_to != to:
-        raise ForeignError("field 'session_id' is not the name of the directory")
-    message = partial(Message, id, from_, to, content, _time(timestamp), type=type_)
-    metadata = _metadata(data)
-    return message(metadata=metadata) if metadata else message()
-
-
-def _load(raw: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise DamagedError(f"not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ForeignError("no JSON object")
-    return data
+    try:
+        kind, found_id, found_to, from_, content, timestamp, type_, metadata = _fields(data)
+    except (KeyError, TypeError):
+        raise ForeignError(_what_is_wrong(data, to, id)) from None
+    if not (
+        (kind, found_id, found_to) == ("message", id, to)
+        and type(from_) is type(content) is type(type_) is type(timestamp) is str
+        and type(metadata) is dict
+    ):
+        raise ForeignError(_what_is_wrong(data, to, id))
+    moment = _time(timestamp)
+    if metadata:
+        return Message(id, from_, to, content, moment, type_, metadata=Metadata(metadata))
+    return Message(id, from_, to, content, moment, type_)
 
 
 def _time(text: str) -> datetime:
@@ -111,8 +99,19 @@ def _time(text: str) -> datetime:
     raise ForeignError("field 'timestamp' is no ISO 8601 time with an offset")
 
 
-def _metadata(data: dict[str, Any]) -> Mapping[str, Any]:
-    value = data.get("metadata")
-    if not isinstance(value, dict):
-        raise ForeignError("field 'metadata' is missing or no object")
-    return Metadata(value)
+def _what_is_wrong(data: object, to: str, id: str) -> str:
+    """Say why JSON is no message, or not the one that belongs there."""
+    if not isinstance(data, dict):
+        return "no JSON object"
+    for field in _TEXTS:
+        if field not in data:
+            return f"field {field!r} is missing"
+        if not isinstance(data[field], str):
+            return f"field {field!r} is no string"
+    if data["type"] != "message":
+        return "field 'type' is not 'message'"
+    if data["id"] != id:
+        return "field 'id' is not the name of the file"
+    if data["session_id"] != to:
+        return "field 'session_id' is not the name of the directory"
+    return "field 'metadata' is missing or no object"

@@ -10,7 +10,7 @@ from contextlib import suppress
 import attrs
 
 from observatory_inbox.files.access import close, open_directory
-from observatory_inbox.files.format import SUFFIX, is_id, is_name
+from observatory_inbox.files.format import is_file_name, is_name
 
 is_temporary = re.compile(r"\.[0-9a-f]{8}-[0-9]+\.tmp").fullmatch
 """Match the names of our temporary files; others' are none of ours, and may hold what somebody still needs."""
@@ -85,7 +85,7 @@ def _queue_stats(name: str, inbox: int, now: float) -> QueueStats | None:
 def _pending_times(directory: int) -> Iterator[float]:
     with suppress(OSError):  # it cannot be listed: recovery and the doctor name it
         for entry in entries_of(directory):
-            if entry.name.endswith(SUFFIX) and is_id(entry.name.removesuffix(SUFFIX)):
+            if is_file_name(entry.name):
                 with suppress(OSError):  # removed meanwhile, or nobody may look at it
                     if kind_of(entry) == "file":
                         yield entry.stat(follow_symlinks=False).st_mtime

@@ -18,15 +18,17 @@ from typing import TypeAlias
 import attrs
 
 from observatory import MESSAGE_OVERHEAD, Message
-from observatory_inbox.files.access import close, explain, open_directory, read_file
-from observatory_inbox.files.format import SUFFIX, DamagedError, ForeignError, decode, is_id, is_name
+from observatory_inbox.files.access import close, explain, open_directory, read_listed
+from observatory_inbox.files.format import SUFFIX, DamagedError, ForeignError, decode, is_file_name, is_name
 from observatory_inbox.files.listing import entries_of, is_temporary, kind_of, last_change
 
 _Look: TypeAlias = tuple[Message | None, int]
-"""One look at something: the message that is to be adopted, and the bytes that were read."""
+"""A look at a file: the message that is to be adopted, and the bytes that were read."""
 
 STEP_LOOKS = 500
 """Looks at files after which a step ends."""
+
+_LOOKS = 1_000  # of a step at the start; going to a thread and back for each takes as long as 30 looks
 
 STEP_BYTES = 16 * 1024 * 1024
 """Bytes read after which a step ends."""
@@ -54,6 +56,27 @@ class Refusal:
     """In a line, for the log."""
 
 
+class _Step:
+    """What has been looked at since the task that drives the generator had its turn."""
+
+    def __init__(self) -> None:
+        self.found: list[Message] = []
+        self._looks = 0
+        self._size = 0
+
+    def is_over(self, size: int) -> bool:
+        """Count a look, and the bytes that were read; tell whether it was the last one."""
+        self._looks += 1
+        self._size += size
+        return self._looks >= _LOOKS or self._size >= STEP_BYTES
+
+    def end(self) -> list[Message]:
+        """Return what was found, and begin the next one."""
+        found, self.found = self.found, []
+        self._looks = self._size = 0
+        return found
+
+
 class Recovery:
     """One pass over the inbox; watching goes on with it, so that nothing is counted and named twice.
 
@@ -77,35 +100,35 @@ class Recovery:
         self._limit = max_file_bytes
         self._now = now
 
-    def batches(self, agents: Collection[str] | None) -> Generator[list[Message], None, None]:
-        """Yield the messages, oldest first per recipient, in batches that may be empty.
+    def steps(self, agents: Collection[str] | None) -> Generator[list[Message], None, None]:
+        """Yield the messages, oldest first per recipient; each step gives what it has found, which may be nothing.
 
         Args:
             agents: whose; None for everybody's.
         """
-        batch: list[Message] = []
-        looks = size = 0
-        for message, read in self._inbox(agents):
-            looks, size = looks + 1, size + read
-            if message is not None:
-                batch.append(message)
-                self.recovered += 1
-            if looks >= STEP_LOOKS or size >= STEP_BYTES:
-                yield batch
-                batch, looks, size = [], 0, 0
-        yield batch
+        step = _Step()
+        for _ in self._inbox(agents, step):
+            yield self._hand_over(step)
+        yield self._hand_over(step)
 
-    def _inbox(self, agents: Collection[str] | None) -> Iterator[_Look]:
+    def _hand_over(self, step: _Step) -> list[Message]:
+        found = step.end()
+        self.recovered += len(found)
+        return found
+
+    def _inbox(self, agents: Collection[str] | None, step: _Step) -> Iterator[None]:
+        """Look at everything; yield whenever a step is over."""
         inbox = self._open(self._folder, None, self._folder)
         if inbox is None:
             return
         try:
             for name in sorted(self._all_agents(inbox) if agents is None else agents):
                 if is_name(name):
-                    yield from self._directory(name, inbox)
+                    yield from self._directory(name, inbox, step)
                 else:
                     self.leave("invalid_name", os.path.join(self._folder, name), "no name of a recipient")
-                yield _NOTHING
+                if step.is_over(0):
+                    yield
         finally:
             close(inbox)
 
@@ -118,7 +141,7 @@ class Recovery:
                 reason = "foreign" if kind == "file" else kind
                 self.leave(reason, os.path.join(self._folder, entry.name), "not the directory of a recipient")
 
-    def _directory(self, to: str, inbox: int) -> Iterator[_Look]:
+    def _directory(self, to: str, inbox: int, step: _Step) -> Iterator[None]:
         path = os.path.join(self._folder, to)
         directory = self._open(to, inbox, path)
         if directory is None:
@@ -133,9 +156,18 @@ class Recovery:
                 if message is not None:
                     held += size + MESSAGE_OVERHEAD
                     order.append((message.timestamp, message.id, message if held <= MOST_HELD else None))
-                yield None, size
-            for _, id, held_message in sorted(order, key=_ORDER):
-                yield (held_message, 0) if held_message is not None else self._read(id, to, directory)
+                if step.is_over(size):
+                    yield
+            order.sort(key=_ORDER)
+            for _, id, held_message in order:
+                if held_message is not None:
+                    step.found.append(held_message)
+                    continue
+                message, size = self._read(id, to, directory)
+                if message is not None:
+                    step.found.append(message)
+                if step.is_over(size):
+                    yield
         finally:
             close(directory)
 
@@ -148,13 +180,14 @@ class Recovery:
 
     def candidate(self, entry: os.DirEntry[str], directory: int, path: str) -> str | None:
         """Return the id of a regular file that is named like a message; sweep or leave anything else."""
-        name, kind = entry.name, kind_of(entry)
+        name = entry.name
+        if is_file_name(name) and entry.is_file(follow_symlinks=False):
+            return name.removesuffix(SUFFIX)
+        kind = kind_of(entry)
         if kind != "file":
             self.leave(kind, os.path.join(path, name), "no regular file")
         elif name.startswith(".") and name.endswith(".tmp"):
             self._sweep(entry, directory)
-        elif name.endswith(SUFFIX) and is_id(id := name.removesuffix(SUFFIX)):
-            return id
         else:
             self.leave("foreign", os.path.join(path, name), "not named like a message")
         return None
@@ -188,7 +221,7 @@ class Recovery:
     def read(self, id: str, to: str, directory: int) -> tuple[Message | Refusal | None, int]:
         """Read one file and return its message, and the bytes that were read; None when it is gone."""
         try:
-            raw = read_file(id + SUFFIX, directory, self._limit)
+            raw = read_listed(id + SUFFIX, directory, self._limit)
             if raw is not None:
                 return decode(raw, to=to, id=id), len(raw)
             return Refusal("huge", f"more than {self._limit:,} bytes"), 0
