@@ -101,14 +101,12 @@ class PubSub:
             self._recent.move_to_end(log)
         else:
             self._recent[log] = None
-        log.add(event, size)
+        self._published += 1
+        self._bytes += size - log.add(event, size, self._log_bytes)
         if log.generation != self._generation:
             self._find_followers(log)
         for follower in log.followers:
-            follower.add(event, size)
-            follower.trim(self._max_bytes)
-        self._published += 1
-        self._bytes += size - log.trim(self._log_bytes)
+            follower.add(event, size, self._max_bytes)
         if self._bytes > self._max_bytes:
             self._evict()
         return event

@@ -79,8 +79,11 @@ class EventLog:
         """Number of the oldest event held."""
         return self.next - len(self.events)
 
-    def add(self, event: Event, size: int) -> None:
-        """Append an event and wake who waits for it."""
+    def add(self, event: Event, size: int, max_bytes: int) -> int:
+        """Append an event, wake who waits for it, and forget what is beyond the bounds; return the bytes freed.
+
+        In large steps, since each moves what is left.
+        """
         number = self.next
         now = trio.current_time()
         if now - self._marked >= 1.0:
@@ -92,6 +95,9 @@ class EventLog:
         self.next = number + 1
         if self.waiting:
             self.wake()
+        if self.bytes > max_bytes or len(self.events) > self.keep + self.keep // 4:
+            return self._trim(max_bytes)
+        return 0
 
     def wake(self) -> None:
         """Wake every waiting reader."""
@@ -99,10 +105,7 @@ class EventLog:
             trio.lowlevel.reschedule(task)
         self.waiting.clear()
 
-    def trim(self, max_bytes: int) -> int:
-        """Forget what is beyond the bounds, in large steps, since each moves what is left; return the bytes freed."""
-        if self.bytes <= max_bytes and len(self.events) <= self.keep + self.keep // 4:
-            return 0
+    def _trim(self, max_bytes: int) -> int:
         count = max(len(self.events) - self.keep, 0)
         left = self.bytes - sum(self.sizes[:count])
         while left > max_bytes:

@@ -206,14 +206,14 @@ class Lane:
         due = self._recipients.take_due(now, size - len(batch))
         queue = self._queue
         posts: list[Parcel] = []
-        while queue and len(batch) + len(posts) + len(due) < size:
+        room = size - len(batch) - len(due)
+        while queue and room > 0:
             parcel = queue.popleft()
-            if isinstance(parcel, Recall):
-                batch.append(parcel)
-            elif backing_off and parcel.to in backing_off:
+            if backing_off and parcel.to in backing_off and not isinstance(parcel, Recall):
                 self._wait_behind(backing_off[parcel.to], parcel)
-            else:
-                posts.append(parcel)
+                continue
+            (batch if isinstance(parcel, Recall) else posts).append(parcel)
+            room -= 1
         for parcel in due:
             self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
         # Retractions come first, since acknowledging waits for them, and a delivery channel does not try what follows a

@@ -37,16 +37,25 @@ class Ledger:
 
     def note(self, id: str, delivery: Delivery, now: datetime) -> None:
         """Keep the latest report on a message."""
-        known = self._young.get(id) or self._old.get(id)
-        self._keep(id, (delivery, known[1], now) if known else self._first_line(delivery, now))
+        young = self._young
+        known = young.get(id) or self._old.get(id)
+        line = self._latest
+        if known:
+            line = delivery, known[1], now
+        elif line is None or line[0] is not delivery or line[2] is not now:
+            line = self._latest = delivery, now, now
+        young[id] = line
+        if self._stored:
+            self._changed[id] = None
+        if len(young) > self._half:
+            self._turn()
 
     def found(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
         """Note a delivery of messages of which nothing better is known: it was carried out, and a crash came then."""
-        line = delivery, now, now
         for id in ids:
             known = self._young.get(id) or self._old.get(id)
             if known is None:
-                self._keep(id, line)
+                self.note(id, delivery, now)
             elif known[0].state in ("queued", "retrying"):
                 self.note(id, attrs.evolve(delivery, attempts=known[0].attempts), now)
 
@@ -73,19 +82,6 @@ class Ledger:
                 self._changed.pop(record.id, None)
         for id in forgotten:
             self._forgotten.pop(id, None)
-
-    def _keep(self, id: str, line: _Line) -> None:
-        self._young[id] = line
-        if self._stored:
-            self._changed[id] = None
-        if len(self._young) > self._half:
-            self._turn()
-
-    def _first_line(self, delivery: Delivery, now: datetime) -> _Line:
-        latest = self._latest
-        if latest is None or latest[0] is not delivery or latest[2] is not now:
-            latest = self._latest = delivery, now, now
-        return latest
 
     def _turn(self) -> None:
         gone = [id for id in self._old if id not in self._young] if self._stored else ()

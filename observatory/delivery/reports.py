@@ -54,8 +54,9 @@ class Reports:
 
     def report(self, parcel: Parcel, delivery: Delivery) -> None:
         """Tell who waits, and the ledger."""
-        if isinstance(parcel.job, Post):
-            self._ledger.note(parcel.job.message.id, delivery, self._now)
+        job = parcel.job
+        if isinstance(job, Post):
+            self._ledger.note(job.message.id, delivery, self._now)
         parcel.report(delivery)
 
     def found(self, messages: Iterable[Message]) -> None:

@@ -26,6 +26,7 @@ from observatory.settings import MailboxSettings
 
 T = TypeVar("T")
 
+_NUMBERED = Message, Sent  # what storage gives a number to; a union would be made anew for each
 _CLEANUP_BATCH = 1_000
 _EXPIRY_BATCH = 100
 _RECORD_BATCH = 1_000
@@ -205,7 +206,7 @@ class Writer:
         except StorageError as error:
             self._refuse(planned, error)
             return
-        expected = sum([isinstance(entry, Message | Sent) for entry in log])
+        expected = sum([isinstance(entry, _NUMBERED) for entry in log])
         if len(numbers) != expected:  # nothing is applied then, and the table is filled again
             raise PluginError("storage", f"the backend gave {len(numbers)} numbers for {expected} messages")
         parcels: list[Parcel] = []

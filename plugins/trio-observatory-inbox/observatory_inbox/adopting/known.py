@@ -23,14 +23,14 @@ class Known:
         self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._unsettled: dict[_File, None] = {}  # a write or a removal has failed, and is tried again
         self._in_hand: Sequence[Job] = ()  # the batch under way
-        self._touched: set[_File | None] | None = None  # since the look began, when there is one
+        self._touched: defaultdict[str, set[str]] | None = None  # since the look began, when there is one
 
     @contextmanager
     def batch(self, jobs: Sequence[Job]) -> Iterator[Callable[[Sequence[Outcome]], None]]:
         """Leave the files of a batch alone while it is under way; gives what takes note of what became of it."""
         self._in_hand = jobs
         if self._touched is not None:
-            self._touched.update(map(_file_of, jobs))
+            _note_files(jobs, self._touched)
         try:
             yield lambda outcomes: self._settle(jobs, outcomes)
         finally:
@@ -59,7 +59,8 @@ class Known:
     @contextmanager
     def look(self) -> Iterator[None]:
         """Tell apart, until the end, what was known before and what was touched since."""
-        self._touched = set(map(_file_of, self._in_hand))
+        touched = self._touched = defaultdict(set)
+        _note_files(self._in_hand, touched)
         try:
             yield
         finally:
@@ -75,7 +76,7 @@ class Known:
 
     def is_unsure(self, to: str, listed: Set[str]) -> bool:
         """Return whether a file that we have written or removed ourselves meanwhile was not listed: or did others?"""
-        return any(file is not None and file[0] == to and file[1] not in listed for file in self._touched or ())
+        return self._touched is not None and not self._touched[to] <= listed
 
     def misses_any(self, to: str, removed: Set[str]) -> bool:
         """Return whether at least one of them is known and not ours to remove."""
@@ -87,7 +88,7 @@ class Known:
             self._forget_one(to, id)
 
     def _ours(self, file: _File) -> bool:
-        return file in self._unsettled or (self._touched is not None and file in self._touched)
+        return file in self._unsettled or (self._touched is not None and file[1] in self._touched[file[0]])
 
     def _forget_one(self, to: str, id: str) -> None:
         ids = self._ids.get(to, set())
@@ -100,3 +101,9 @@ def _file_of(job: Job) -> _File | None:
     if isinstance(job, Post):
         return job.message.to, job.message.id
     return (job.to, job.id) if isinstance(job, Retraction) else None
+
+
+def _note_files(jobs: Iterable[Job], by_recipient: defaultdict[str, set[str]]) -> None:
+    for job in jobs:
+        if (file := _file_of(job)) is not None:
+            by_recipient[file[0]].add(file[1])

@@ -79,9 +79,12 @@ class Batch:
 
     def _serve_teams(self, teams: Teams, recipients: dict[str, Places]) -> dict[str, Places]:
         """Append to the team inboxes and return the jobs whose turn are the files."""
+        members = [to for to in recipients if "@" in to]
+        if not members:
+            return recipients
         teams.begin_batch()
-        left = ((to, teams.serve(to, places, self._outcomes)) for to, places in recipients.items())
-        return {to: places for to, places in left if places}
+        left = recipients | {to: teams.serve(to, recipients[to], self._outcomes) for to in members}
+        return {to: places for to, places in left.items() if places}
 
     def _carry_out(self, recipients: dict[str, Places]) -> None:
         try:
