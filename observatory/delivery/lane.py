@@ -62,7 +62,7 @@ class Lane:
         self._unmarked = 0  # dropped posts that the delivery channel has not been told of
         self._opened = False
         self._opening = trio.Lock()
-        self._work = trio.Event()
+        self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
 
     @property
@@ -120,7 +120,7 @@ class Lane:
                 (self._drop if isinstance(parcel, Recall) else self._queue.append)(parcel)  # no post goes for a recall
             while self.room < 0 and self._queue:
                 self._drop(self._queue.popleft())
-        self._work.set()
+        self._work.unpark_all()
 
     async def wait_for_room(self, count: int) -> None:
         """Wait until it takes `count` more jobs, or has nothing left to do but to try again.
@@ -133,7 +133,7 @@ class Lane:
     def retry_owed(self) -> None:
         """Try the retractions that it owes now."""
         self._owed.hurry(trio.current_time())
-        self._work.set()
+        self._work.unpark_all()
 
     async def drain(self) -> None:
         """Wait until it holds nothing, and owes nothing that is due."""
@@ -182,21 +182,21 @@ class Lane:
                 _log.warning("delivery channel %s could not be closed", self.name, exc_info=error)
 
     async def _open(self) -> None:
+        if self._opened:
+            return
         async with self._opening:  # the Mailbox recovers, and the lane delivers
-            if self._opened:
-                return
-            await self.channel.start()
-            self._opened = True
+            if not self._opened:
+                await self.channel.start()
+                self._opened = True
 
     async def _wait_for_work(self) -> None:
         if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
-            self._work = trio.Event()
             deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
             if deadline == math.inf:
-                await self._work.wait()
+                await self._work.park()
             else:
                 with trio.move_on_at(deadline):
-                    await self._work.wait()
+                    await self._work.park()
 
     def _take_batch(self) -> None:
         size = self._settings.batch_size

@@ -71,8 +71,12 @@ class InboxChannel(DeliveryChannel):
         # Never abandoned: a batch is bounded, and a thread left behind could write after a later retraction.
         work = self._work_for(batch)
         if self.watches:
-            with self._known.batch(batch) as settle:
-                settle(outcomes := await self._hop.run(work.carry_out))
+            self._known.begin(batch)
+            try:
+                outcomes = await self._hop.run(work.carry_out)
+                self._known.settle(batch, outcomes)
+            finally:
+                self._known.end()
         else:
             outcomes = await self._hop.run(work.carry_out)
         self._written += work.written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -25,18 +25,18 @@ class Known:
         self._in_hand: Sequence[Job] = ()  # the batch under way
         self._touched: defaultdict[str, set[str]] | None = None  # since the look began, when there is one
 
-    @contextmanager
-    def batch(self, jobs: Sequence[Job]) -> Iterator[Callable[[Sequence[Outcome]], None]]:
-        """Leave the files of a batch alone while it is under way; gives what takes note of what became of it."""
+    def begin(self, jobs: Sequence[Job]) -> None:
+        """Leave the files of a batch alone, since it is under way."""
         self._in_hand = jobs
         if self._touched is not None:
             _note_files(jobs, self._touched)
-        try:
-            yield lambda outcomes: self._settle(jobs, outcomes)
-        finally:
-            self._in_hand = ()
 
-    def _settle(self, jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
+    def end(self) -> None:
+        """Note that it is over, whatever has become of it."""
+        self._in_hand = ()
+
+    def settle(self, jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
+        """Note what has become of it."""
         for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(job, Post) and isinstance(outcome, Done):
                 message = job.message

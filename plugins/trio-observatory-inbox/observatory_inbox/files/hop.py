@@ -37,11 +37,17 @@ class Hop:
             os.write(self._end, b"\0")
 
         trio.lowlevel.start_thread_soon(work, deliver)
-        with trio.CancelScope(shield=True):
-            await self._wait_for_a_byte()
-            while not results:  # it was left over from a call whose wait has failed
-                await self._wait_for_a_byte()
+        try:
+            await self._wait_for(results)
+        except trio.Cancelled:  # noqa: ASYNC103 -- it is raised again wherever whoever called waits next
+            with trio.CancelScope(shield=True):  # only now: making a scope takes as long as all the rest of this
+                await self._wait_for(results)
         return results[0].unwrap()
+
+    async def _wait_for(self, results: list[Outcome[T]]) -> None:
+        await self._wait_for_a_byte()
+        while not results:  # it was left over from a call whose wait has failed
+            await self._wait_for_a_byte()
 
     async def _wait_for_a_byte(self) -> None:
         await trio.lowlevel.wait_readable(self._ends)
