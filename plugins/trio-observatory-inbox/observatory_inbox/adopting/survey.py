@@ -123,18 +123,17 @@ class Survey:
     def _ids(self, to: str, directory: int, path: str) -> frozenset[str]:
         """Return the ids of a directory's files, and forget what was remembered of those that are gone."""
         ids: set[str] = set()
-        others: set[str] = set()
+        names: set[str] = set()
         valid = is_name(to)
         if not valid:
             self.recovery.leave("invalid_name", path, "no name of a recipient")
         for entry in entries_of(directory):
+            names.add(entry.name)
             if valid and (id := self.recovery.candidate(entry, directory, path)) is not None:
                 ids.add(id)
-            else:
-                others.add(entry.name)
         if to in self._refused:
             self._refused[to] = {id: refused for id, refused in self._refused[to].items() if id in ids}
-        self.recovery.forget_others(path, others.union(id + SUFFIX for id in ids))
+        self.recovery.forget_others(path, names)
         return frozenset(ids)
 
     def read(self, wanted: Mapping[str, Collection[str]], now: float) -> Generator[list[Message], None, None]:
