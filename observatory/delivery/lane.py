@@ -190,13 +190,14 @@ class Lane:
                 self._opened = True
 
     async def _wait_for_work(self) -> None:
-        if not self._queue and not self._in_hand:  # a batch in hand is one that an earlier run failed with
-            deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
-            if deadline == math.inf:
+        deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
+        if self._queue or self._in_hand:  # a batch in hand is one that an earlier run failed with
+            await trio.lowlevel.checkpoint()  # delivering needs not have been one
+        elif deadline == math.inf:
+            await self._work.park()
+        else:
+            with trio.move_on_at(deadline):
                 await self._work.park()
-            else:
-                with trio.move_on_at(deadline):
-                    await self._work.park()
 
     def _take_batch(self) -> None:
         size = self._settings.batch_size
@@ -204,11 +205,10 @@ class Lane:
         now = trio.current_time()
         backing_off = self._recipients.by_name
         due = self._recipients.take_due(now, size - len(batch))
-        queue = self._queue
         posts: list[Parcel] = []
         room = size - len(batch) - len(due)
-        while queue and room > 0:
-            parcel = queue.popleft()
+        while self._queue and room > 0:
+            parcel = self._queue.popleft()
             if backing_off and parcel.to in backing_off and not isinstance(parcel, Recall):
                 self._wait_behind(backing_off[parcel.to], parcel)
                 continue

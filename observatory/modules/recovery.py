@@ -19,7 +19,7 @@ from observatory.entries import (
     StoredKey,
     StoredMessage,
 )
-from observatory.errors import InvalidInputError, MailboxFullError
+from observatory.errors import InvalidInputError, MailboxFullError, StorageError
 from observatory.jobs import Post
 from observatory.messages import DeadLetter, DeliveryRecord, Message, MessagesExpired, MessagesRead
 from observatory.modules.checks import size_of
@@ -194,7 +194,13 @@ class Recovery:
         self._retract(retracted)
 
     async def _commit(self, new: list[tuple[Message, int]]) -> None:
-        numbers = await self._storage.append([message for message, _ in new]) if new else ()
+        try:
+            numbers = await self._storage.append([message for message, _ in new]) if new else ()
+        except StorageError:  # nothing has happened then, and whoever has found them may offer them again
+            for message, size in new:
+                self._table.undo(message.to, size, [])
+                self._found[message.to].discard(message.id)
+            raise
         add, now = self._table.add, self._now
         for (message, size), number in zip(new, numbers, strict=True):
             add(message, number, size, None, now)

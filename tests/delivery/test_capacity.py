@@ -254,3 +254,26 @@ async def test_hundred_senders_share_a_batch(open_with: Any) -> None:
             nursery.start_soon(observatory.mailbox.send_message, f"agent-{number}", "x", "hello")
     assert [len(batch) for batch in channel.batches] == [64, 36]
     assert isinstance((await channel.deliver(channel.jobs[:1]))[0], Done)
+
+
+async def test_a_channel_that_never_waits_holds_up_nobody(open_with: Any) -> None:
+    """Between two of its batches others have their turn."""
+
+    class Hasty(RecordingChannel):
+        async def deliver(self, batch: Sequence[Job]) -> Sequence[Outcome]:
+            turns.append(others)
+            return [Done("sent")] * len(batch)
+
+    others = 0
+    turns: list[int] = []
+    async with open_with({"hasty": Hasty()}, batch_size=1) as obs, trio.open_nursery() as nursery:
+
+        async def run_along() -> None:
+            nonlocal others
+            while len(turns) < 5:
+                others += 1
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(run_along)
+        await obs.mailbox.broadcast_to_many(["a", "b", "c", "d", "e"], "dashboard", "hello")
+    assert turns[-1] - turns[0] >= 3  # four turns of the loop, in each of which either may come first

@@ -121,6 +121,33 @@ class TestChannels:
             assert obs.statistics().mailbox.messages == 3
             assert len(channel.asked) == 2
 
+    async def test_offered_again(self, open_here: Open) -> None:
+        """What storage could not take in has not happened: a delivery channel may offer the same messages again."""
+
+        class Flaky(DurableStorage):
+            failures = 1
+
+            async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+                self.failures -= 1
+                if self.failures == 0:
+                    raise StorageError("planned by the test")
+                return await super().append(batch)
+
+        class Patient(FolderChannel):
+            async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
+                with pytest.raises(StorageError):
+                    await adopt(self.delivered)
+                await super().recover(agents, adopt)
+
+        found = messages(*"aba")
+        async with open_here(storage=Flaky(), channels={"folder": Patient(*found)}) as obs:
+            assert obs.mailbox.get_messages("a") == [found[2], found[0]]
+            totals = obs.statistics().mailbox
+            assert (totals.messages, totals.left_behind) == (3, 0)
+            for name in "ab":
+                await obs.mailbox.clear_messages(name)
+            assert obs.statistics().mailbox.bytes == 0
+
     async def test_many_that_storage_holds(self, open_here: Open) -> None:
         """A message that storage holds as read, but for the recipient's folder, is taken back there."""
         storage = DurableStorage()

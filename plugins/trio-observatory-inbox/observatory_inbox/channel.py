@@ -97,6 +97,7 @@ class InboxChannel(DeliveryChannel):
                     await adopt(batch)
                     if self.watches:
                         self._known.add(batch)
+                    await trio.lowlevel.checkpoint()  # taking them in needs not be one, and there may be thousands
 
     async def watch(  # noqa: ASYNC128 -- what it calls says that it has started
         self, adopt: Adopt, gone: Gone, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

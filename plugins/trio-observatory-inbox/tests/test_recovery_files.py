@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 from observatory_inbox import InboxSettings
 
 
@@ -64,3 +65,18 @@ async def test_the_log_says_that_a_file_holds_no_object(bench: Any, caplog: pyte
     assert await bench.recover() == []
     (record,) = caplog.records
     assert record.getMessage().endswith("no JSON object")
+
+
+async def test_a_full_folder_is_handed_over_with_turns_in_between(bench: Any) -> None:
+    """Whatever takes the messages in: others go on meanwhile, and a start can be cancelled."""
+    await bench.channel.deliver([bench.post() for _ in range(1200)])
+    batches: list[Any] = []
+    with trio.CancelScope() as scope:
+
+        async def adopt(batch: Any) -> None:  # noqa: ASYNC124 -- as when there is nothing new in it
+            batches.append(batch)
+            scope.cancel()
+
+        await bench.channel.recover(None, adopt)
+    assert scope.cancelled_caught
+    assert [len(batch) for batch in batches] == [500]

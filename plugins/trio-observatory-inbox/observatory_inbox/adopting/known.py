@@ -12,6 +12,8 @@ from observatory import Done, Job, Message, Outcome, Post, Retraction
 _File: TypeAlias = tuple[str, str]
 """Recipient and id."""
 
+_NONE: frozenset[str] = frozenset()
+
 _MAX_UNSETTLED = 20_000
 """Files in doubt that are remembered, more than a lane keeps trying for; then the oldest is forgotten."""
 
@@ -76,7 +78,7 @@ class Known:
 
     def is_unsure(self, to: str, listed: Set[str]) -> bool:
         """Return whether a file that we have written or removed ourselves meanwhile was not listed: or did others?"""
-        return self._touched is not None and not self._touched[to] <= listed
+        return self._touched is not None and not self._touched.get(to, _NONE) <= listed
 
     def misses_any(self, to: str, removed: Set[str]) -> bool:
         """Return whether at least one of them is known and not ours to remove."""
@@ -88,7 +90,7 @@ class Known:
             self._forget_one(to, id)
 
     def _ours(self, file: _File) -> bool:
-        return file in self._unsettled or (self._touched is not None and file[1] in self._touched[file[0]])
+        return file in self._unsettled or (self._touched is not None and file[1] in self._touched.get(file[0], _NONE))
 
     def _forget_one(self, to: str, id: str) -> None:
         ids = self._ids.get(to, set())
