@@ -185,9 +185,10 @@ class Lane:
         if self._opened:
             return
         async with self._opening:  # the Mailbox recovers, and the lane delivers
-            if not self._opened:
-                await self.channel.start()
-                self._opened = True
+            if self._opened:
+                return
+            await self.channel.start()
+            self._opened = True
 
     async def _wait_for_work(self) -> None:
         deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
@@ -284,16 +285,15 @@ class Lane:
         self._owed.settle(owed.keys(), now)
 
     def _retry_later(self, name: str, parcels: list[Parcel], error: str, now: float) -> None:
-        reports = self._reports
-        recipient = self._recipients.fail(name, reports.queued(error), now)
+        recipient = self._recipients.fail(name, self._reports.queued(error), now)
         excess = self._recipients.put_back(recipient, parcels)
         for parcel in excess:
-            reports.given_up(parcel, _TOO_MANY.format(error), recipient.attempts)
+            self._reports.given_up(parcel, _TOO_MANY.format(error), recipient.attempts)
         if self._recipients.exhausted(recipient, now):
             for parcel in self._recipients.forget(recipient):
-                reports.given_up(parcel, error, recipient.attempts)
+                self._reports.given_up(parcel, error, recipient.attempts)
         else:
-            reports.retrying(parcels[: len(parcels) - len(excess)], error, recipient.attempts)
+            self._reports.retrying(parcels[: len(parcels) - len(excess)], error, recipient.attempts)
 
     def _owe(self, recalls: list[Recall], error: str) -> None:
         new = self._owed.add(recalls, trio.current_time())
