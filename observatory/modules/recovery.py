@@ -144,9 +144,17 @@ class Recovery:
         self._retract_what_left(None)
 
     def _load(self, batch: Sequence[Stored]) -> None:
+        add, now = self._table.add, self._now
         for stored in batch:
             if isinstance(stored, StoredMessage):
-                self._load_message(stored)
+                message = stored.message
+                size = self._admit(message)
+                if size is None:
+                    self._leave_in_storage(message)
+                    continue
+                add(message, stored.sequence, size, stored.expires_at, now)
+                if message.read:
+                    self._read.append(message)
             elif isinstance(stored, StoredKey):
                 self._table.keys.add(stored)
             elif isinstance(stored, Retracting):
@@ -156,14 +164,9 @@ class Recovery:
             else:
                 self._letters.append(stored)
 
-    def _load_message(self, stored: StoredMessage) -> None:
-        message = stored.message
-        size = self._admit(message)
-        if size is not None:
-            self._table.add(message, stored.sequence, size, stored.expires_at, self._now)
-            if message.read:
-                self._read.append(message)
-        elif message.read:
+    def _leave_in_storage(self, message: Message) -> None:
+        """Note a message without room: a read one leaves, an unread one has its turn at a later start."""
+        if message.read:
             self._left_behind.discard((message.to, message.id))
             self._has_left(message.to, message.id)
         else:
