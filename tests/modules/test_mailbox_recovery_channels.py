@@ -42,6 +42,25 @@ class FolderChannel(RecordingChannel):
             await adopt(found[start : start + self._batch_size])
 
 
+class FlakyStorage(DurableStorage):
+    """Refuses one batch.
+
+    Args:
+        failing: which one, counted from 1.
+    """
+
+    def __init__(self, failing: int) -> None:
+        super().__init__()
+        self._left = failing
+
+    async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
+        """Commit a batch, or not."""
+        self._left -= 1
+        if self._left == 0:
+            raise StorageError("planned by the test")
+        return await super().append(batch)
+
+
 class TestChannels:
     """What holds for any delivery channel that recovers."""
 
@@ -104,34 +123,15 @@ class TestChannels:
 
     async def test_storage_fails_meanwhile(self, open_here: Open) -> None:
         """The Mailbox begins again, and everything is there once."""
-
-        class Flaky(DurableStorage):
-            failures = 2
-
-            async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-                self.failures -= 1
-                if self.failures == 0:
-                    raise StorageError("planned by the test")
-                return await super().append(batch)
-
         found = messages("a", "b", "a")
         channel = FolderChannel(*found, batch_size=1)
-        async with open_here(storage=Flaky(), channels={"folder": channel}, clock=Clock()) as obs:
+        async with open_here(storage=FlakyStorage(failing=2), channels={"folder": channel}, clock=Clock()) as obs:
             assert obs.mailbox.get_messages("a") == [found[2], found[0]]
             assert obs.statistics().mailbox.messages == 3
             assert len(channel.asked) == 2
 
     async def test_offered_again(self, open_here: Open) -> None:
         """What storage could not take in has not happened: a delivery channel may offer the same messages again."""
-
-        class Flaky(DurableStorage):
-            failures = 1
-
-            async def append(self, batch: Sequence[Entry]) -> Sequence[int]:
-                self.failures -= 1
-                if self.failures == 0:
-                    raise StorageError("planned by the test")
-                return await super().append(batch)
 
         class Patient(FolderChannel):
             async def recover(self, agents: Collection[str] | None, adopt: Adopt) -> None:
@@ -140,7 +140,7 @@ class TestChannels:
                 await super().recover(agents, adopt)
 
         found = messages(*"aba")
-        async with open_here(storage=Flaky(), channels={"folder": Patient(*found)}) as obs:
+        async with open_here(storage=FlakyStorage(failing=1), channels={"folder": Patient(*found)}) as obs:
             assert obs.mailbox.get_messages("a") == [found[2], found[0]]
             totals = obs.statistics().mailbox
             assert (totals.messages, totals.left_behind) == (3, 0)
