@@ -25,8 +25,6 @@ class Extent:
     """Processes killed at a random moment, in the middle of a send."""
     call_points: int
     """Processes killed at a system call."""
-    failing_calls: int
-    """Processes in which a system call fails."""
     cuts: int
     """Power cuts on a file system of its own."""
     states: int
@@ -38,10 +36,8 @@ class Extent:
 
 
 EXTENTS = {
-    "brief": Extent(kills=400, call_points=300, failing_calls=200, cuts=30, states=2_000, histories=4, operations=300),
-    "whole": Extent(
-        kills=5_000, call_points=3_000, failing_calls=3_000, cuts=2_000, states=50_000, histories=50, operations=2_000
-    ),
+    "brief": Extent(kills=400, call_points=300, cuts=30, states=2_000, histories=4, operations=300),
+    "whole": Extent(kills=5_000, call_points=3_000, cuts=2_000, states=50_000, histories=50, operations=2_000),
 }
 
 

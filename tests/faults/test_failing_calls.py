@@ -95,7 +95,7 @@ def faults(
     folder = tmp_path_factory.mktemp("faults")
     skip_without_strace(folder)
     faults = Faults()
-    trio.run(_fail_many, folder, extent.failing_calls, chance, faults)
+    trio.run(_fail_many, folder, extent.call_points, chance, faults)
     errors = ", ".join(f"{hits:,} {how}" for how, hits in faults.hits.most_common())
     calls = ", ".join(f"{hits:,} {call}" for call, hits in faults.calls.most_common())
     states = ", ".join(f"{number:,} {state}" for state, number in faults.states.most_common())
@@ -162,7 +162,7 @@ def _overtaken(run: Run, history: History) -> Iterator[str]:
 
 def test_enough_happened(faults: Faults, extent: Extent) -> None:
     """Enough calls failed, in every way, and sends were retried, given up at once, and refused."""
-    assert faults.hits.total() >= extent.failing_calls
+    assert faults.hits.total() >= extent.call_points
     assert faults.hits.keys() == {*PERMANENT, *PASSING, SHORT}
     assert faults.calls.keys() >= {"openat", "write", "linkat", "renameat", "unlinkat", "close"}
     assert faults.states.keys() >= {"written", "retrying", "dead"}

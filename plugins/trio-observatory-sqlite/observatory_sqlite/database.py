@@ -16,7 +16,7 @@ from observatory_sqlite.opening import check, connect, lock, prepare_file
 from observatory_sqlite.replaying import SELECTS
 from observatory_sqlite.schema import migrate, transaction
 
-_ROWS = 5_000
+_ROWS = 2_000
 """Rows that are replayed at a time: some milliseconds."""
 _PAGES = 256
 """Pages that are given back in one transaction: some milliseconds."""

@@ -79,7 +79,7 @@ def read_file(name: str, directory: int, limit: int) -> bytes | None:
 
 
 def read_listed(name: str, directory: int, limit: int) -> bytes | None:
-    """Read a file that was just seen to be a regular one; a small one without a look at its size, which takes as long.
+    """Read a file that was just seen to be a regular one; a small one without asking for its size first.
 
     Returns:
         The bytes, or None when there are more than `limit`.

@@ -40,7 +40,7 @@ class Hop:
         try:
             await self._wait_for(results)
         except trio.Cancelled:  # noqa: ASYNC103 -- it is raised again wherever whoever called waits next
-            with trio.CancelScope(shield=True):  # only now: making a scope takes as long as all the rest of this
+            with trio.CancelScope(shield=True):  # only now: every send would pay for one
                 await self._wait_for(results)
         return results[0].unwrap()
 
