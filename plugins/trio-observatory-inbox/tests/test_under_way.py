@@ -14,14 +14,14 @@ async def test_a_cancelled_batch_is_carried_out_before_its_channel_goes_on(bench
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bench.channel.deliver, posts)
-            while not bench.path(posts[0]).exists():
+            while not bench.path(posts[0]).exists():  # noqa: ASYNC110 -- nothing tells of it
                 await trio.lowlevel.checkpoint()
             scope.cancel()
     assert scope.cancel_called
     assert len(bench.files()) == 2_000
 
 
-async def test_a_folder_in_which_we_write_during_a_look_is_looked_at_again(bench: Any) -> None:
+async def test_a_folder_in_which_we_write_during_a_look_is_looked_at_again(bench: Any) -> None:  # noqa: ASYNC124 -- bench needs Trio
     """Its listing may be older than our file, which others may have taken since; of other folders there is no doubt."""
     known, post = Known(), bench.post(to="bob")
     with known.look():
