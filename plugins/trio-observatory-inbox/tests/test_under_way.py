@@ -11,7 +11,7 @@ from observatory_inbox.adopting.known import Known
 async def test_a_cancelled_batch_is_carried_out_before_its_channel_goes_on(bench: Any) -> None:
     """A thread that was left behind could write a file after the message was taken back."""
     posts = [bench.post() for _ in range(2_000)]
-    with trio.CancelScope() as scope:
+    with trio.CancelScope() as scope:  # noqa: ASYNC912 -- the nursery waits
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bench.channel.deliver, posts)
             while not bench.path(posts[0]).exists():  # noqa: ASYNC110 -- nothing tells of it
