@@ -5,11 +5,19 @@
 #   errors.py         every error, one tree
 #   backoff.py        how long to wait before trying again
 #   arguments.py      what programs hand over and ask for, checked
+#   kinds.py          kinds of values: their names, and how one is taken strictly
 #   wire.py, clock.py JSON shapes; wall time
+#   validators.py     what settings may be
+#   schemas.py        JSON Schema of kinds of values
+#   operations.py     typed functions, offered to clients who speak JSON
 #   settings.py       frozen settings from observatory.toml and OBSERVATORY_* variables
-#   subscriptions.py, pubsub.py   topics, and positions in their logs
+#   security.py       tokens, identities, Host and Origin: one layer for every door
+#   service_file.py   tells clients of a service that runs on a root
+#   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes
+#   overview.py       what an Observatory tells of itself as a whole
 #   abc.py            the extension points and their laws
 #   checks.py         one more: what the doctor asks
+#   client.py         and one more: an Observatory as it can be reached from outside
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
 #   delivery/         from the table to the delivery channels
@@ -19,6 +27,8 @@
 #   in_the_box.py     registers that, as a plugin does
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
+#   embedded.py       a client of one in the same process
+#   connecting.py     finds a client for one that runs elsewhere
 #   doctor.py         asks the checks, without opening one
 #   cli/              the command line
 #   testing/          conformance suites, fakes and fixtures for plugin authors; uses public names only
@@ -37,12 +47,20 @@ from observatory.abc import (
     StorageBackend as StorageBackend,
     StorageFactory as StorageFactory,
 )
-from observatory.application import Observatory as Observatory, Statistics as Statistics
+from observatory.application import Observatory as Observatory
 from observatory.channels.log import LogChannel as LogChannel
 from observatory.checks import Check as Check, CheckFactory as CheckFactory, Finding as Finding, quoted as quoted
+from observatory.client import (
+    Client as Client,
+    ClientSubscription as ClientSubscription,
+    Connector as Connector,
+    MailboxClient as MailboxClient,
+    NotesClient as NotesClient,
+)
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
-from observatory.delivery.statistics import LaneStatistics as LaneStatistics
+from observatory.connecting import find_client as find_client
 from observatory.doctor import Diagnosis as Diagnosis, examine as examine
+from observatory.embedded import EmbeddedClient as EmbeddedClient
 from observatory.entries import (
     Cleared as Cleared,
     Entry as Entry,
@@ -63,6 +81,7 @@ from observatory.errors import (
     DeliveryError as DeliveryError,
     DuplicateNameError as DuplicateNameError,
     EssentialChildError as EssentialChildError,
+    ForbiddenError as ForbiddenError,
     IdempotencyError as IdempotencyError,
     InvalidInputError as InvalidInputError,
     MailboxFullError as MailboxFullError,
@@ -70,12 +89,16 @@ from observatory.errors import (
     OutcomeUnknownError as OutcomeUnknownError,
     PluginError as PluginError,
     PolicyRefusedError as PolicyRefusedError,
+    RateLimitError as RateLimitError,
     RootError as RootError,
+    ServiceRunningError as ServiceRunningError,
     SettingsError as SettingsError,
     StorageError as StorageError,
     SubscriptionOverflowError as SubscriptionOverflowError,
+    UnauthorizedError as UnauthorizedError,
     UnknownMessageError as UnknownMessageError,
     UnknownNameError as UnknownNameError,
+    UnreachableError as UnreachableError,
 )
 from observatory.hookspecs import hookimpl as hookimpl
 from observatory.jobs import (
@@ -113,14 +136,28 @@ from observatory.messages import (
 )
 from observatory.modules.mailbox import Mailbox as Mailbox
 from observatory.modules.notes import Notes as Notes
-from observatory.plugins import PluginInfo as PluginInfo
+from observatory.operations import Operation as Operation
+from observatory.overview import (
+    LaneStatistics as LaneStatistics,
+    Overview as Overview,
+    PluginInfo as PluginInfo,
+    Statistics as Statistics,
+)
 from observatory.pubsub import PubSub as PubSub, PubSubStatistics as PubSubStatistics
 from observatory.registrar import Registrar as Registrar
+from observatory.schemas import schema_of as schema_of
+from observatory.security import Identity as Identity, Security as Security, token_for as token_for
+from observatory.service_file import (
+    ServiceFile as ServiceFile,
+    ServiceInfo as ServiceInfo,
+    read_service as read_service,
+)
 from observatory.settings import (
     DeliverySettings as DeliverySettings,
     MailboxSettings as MailboxSettings,
     NotesSettings as NotesSettings,
     PubSubSettings as PubSubSettings,
+    SecuritySettings as SecuritySettings,
     Settings as Settings,
     StorageSettings as StorageSettings,
     SupervisionSettings as SupervisionSettings,
@@ -128,8 +165,14 @@ from observatory.settings import (
 )
 from observatory.storage.memory import MemoryStorage as MemoryStorage
 from observatory.subscriptions import (
+    Backlog as Backlog,
     Subscription as Subscription,
     SubscriptionStatistics as SubscriptionStatistics,
     WhenFull as WhenFull,
 )
-from observatory.wire import message_from_wire as message_from_wire, to_wire as to_wire
+from observatory.wire import (
+    error_from_wire as error_from_wire,
+    error_to_wire as error_to_wire,
+    from_wire as from_wire,
+    to_wire as to_wire,
+)

@@ -18,7 +18,9 @@ from observatory.clock import Clock
 from observatory.entries import Entry, Stored
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
+from observatory.overview import Overview
 from observatory.pubsub import PubSub
+from observatory.security import Security
 from observatory.settings import MailboxSettings
 
 ModuleT = TypeVar("ModuleT", bound="Module")
@@ -42,8 +44,12 @@ class Context:
     """Every module by name; complete once Observatory is open."""
     services: Mapping[str, Service]
     """Every service by name; complete once Observatory is open."""
+    observatory: Overview | None = None
+    """The Observatory that all this is part of; None where none is open, as for a check."""
     bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
     """What mailboxes may hold."""
+    security: Security = attrs.field(factory=Security)
+    """Tokens, identities, Host and Origin: what every door asks."""
 
     @overload
     def module(self, which: type[ModuleT]) -> ModuleT: ...
@@ -199,10 +205,15 @@ class Module(ABC):
         - `run` calls `task_status.started()` once it is ready, and runs until it is cancelled.
         - `run` may be called again after it failed; the table and waiting requests are still there.
         - It follows the plain-module rule: no database, no writing of files, at most 300 lines.
+        - What it exposes are public methods with a docstring, of each of which an `Operation` can be made.
     """
 
     essential: ClassVar[bool] = False
     """Whether Observatory must end when this module has failed for good."""
+
+    exposes: ClassVar[Collection[str]] = ()
+    """Names of methods that doors offer to clients as `modules.call`. Their parameters and results are values that JSON
+    can hold."""
 
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -224,6 +235,10 @@ class Service(ABC):
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Return the service's own figures, as JSON can hold them."""
+        return {}
 
 
 Policy: TypeAlias = Callable[[Draft], Draft]

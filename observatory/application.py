@@ -4,59 +4,34 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, overload
 
-import attrs
 import trio
 
-from observatory.abc import (
-    ChannelT,
-    Context,
-    DeliveryChannel,
-    Module,
-    ModuleT,
-    Service,
-    ServiceT,
-    StorageBackend,
-)
+from observatory.abc import ChannelT, Context, DeliveryChannel, Module, ModuleT, Service, ServiceT, StorageBackend
 from observatory.arguments import pick
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
-from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import ClosedError, MailboxFullError
 from observatory.in_the_box import InTheBox
-from observatory.messages import DeadLetter, DeliveryRecord, Health, MailboxTotals
+from observatory.messages import DeadLetter, DeliveryRecord, Health
 from observatory.modules.checks import check_id, check_ids
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
-from observatory.plugins import PluginInfo, Plugins
-from observatory.pubsub import PubSub, PubSubStatistics
+from observatory.overview import PluginInfo, Statistics
+from observatory.plugins import Plugins
+from observatory.pubsub import PubSub
 from observatory.registrar import Registered
+from observatory.security import Security
 from observatory.settings import Settings
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")
-
-
-@attrs.frozen
-class Statistics:
-    """Figures of a whole Observatory."""
-
-    mailbox: MailboxTotals
-    """All mailboxes together."""
-    pubsub: PubSubStatistics
-    """All topics together."""
-    lanes: Mapping[str, LaneStatistics]
-    """Each lane, by delivery channel."""
-    channels: Mapping[str, Mapping[str, Any]]
-    """What each delivery channel tells of itself."""
-    forgotten_dead_letters: int
-    """Dead letters that had to go at their bound."""
 
 
 class Observatory:
@@ -71,6 +46,8 @@ class Observatory:
         """Wall time."""
         self.pubsub = PubSub(settings.pubsub)
         """Topics and subscriptions."""
+        self.security = Security(settings.security)
+        """Tokens, identities, Host and Origin: what every door asks."""
         self.undelivered = 0
         """After it is closed: jobs that the lanes could not finish."""
         self._plugins = Plugins(settings, built_in=InTheBox(), extra=plugins)
@@ -151,6 +128,7 @@ class Observatory:
             pubsub=self.pubsub.statistics(),
             lanes={name: lane.statistics() for name, lane in lanes.items()},
             channels={name: lane.channel.statistics() for name, lane in lanes.items()},
+            services={name: service.statistics() for name, service in self._services.items()},
             forgotten_dead_letters=self._dispatcher.dead_letters.forgotten,
         )
 
@@ -214,7 +192,9 @@ class Observatory:
             settings=plugin_settings,
             modules=self._modules,
             services=self._services,
+            observatory=self,
             bounds=self.settings.mailbox,
+            security=self.security,
         )
 
     def _make_storage(self) -> StorageBackend:

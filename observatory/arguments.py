@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +12,30 @@ T = TypeVar("T")
 
 _NO_PLUGINS = (type(None), str, bytes, int, float, list, tuple, dict, set)
 """What is handed over by mistake, and would be a plugin without a hook."""
+
+is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
+"""Match a string that can name an agent."""
+
+
+def check_name(field: str, name: object) -> None:
+    """Check an agent's name; as a recipient's it names a directory.
+
+    Raises:
+        InvalidInputError: says what a name may be.
+    """
+    if isinstance(name, str) and is_name(name):
+        return
+    if not isinstance(name, str):
+        raise InvalidInputError(field, f"expected a name, got {type(name).__name__}")
+    raise InvalidInputError(
+        field,
+        f"{shorten(name)} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ @ + - are allowed, no dot at the start",
+    )
+
+
+def shorten(text: str) -> str:
+    """Quote a text for one line of an error."""
+    return repr(text if len(text) <= 80 else text[:79] + "…")
 
 
 def given(field: str, kind: type[T], value: T | None) -> T:

@@ -19,6 +19,7 @@ from observatory.in_the_box import InTheBox
 from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
+from observatory.security import Security
 from observatory.settings import Settings
 
 _OWN = "observatory"
@@ -72,6 +73,7 @@ async def examine(
             modules={},
             services={},
             bounds=settings.mailbox,
+            security=Security(settings.security),
         )
         diagnoses += [Diagnosis(name, finding) for finding in await _ask(name, registered, context)]
     return tuple(diagnoses)

@@ -21,6 +21,9 @@ class InvalidInputError(ObservatoryError):
         reason: what is wrong with it and what is allowed.
     """
 
+    field: str
+    reason: str
+
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.field = field
@@ -36,6 +39,10 @@ class SettingsError(ObservatoryError):
         source: the file or variable it came from, or None.
     """
 
+    path: str
+    reason: str
+    source: str | None
+
     def __init__(self, path: str, reason: str, *, source: str | None = None) -> None:
         super().__init__(f"{reason} @ {path}" + (f" in {source}" if source else ""))
         self.path = path
@@ -50,6 +57,8 @@ class RootError(ObservatoryError):
         root: the path.
     """
 
+    root: str
+
     def __init__(self, root: str, reason: str) -> None:
         super().__init__(f"the root {root} {reason}")
         self.root = root
@@ -62,6 +71,9 @@ class MailboxFullError(ObservatoryError):
         to: the recipient.
         limit: the setting whose cap is reached, such as `mailbox.max_messages`.
     """
+
+    to: str
+    limit: str
 
     def __init__(self, to: str, limit: str, cap: int) -> None:
         own = limit in ("mailbox.max_messages", "mailbox.max_bytes")
@@ -82,6 +94,9 @@ class IdempotencyError(ObservatoryError):
         key: the key.
     """
 
+    sender: str
+    key: str
+
     def __init__(self, sender: str, key: str) -> None:
         super().__init__(f"{sender!r} has sent something else under the key {key!r}; use a new key for a new message")
         self.sender = sender
@@ -95,6 +110,9 @@ class UnknownMessageError(ObservatoryError):
         agent: whose mailbox.
         id: the id that was asked for.
     """
+
+    agent: str
+    id: str
 
     def __init__(self, agent: str, id: str) -> None:
         super().__init__(f"the mailbox of {agent!r} holds no message {id!r}")
@@ -111,6 +129,10 @@ class UnknownNameError(ObservatoryError):
         known: the names there are.
     """
 
+    kind: str
+    name: str
+    known: tuple[str, ...]
+
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.name = name
@@ -126,9 +148,26 @@ class PolicyRefusedError(ObservatoryError):
         reason: why, for the sender to read.
     """
 
+    policy: str
+    reason: str
+
     def __init__(self, policy: str, reason: str) -> None:
         super().__init__(f"refused by policy {policy!r}: {reason}")
         self.policy = policy
+        self.reason = reason
+
+
+class UnreachableError(ObservatoryError):
+    """Raised when no service can be reached where one was looked for.
+
+    Attributes:
+        where: its URL, or the root.
+        reason: why not.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"no service can be reached at {where}: {reason}")
+        self.where = where
         self.reason = reason
 
 
@@ -147,6 +186,9 @@ class DeliveryError(ObservatoryError):
         receipt: the message is committed, and this is its receipt.
         channels: the delivery channels that did not deliver.
     """
+
+    receipt: Receipt
+    channels: tuple[str, ...]
 
     def __init__(self, receipt: Receipt, channels: tuple[str, ...]) -> None:
         reasons = "; ".join(
@@ -170,11 +212,14 @@ class SubscriptionOverflowError(ObservatoryError):
         missed: how many events it could not hold.
     """
 
+    topic: str
+    missed: int
+
     def __init__(self, topic: str, missed: int) -> None:
-        pattern = "subscribe with more capacity: a pattern cannot be resumed, single topics can, with since="
+        by = ", by the position of the last event" if topic.endswith(":*") else ""
         super().__init__(
             f"the subscription to {topic!r} fell {missed} events behind its capacity and was closed; "
-            + (pattern if topic.endswith(":*") else "subscribe again with since= to resume")
+            f"subscribe again with since= to resume{by}"
         )
         self.topic = topic
         self.missed = missed
@@ -187,6 +232,9 @@ class PluginError(ObservatoryError):
         plugin: its name.
         reason: what is wrong.
     """
+
+    plugin: str
+    reason: str
 
     def __init__(self, plugin: str, reason: str) -> None:
         super().__init__(f"plugin {plugin!r}: {reason}")
@@ -202,12 +250,63 @@ class CanonicalNameError(PluginError):
     """Raised when a plugin registers a module under the name of a canonical one."""
 
 
+class UnauthorizedError(ObservatoryError):
+    """Raised when the token that came with a request is missing, wrong, or of an earlier run of the service."""
+
+    def __init__(self, reason: str = "the token is missing, wrong, or of an earlier run of the service") -> None:
+        super().__init__(f"{reason}; the token of the service stands in observatory/service.json below its root")
+
+
+class ForbiddenError(ObservatoryError):
+    """Raised when a request comes by a Host or from an Origin that is not allowed, or acts as somebody else.
+
+    Attributes:
+        reason: what is refused, and what is allowed.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RateLimitError(ObservatoryError):
+    """Raised when an identity asks for more than it may at once; nothing has happened.
+
+    Attributes:
+        identity: the agent's name; None for the owner of the service.
+        retry_after: seconds after which it may ask again.
+    """
+
+    def __init__(self, identity: str | None, retry_after: float) -> None:
+        who = "the owner of the service" if identity is None else repr(identity)
+        super().__init__(f"{who} has asked for more than [security] allows; ask again in {retry_after:.3g} s")
+        self.identity = identity
+        self.retry_after = retry_after
+
+
+class ServiceRunningError(ObservatoryError):
+    """Raised when a service is to be announced on a root that has one already.
+
+    Attributes:
+        root: the path.
+        pid: the process that has it, or None where that cannot be told.
+    """
+
+    def __init__(self, root: str, pid: int | None) -> None:
+        who = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{who} runs a service on the root {root} already; end that one, or take another root")
+        self.root = root
+        self.pid = pid
+
+
 class EssentialChildError(ObservatoryError):
     """Raised out of `open_observatory` when a child that it cannot do without has failed for good.
 
     Attributes:
         child: the child's name, such as `module:Mailbox`.
     """
+
+    child: str
 
     def __init__(self, child: str, reason: str) -> None:
         super().__init__(f"{child} has failed for good and Observatory cannot go on: {reason}")

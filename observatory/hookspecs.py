@@ -11,6 +11,7 @@ import pluggy
 
 from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
 from observatory.checks import CheckFactory
+from observatory.client import Connector
 from observatory.registrar import Registrar
 
 hookspec = pluggy.HookspecMarker("observatory")
@@ -44,4 +45,9 @@ def observatory_register_policies(registrar: Registrar[Policy]) -> None:
 
 @hookspec
 def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
-    """Register checks. Called last; they are made and run only when somebody asks what is wrong."""
+    """Register checks. Called after policies; they are made and run only when somebody asks what is wrong."""
+
+
+@hookspec
+def observatory_register_connectors(registrar: Registrar[Connector]) -> None:
+    """Register connectors, by the door they go through. Called last; the command line asks one when a service runs."""

@@ -112,6 +112,8 @@ class Receipt:
     """When it leaves the mailbox, if nobody has acknowledged it by then."""
     duplicate: bool = False
     """Whether it was sent before, under the same idempotency key: this is the receipt of then."""
+    verified: bool = False
+    """Whether whoever called `send_message` has made sure that the sender is who it says."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -128,6 +130,10 @@ class Event:
     """A value of this module, or what a plugin publishes."""
     origin: str | None = None
     """For a message of another process on the same root, the delivery channel where it was found."""
+    position: int = 0
+    """Its number among all events of this Observatory, counted from 1; 0 for a gap."""
+    verified: bool = False
+    """For a message, whether whoever sent it has made sure that the sender is who it says."""
 
 
 @attrs.frozen

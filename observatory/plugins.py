@@ -22,6 +22,7 @@ from observatory.errors import (
     did_you_mean,
     one_line,
 )
+from observatory.overview import PluginInfo
 from observatory.registrar import CANONICAL_MODULES, Registered, Registrar
 from observatory.settings import Settings
 from observatory.wire import structure_settings
@@ -42,25 +43,8 @@ _HOOKS = {
     "observatory_register_services": "service",
     "observatory_register_policies": "policy",
     "observatory_register_checks": "check",
+    "observatory_register_connectors": "connector",
 }
-
-
-@attrs.frozen
-class PluginInfo:
-    """What is known of one plugin."""
-
-    name: str
-    """Its name: that of the entry point."""
-    distribution: str | None
-    """The distribution it comes from; None for one that was handed to `open_observatory`."""
-    version: str | None
-    """The version of the distribution."""
-    state: Literal["loaded", "broken", "disabled"]
-    """Whether it takes part."""
-    reason: str | None
-    """Why it does not, in one line."""
-    registered: tuple[str, ...]
-    """What it registered, such as `delivery channel inbox`."""
 
 
 class Plugins:
@@ -162,6 +146,10 @@ class Plugins:
     def checks(self) -> Mapping[str, Registered]:
         """Return the check factories by name."""
         return self._registered["check"]
+
+    def connectors(self) -> Mapping[str, Registered]:
+        """Return the connectors by the name of the door that they go through."""
+        return self._registered["connector"]
 
     def _add_extra(self, name: str, plugin: object) -> None:
         if name in self._settings.disabled_plugins:

@@ -15,9 +15,10 @@ import attrs
 import trio
 
 from observatory.errors import ClosedError, InvalidInputError
+from observatory.event_log import EventLog
 from observatory.messages import Event
 from observatory.settings import PubSubSettings
-from observatory.subscriptions import EventLog, Subscription, SubscriptionStatistics, WhenFull, check_at_least
+from observatory.subscriptions import Subscription, SubscriptionStatistics, WhenFull, check_at_least
 
 _OVERHEAD = 300
 """Bytes an event is counted for beside its payload.
@@ -65,19 +66,23 @@ class PubSub:
     def __init__(self, settings: PubSubSettings | None = None) -> None:
         self._settings = settings or PubSubSettings()
         self.epoch = secrets.token_hex(4)
-        """Changes at every start; sequence numbers of different epochs do not compare."""
+        """Changes at every start; sequence numbers and positions of different epochs do not compare."""
         self._topics: dict[str, EventLog] = {}
         self._recent: OrderedDict[EventLog, None] = OrderedDict()  # logs that hold events, least recent first
         self._patterns: dict[str, EventLog] = {}  # by prefix, colon included
+        self._readers: dict[EventLog, dict[Subscription, None]] = {}
         self._generation = 0  # changes with the set of patterns
         self._max_bytes = self._settings.replay_bytes
         self._log_bytes = max(self._max_bytes // 8, 1)  # so that one busy topic leaves room for the others
         self._bytes = 0
         self._published = 0
-        self._forgotten = 0  # no forgotten topic had a sequence number above this
+        self._forgotten = 0  # no forgotten topic had a sequence number above this ...
+        self._forgotten_position = 0  # ... or an event with a position above this
         self._closed = False
 
-    def publish(self, topic: str, payload: Any, *, size: int = 0, origin: str | None = None) -> Event:
+    def publish(
+        self, topic: str, payload: Any, *, size: int = 0, origin: str | None = None, verified: bool = False
+    ) -> Event:
         """Publish to a topic. Never waits, and never fails for a reader's sake.
 
         Args:
@@ -85,6 +90,7 @@ class PubSub:
             payload: what subscribers get; a value that nobody changes any more.
             size: bytes that the payload keeps alive, for the bound on replay.
             origin: the delivery channel by which it came from another process.
+            verified: whether whoever sent it has made sure that the sender is who it says.
 
         Raises:
             InvalidInputError: nobody could subscribe to that topic; nothing has happened.
@@ -95,13 +101,13 @@ class PubSub:
             log = None
         if log is None:
             log = self._add_topic(_one_topic(topic))  # looked at here, and then never again
-        event = Event(topic, self.epoch, log.next, payload, origin)
+        self._published += 1
+        event = Event(topic, self.epoch, log.next, payload, origin, self._published, verified)
         size += _OVERHEAD
         if log.events:
             self._recent.move_to_end(log)
         else:
             self._recent[log] = None
-        self._published += 1
         self._bytes += size - log.add(event, size, self._log_bytes)
         if log.generation != self._generation:
             self._find_followers(log)
@@ -126,7 +132,8 @@ class PubSub:
 
         Args:
             topic: the topic, or a pattern such as `agent:*`.
-            since: for one topic, the last sequence number seen: first comes what was missed.
+            since: the last event seen, by its sequence number in a topic, by its position for a pattern: first comes
+                what was missed.
             epoch: the epoch that `since` belongs to; from another one everything held is replayed, after a gap.
             capacity: events it may fall behind; by default `[pubsub] subscription_capacity`.
             when_full: `drop_oldest` forgets, and puts an event with a `Gap` in their place; `close` raises
@@ -145,15 +152,21 @@ class PubSub:
         check_at_least(1, "capacity", room)
         if since is not None:
             check_at_least(0, "since", since)
-            if topic.endswith(":*"):
-                raise InvalidInputError("since", "counts within one topic, and a pattern has no sequence of its own")
         log = self._log_for(topic)
         subscription = Subscription(log, epoch=self.epoch, capacity=room, when_full=when_full, leave=self._leave)
         if since is not None:
-            self._rewind(subscription, log, since if epoch in (None, self.epoch) else None)
+            go_back = self._replay if topic.endswith(":*") else self._rewind
+            go_back(subscription, log, since if epoch in (None, self.epoch) else None)
         log.keep = max(log.keep, subscription.room)
-        log.readers[subscription] = None
+        self._readers.setdefault(log, {})[subscription] = None
         return subscription
+
+    def newest(self, topic: str) -> int:
+        """Return the number of the last event, 0 for none: a sequence number, or for a pattern a position."""
+        if topic.endswith(":*"):
+            return self._published
+        log = self._topics.get(topic)
+        return log.next - 1 if log else 0
 
     def statistics(self) -> PubSubStatistics:
         """Return the figures of all topics and subscriptions."""
@@ -161,7 +174,7 @@ class PubSub:
             topics=len(self._topics),
             published=self._published,
             replay_bytes=self._bytes,
-            subscriptions=tuple(reader.statistics() for log in self._logs() for reader in log.readers),
+            subscriptions=tuple(reader.statistics() for readers in self._readers.values() for reader in readers),
         )
 
     @property
@@ -172,12 +185,9 @@ class PubSub:
     def close(self) -> None:
         """Let every reader have what is there, and no more."""
         self._closed = True
-        for log in self._logs():
-            for reader in log.readers:
+        for readers in self._readers.values():
+            for reader in readers:
                 reader.end()
-
-    def _logs(self) -> list[EventLog]:
-        return [*self._topics.values(), *self._patterns.values()]
 
     def _log_for(self, topic: str) -> EventLog:
         if not topic.endswith(":*"):
@@ -190,8 +200,11 @@ class PubSub:
 
     def _leave(self, subscription: Subscription) -> None:
         log = self._log_for(subscription.topic)
-        log.readers.pop(subscription, None)
-        rooms = [reader.room for reader in log.readers]
+        readers = self._readers[log]
+        del readers[subscription]
+        if not readers:
+            del self._readers[log]
+        rooms = [reader.room for reader in readers]
         if not subscription.topic.endswith(":*"):
             log.keep = max([self._settings.replay_events, *rooms])
         elif rooms:
@@ -202,14 +215,35 @@ class PubSub:
 
     def _rewind(self, subscription: Subscription, log: EventLog, since: int | None) -> None:
         """Go back to what followed `since`; None stands for another epoch, of which nothing is known."""
-        horizon = trio.current_time() - self._settings.replay_seconds
-        start = max(log.first, log.next - self._settings.replay_events, log.next_after(horizon))
+        start = self._replay_start(log)
         if since is None or since >= log.next:
             subscription.rewind(start, None)
         elif since + 1 < start:
             subscription.rewind(start, start - since - 1)
         else:
             subscription.rewind(since + 1, 0)
+
+    def _replay(self, subscription: Subscription, pattern: EventLog, since: int | None) -> None:
+        """Hand over what followed the position `since` in the topics of a pattern; None as in `_rewind`."""
+        prefix = pattern.topic[:-1]
+        missed: int | None = 0
+        if since is None or since > self._published:
+            since, missed = 0, None
+        elif since < self._forgotten_position:
+            missed = None
+        held: list[tuple[Event, int]] = []
+        for topic, log in self._topics.items():
+            if topic.startswith(prefix) and log.newest > since:
+                events, others = log.after(since, self._replay_start(log))
+                held += events
+                missed = None if missed is None or others is None else missed + others
+        held.sort(key=lambda each: each[0].position)
+        subscription.replay(held, missed)
+
+    def _replay_start(self, log: EventLog) -> int:
+        """Return the number of a topic's oldest event that may be replayed."""
+        horizon = trio.current_time() - self._settings.replay_seconds
+        return max(log.first, log.next - self._settings.replay_events, log.next_after(horizon))
 
     def _find_followers(self, log: EventLog) -> None:
         log.followers = tuple(pattern for prefix, pattern in self._patterns.items() if log.topic.startswith(prefix))
@@ -230,9 +264,10 @@ class PubSub:
     def _forget_topics(self) -> None:
         """Forget half of the topics, the silent ones first, but none that somebody reads."""
         silent = [log for log in self._topics.values() if log not in self._recent]
-        candidates = [log for log in (*silent, *self._recent) if not log.readers]
+        candidates = [log for log in (*silent, *self._recent) if log not in self._readers]
         for log in candidates[: _MAX_TOPICS // 2]:
             del self._topics[log.topic]
             self._recent.pop(log, None)
             self._bytes -= log.bytes
             self._forgotten = max(self._forgotten, log.next - 1)
+            self._forgotten_position = max(self._forgotten_position, log.newest)

@@ -27,7 +27,7 @@ class Registered:
     settings: Any
     """The plugin's own settings, or None."""
     item: Any
-    """The factory, or the policy."""
+    """The factory, the policy, or the connector."""
 
     def make(self, kind: type[Any], name: str, context: Context) -> Any:
         """Let the factory make its part, an instance of `kind`.
@@ -68,7 +68,7 @@ class Registrar(Generic[T]):
 
         Args:
             name: a letter, then up to 63 letters, digits, `_` or `-`; unique among all plugins.
-            item: a factory that takes a `Context`, or a policy.
+            item: a factory that takes a `Context`, a policy, or a connector.
 
         Raises:
             CanonicalNameError: when the name belongs to a canonical module.

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 import attrs
 
 from observatory.errors import InvalidInputError, SettingsError
-from observatory.wire import kind_of, path_of, structure_settings, to_path
+from observatory.kinds import kind_of, path_of
+from observatory.validators import (
+    are_strings,
+    are_tables,
+    count,
+    count_between,
+    frozen,
+    is_part,
+    is_string,
+    number_above,
+    number_between,
+    number_from,
+    strings_like,
+    to_absolute,
+)
+from observatory.wire import structure_settings
 
 MIB = 1024 * 1024
 _PREFIX = "OBSERVATORY_"
@@ -18,87 +33,35 @@ _NOT_SETTINGS = {"OBSERVATORY_TOKEN"}
 """Variables of our name that are no settings: a secret for clients of a running service."""
 
 
-class _Bound:
-    """An attrs validator: an integer or a number that is at least, or more than, a limit."""
-
-    def __init__(self, words: str, kinds: tuple[type, ...], allows: Callable[[float], bool]) -> None:
-        self._words = words
-        self._kinds = kinds
-        self._allows = allows
-
-    def __call__(self, _: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-        right_kind = isinstance(value, self._kinds) and not isinstance(value, bool)
-        if not right_kind or not self._allows(value):
-            got = repr(value) if right_kind else kind_of(value)
-            raise SettingsError(f"$.{attribute.name}", f"expected {self._words}, got {got}")
-
-
-def _count(at_least: int) -> _Bound:
-    return _Bound(f"an integer of at least {at_least}", (int,), lambda value: value >= at_least)
-
-
-def _seconds_from(limit: float) -> _Bound:
-    return _Bound(f"a number of at least {limit}", (int, float), lambda value: value >= limit)
-
-
-def _seconds_above(limit: float) -> _Bound:
-    return _Bound(f"a number above {limit}", (int, float), lambda value: value > limit)
-
-
-def _part(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Validate, as attrs calls it, that a part of `Settings` is of its own class."""
-    if not isinstance(value, type(attribute.default)):
-        raise SettingsError(f"$.{attribute.name}", f"expected {type(attribute.default).__name__}, got {kind_of(value)}")
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _names(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Validate, as attrs calls it, that a value is a tuple of strings."""
-    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
-        raise SettingsError(f"$.{attribute.name}", f"expected a list of strings, got {kind_of(value)}")
-
-
 def _to_root(value: Any) -> Path:
-    try:
-        return to_path(value).absolute()  # a program may change its directory later
-    except (TypeError, ValueError) as error:
-        raise SettingsError("$.root", str(error)) from error
-    except OSError as error:
-        raise SettingsError("$.root", f"is relative to a directory that is gone: {error.strerror}") from error
+    return to_absolute("root", value)
 
 
-def _name(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Validate, as attrs calls it, that a value is a string."""
-    if not isinstance(value, str):
-        raise SettingsError(f"$.{attribute.name}", f"expected a string, got {kind_of(value)}")
+def _to_certificate(value: Any) -> Path:
+    return to_absolute("certificate", value)
 
 
-def _tables(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Validate, as attrs calls it, that a value is a table of tables."""
-    if not isinstance(value, Mapping) or not all(isinstance(table, Mapping) for table in value.values()):
-        raise SettingsError(f"$.{attribute.name}", "expected a table of tables, one for each plugin")
+def _to_key(value: Any) -> Path:
+    return to_absolute("key", value)
 
 
 @attrs.frozen(kw_only=True)
 class MailboxSettings:
     """`[mailbox]`: bounds of the table."""
 
-    max_messages: int = attrs.field(default=10_000, validator=_count(1))
+    max_messages: int = attrs.field(default=10_000, validator=count(1))
     """Messages one mailbox holds; then the oldest read ones go, and a mailbox of unread ones refuses."""
-    max_bytes: int = attrs.field(default=64 * MIB, validator=_count(1))
+    max_bytes: int = attrs.field(default=64 * MIB, validator=count(1))
     """Bytes one mailbox holds: content, metadata, and 560 for each message beside them."""
-    max_total_bytes: int = attrs.field(default=1024 * MIB, validator=_count(1))
+    max_total_bytes: int = attrs.field(default=1024 * MIB, validator=count(1))
     """Bytes all mailboxes hold together, counted in the same way."""
-    max_mailboxes: int = attrs.field(default=100_000, validator=_count(1))
+    max_mailboxes: int = attrs.field(default=100_000, validator=count(1))
     """Mailboxes that are not empty."""
-    cleanup_interval: float = attrs.field(default=60.0, validator=_seconds_above(0))
+    cleanup_interval: float = attrs.field(default=60.0, validator=number_above(0))
     """Seconds between two cleanups."""
-    cleanup_age: float = attrs.field(default=24 * 3600.0, validator=_seconds_from(0))
+    cleanup_age: float = attrs.field(default=24 * 3600.0, validator=number_from(0))
     """Seconds after which a read message is removed; an unread one never is."""
-    max_requests: int = attrs.field(default=1_000, validator=_count(1))
+    max_requests: int = attrs.field(default=1_000, validator=count(1))
     """Requests that wait for the Mailbox's task before senders are held back."""
 
 
@@ -106,9 +69,9 @@ class MailboxSettings:
 class NotesSettings:
     """`[notes]`: bounds of the notes."""
 
-    max_notes: int = attrs.field(default=1_000, validator=_count(1))
+    max_notes: int = attrs.field(default=1_000, validator=count(1))
     """Notes held; then the oldest goes."""
-    max_bytes: int = attrs.field(default=64 * 1024, validator=_count(1))
+    max_bytes: int = attrs.field(default=64 * 1024, validator=count(1))
     """Bytes of one note's text in UTF-8."""
 
 
@@ -116,13 +79,13 @@ class NotesSettings:
 class PubSubSettings:
     """`[pubsub]`: bounds of replay and of subscriptions."""
 
-    replay_events: int = attrs.field(default=1_000, validator=_count(0))
+    replay_events: int = attrs.field(default=1_000, validator=count(0))
     """Events a topic keeps for subscribers that come back."""
-    replay_seconds: float = attrs.field(default=300.0, validator=_seconds_from(0))
+    replay_seconds: float = attrs.field(default=300.0, validator=number_from(0))
     """Seconds for which an event is replayed."""
-    replay_bytes: int = attrs.field(default=64 * MIB, validator=_count(1))
+    replay_bytes: int = attrs.field(default=64 * MIB, validator=count(1))
     """Bytes all topics keep together; a single topic keeps at most an eighth of it."""
-    subscription_capacity: int = attrs.field(default=1_000, validator=_count(1))
+    subscription_capacity: int = attrs.field(default=1_000, validator=count(1))
     """Events a subscription may fall behind, unless it says otherwise."""
 
 
@@ -131,26 +94,26 @@ class DeliverySettings:
     """`[delivery]`: lanes and their retry schedule."""
 
     required: tuple[str, ...] | None = attrs.field(
-        default=None, converter=_frozen, validator=attrs.validators.optional(_names)
+        default=None, converter=frozen, validator=attrs.validators.optional(are_strings)
     )
     """Delivery channels a send waits for; without it `inbox`, if that is installed and not disabled."""
-    disabled: tuple[str, ...] = attrs.field(default=("log",), converter=_frozen, validator=_names)
+    disabled: tuple[str, ...] = attrs.field(default=("log",), converter=frozen, validator=are_strings)
     """Delivery channels that are left out although a plugin registers them."""
-    lane_capacity: int = attrs.field(default=10_000, validator=_count(1))
+    lane_capacity: int = attrs.field(default=10_000, validator=count(1))
     """Posts one lane holds; what backs off for one recipient holds at most a tenth of it."""
-    batch_size: int = attrs.field(default=256, validator=_count(1))
+    batch_size: int = attrs.field(default=256, validator=count(1))
     """Jobs a delivery channel is given at a time."""
-    retry_first: float = attrs.field(default=0.1, validator=_seconds_above(0))
+    retry_first: float = attrs.field(default=0.1, validator=number_above(0))
     """Seconds before the second attempt; doubled for each further one, with jitter."""
-    retry_longest: float = attrs.field(default=5.0, validator=_seconds_above(0))
+    retry_longest: float = attrs.field(default=5.0, validator=number_above(0))
     """Seconds between two attempts at the most."""
-    retry_attempts: int = attrs.field(default=10, validator=_count(1))
+    retry_attempts: int = attrs.field(default=10, validator=count(1))
     """Attempts before a delivery is a dead letter."""
-    retry_total: float = attrs.field(default=45.0, validator=_seconds_above(0))
+    retry_total: float = attrs.field(default=45.0, validator=number_above(0))
     """Seconds after the first failure at which a delivery is a dead letter at the latest."""
-    dead_letters: int = attrs.field(default=10_000, validator=_count(1))
+    dead_letters: int = attrs.field(default=10_000, validator=count(1))
     """Dead letters that are kept; then the oldest goes."""
-    ledger: int = attrs.field(default=100_000, validator=_count(2))
+    ledger: int = attrs.field(default=100_000, validator=count(2))
     """Messages whose deliveries are remembered, for each delivery channel; half of them at the least."""
 
 
@@ -158,7 +121,7 @@ class DeliverySettings:
 class StorageSettings:
     """`[storage]`: which backend keeps the log behind the table."""
 
-    backend: str = attrs.field(default="memory", validator=_name)
+    backend: str = attrs.field(default="memory", validator=is_string)
     """Name of a registered storage backend."""
 
     _elsewhere: ClassVar[str] = "; a storage backend's own settings stand in [plugins.NAME]"  # said of an unknown key
@@ -168,14 +131,42 @@ class StorageSettings:
 class SupervisionSettings:
     """`[supervision]`: restarts and shutdown."""
 
-    max_failures: int = attrs.field(default=5, validator=_count(0))
+    max_failures: int = attrs.field(default=5, validator=count(0))
     """Failures within the window that a child is restarted after; one more and it has failed for good."""
-    window: float = attrs.field(default=30.0, validator=_seconds_above(0))
+    window: float = attrs.field(default=30.0, validator=number_above(0))
     """Seconds over which failures are counted."""
-    drain: float = attrs.field(default=10.0, validator=_seconds_from(0))
+    drain: float = attrs.field(default=10.0, validator=number_from(0))
     """Seconds lanes are given to finish at a clean shutdown."""
-    flush: float = attrs.field(default=1.0, validator=_seconds_from(0))
+    flush: float = attrs.field(default=1.0, validator=number_from(0))
     """Seconds that flushing takes at most when Observatory is cancelled, and closing the parts, each, in any case."""
+
+
+_HOST = strings_like(r"[A-Za-z0-9._:\[\]-]+", "a value of the Host header such as 'observatory.example:443'")
+_ORIGIN = strings_like(r"null|[a-z][a-z0-9+.-]*://[^\s/?#]*", "an origin such as 'http://127.0.0.1:5173'")
+
+
+@attrs.frozen(kw_only=True)
+class SecuritySettings:
+    """`[security]`: who may come in by the doors of a service."""
+
+    hosts: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=_HOST)
+    """Values of the Host header that are allowed beside the loopback names with the door's port."""
+    origins: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=_ORIGIN)
+    """Origins that may connect, exactly as a browser sends them; programs send none."""
+    certificate: Path | None = attrs.field(default=None, converter=attrs.converters.optional(_to_certificate))
+    """A PEM file with the certificate for TLS, and those between it and its authority; together with `key` only."""
+    key: Path | None = attrs.field(default=None, converter=attrs.converters.optional(_to_key))
+    """A PEM file with the certificate's private key, not encrypted."""
+    requests_per_second: float = attrs.field(default=1_000.0, validator=number_between(0.001, 1_000_000))
+    """Requests of one identity in a second, in the long run."""
+    burst: int = attrs.field(default=2_000, validator=count_between(1, 1_000_000))
+    """Requests of one identity at once, after it was idle."""
+
+    @key.validator
+    def _goes_with_certificate(self, attribute: attrs.Attribute[Any], key: Path | None) -> None:
+        if (key is None) is not (self.certificate is None):
+            given, missing = ("certificate", "key") if key is None else ("key", "certificate")
+            raise SettingsError(f"$.{missing}", f"required beside {given}: TLS needs both")
 
 
 def default_root() -> Path:
@@ -193,21 +184,23 @@ class Settings:
 
     root: Path = attrs.field(factory=default_root, converter=_to_root)
     """Where inboxes and everything else on disk lives; a relative path counts from where the settings are made."""
-    mailbox: MailboxSettings = attrs.field(default=MailboxSettings(), validator=_part)
+    mailbox: MailboxSettings = attrs.field(default=MailboxSettings(), validator=is_part)
     """Bounds of the table."""
-    notes: NotesSettings = attrs.field(default=NotesSettings(), validator=_part)
+    notes: NotesSettings = attrs.field(default=NotesSettings(), validator=is_part)
     """Bounds of the notes."""
-    pubsub: PubSubSettings = attrs.field(default=PubSubSettings(), validator=_part)
+    pubsub: PubSubSettings = attrs.field(default=PubSubSettings(), validator=is_part)
     """Bounds of replay and of subscriptions."""
-    delivery: DeliverySettings = attrs.field(default=DeliverySettings(), validator=_part)
+    delivery: DeliverySettings = attrs.field(default=DeliverySettings(), validator=is_part)
     """Lanes and their retry schedule."""
-    storage: StorageSettings = attrs.field(default=StorageSettings(), validator=_part)
+    storage: StorageSettings = attrs.field(default=StorageSettings(), validator=is_part)
     """Which storage backend."""
-    supervision: SupervisionSettings = attrs.field(default=SupervisionSettings(), validator=_part)
+    supervision: SupervisionSettings = attrs.field(default=SupervisionSettings(), validator=is_part)
     """Restarts and shutdown."""
-    disabled_plugins: tuple[str, ...] = attrs.field(default=(), converter=_frozen, validator=_names)
+    security: SecuritySettings = attrs.field(default=SecuritySettings(), validator=is_part)
+    """Who may come in by the doors of a service."""
+    disabled_plugins: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=are_strings)
     """Installed plugins that are not loaded."""
-    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=_tables)
+    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=are_tables)
     """`[plugins.NAME]`: what each plugin reads into its own settings class. Naming a plugin here makes it needed."""
 
 
@@ -277,7 +270,7 @@ def _wants_text(keys: Sequence[str]) -> bool:
     kind: Any = Settings
     for key in keys:
         kind = get_type_hints(kind).get(key) if attrs.has(kind) else None
-    return kind in (str, Path)
+    return kind in (str, Path, Path | None)
 
 
 def _put(data: dict[str, Any], keys: list[str], value: Any, *, source: str) -> None:

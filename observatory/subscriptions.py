@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Self, TypeAlias
 
 import attrs
 import trio
 
 from observatory.errors import ClosedError, InvalidInputError, SubscriptionOverflowError
+from observatory.event_log import EventLog
 from observatory.messages import Event, Gap
 
 WhenFull: TypeAlias = Literal["drop_oldest", "close"]
@@ -42,91 +42,17 @@ class SubscriptionStatistics:
     """Events that may wait."""
 
 
-class EventLog:
-    """Events of one topic or pattern in the order of publishing, and who reads them."""
+@attrs.frozen
+class Backlog:
+    """What waits for the reader of one subscription, gaps aside."""
 
-    __slots__ = (
-        "_marked",
-        "_marks",
-        "bytes",
-        "events",
-        "followers",
-        "generation",
-        "keep",
-        "next",
-        "readers",
-        "sizes",
-        "topic",
-        "waiting",
-    )
+    events: int
+    """Events that wait."""
+    bytes: int
+    """Bytes that they are counted for, as in the bound on replay."""
 
-    def __init__(self, topic: str, *, start: int = 1, keep: int = 0) -> None:
-        self.topic = topic
-        self.next = start  # number of the next event; the first one held is next - len(events)
-        self.keep = keep  # events to hold on to
-        self.bytes = 0
-        self.events: list[Event] = []
-        self.sizes: list[int] = []
-        self.readers: dict[Subscription, None] = {}
-        self.waiting: dict[trio.lowlevel.Task, None] = {}
-        self.followers: tuple[EventLog, ...] = ()  # logs of the patterns that match this topic ...
-        self.generation = -1  # ... as of this generation of patterns
-        self._marks: deque[tuple[float, int]] = deque()  # once a second: the time, and the next number then
-        self._marked = -math.inf
 
-    @property
-    def first(self) -> int:
-        """Number of the oldest event held."""
-        return self.next - len(self.events)
-
-    def add(self, event: Event, size: int, max_bytes: int) -> int:
-        """Append an event, wake who waits for it, and forget what is beyond the bounds; return the bytes freed.
-
-        In large steps, since each moves what is left.
-        """
-        number = self.next
-        now = trio.current_time()
-        if now - self._marked >= 1.0:
-            self._marked = now
-            self._marks.append((now, number))
-        self.events.append(event)
-        self.sizes.append(size)
-        self.bytes += size
-        self.next = number + 1
-        if self.waiting:
-            self.wake()
-        if self.bytes > max_bytes or len(self.events) > self.keep + self.keep // 4:
-            return self._trim(max_bytes)
-        return 0
-
-    def wake(self) -> None:
-        """Wake every waiting reader."""
-        for task in self.waiting:
-            trio.lowlevel.reschedule(task)
-        self.waiting.clear()
-
-    def _trim(self, max_bytes: int) -> int:
-        count = max(len(self.events) - self.keep, 0)
-        left = self.bytes - sum(self.sizes[:count])
-        while left > max_bytes:
-            left -= self.sizes[count]
-            count += 1
-        return self.forget(count)
-
-    def forget(self, count: int) -> int:
-        """Forget the oldest `count` events; return the bytes given back."""
-        freed = sum(self.sizes[:count])
-        del self.events[:count], self.sizes[:count]
-        self.bytes -= freed
-        while len(self._marks) > 1 and self._marks[1][1] <= self.first:
-            self._marks.popleft()
-        return freed
-
-    def next_after(self, time: float) -> int:
-        """Return the number of the first event published after `time`, give or take a second."""
-        while self._marks and self._marks[0][0] < time:
-            self._marks.popleft()
-        return self._marks[0][1] if self._marks else self.next
+_NOTHING = Backlog(0, 0)
 
 
 class Subscription:
@@ -143,13 +69,14 @@ class Subscription:
         self.capacity = capacity
         """How many events it may fall behind."""
         self.room = capacity
-        """How many events may wait: its capacity, and what is still to be replayed."""
+        """How many events of the log may wait: its capacity, and what of the log is still to be replayed."""
         self._log = log
         self._epoch = epoch
         self._when_full = when_full
         self._leave = leave
         self._position = log.next
-        self._gap: Gap | None = None
+        self._ahead: deque[tuple[Event, int]] = deque()  # what comes before that, with sizes: a pattern's replay, gaps
+        self._replayed = _NOTHING  # what of that is no gap
         self._delivered = 0
         self._missed = 0
         self._busy = False
@@ -196,9 +123,9 @@ class Subscription:
         self._busy = True
         log = self._log
         try:
-            if self._position != log.next or self._gap is not None:
+            if self._position != log.next or self._ahead:
                 await trio.lowlevel.checkpoint()
-            while self._position == log.next and self._gap is None:
+            while self._position == log.next and not self._ahead:
                 if self._closed:
                     await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
@@ -218,7 +145,8 @@ class Subscription:
         """Unsubscribe at once; a task that is reading gets `ClosedError`."""
         if not self._closed:
             self._position = self._log.next
-            self._gap = None
+            self._ahead.clear()
+            self._replayed = _NOTHING
             self.end()
             self._leave(self)
 
@@ -232,16 +160,29 @@ class Subscription:
         self.room += self._position - position
         self._position = position
         if missed != 0:
-            self._note_gap(missed)
+            self._note_gap(missed, position)
+
+    def replay(self, held: Sequence[tuple[Event, int]], missed: int | None) -> None:
+        """Start with events of a pattern's topics, and their sizes, after a gap when `missed` is not 0."""
+        if missed != 0:
+            self._note_gap(missed, 0)
+        self._ahead.extend(held)
+        self._replayed = Backlog(len(held), sum([size for _, size in held]))
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the reader."""
+        sizes = self._log.sizes
+        waiting = min(self._log.next - self._position, self.room, len(sizes))
+        size = sum(sizes[len(sizes) - waiting :])
+        return Backlog(waiting + self._replayed.events, size + self._replayed.bytes)
 
     def statistics(self) -> SubscriptionStatistics:
         """Return this subscription's figures."""
-        pending = min(self._log.next - self._position, self.room, len(self._log.events))
         return SubscriptionStatistics(
             topic=self.topic,
             delivered=self._delivered,
             missed=self._missed,
-            pending=pending,
+            pending=self.backlog().events,
             capacity=self.capacity,
         )
 
@@ -255,12 +196,12 @@ class Subscription:
         first = log.next - len(log.events)
         oldest = max(first, log.next - self.room)
         if start < oldest:
-            self._overflow(oldest - start)
+            self._overflow(oldest - start, oldest)
             start = oldest
         batch: list[Event] = []
-        if self._gap is not None:
-            batch.append(self._gap_event(start))
-            limit = None if limit is None else limit - 1
+        if self._ahead:
+            batch = self._take_ahead(limit)
+            limit = None if limit is None else limit - len(batch)
         offset = start - first
         events = log.events[offset:] if limit is None else log.events[offset : offset + limit]
         if self.room > self.capacity:  # what was replayed is read or dropped for good
@@ -269,20 +210,28 @@ class Subscription:
         self._delivered += len(events)
         return batch + events if batch else events
 
-    def _overflow(self, missed: int) -> None:
+    def _take_ahead(self, limit: int | None) -> list[Event]:
+        count = len(self._ahead) if limit is None else min(limit, len(self._ahead))
+        taken = [self._ahead.popleft() for _ in range(count)]
+        batch = [event for event, _ in taken]
+        events = sum([event.position > 0 for event in batch])
+        size = sum([size for _, size in taken])
+        self._replayed = Backlog(self._replayed.events - events, self._replayed.bytes - size)
+        self._delivered += events
+        return batch
+
+    def _overflow(self, missed: int, start: int) -> None:
         if self._when_full == "close":
             self._missed += missed
             self.close()
             raise SubscriptionOverflowError(self.topic, missed)
-        self._note_gap(missed)
+        self._note_gap(missed, start)
 
-    def _note_gap(self, missed: int | None) -> None:
-        earlier = self._gap.missed if self._gap else 0
-        total = None if missed is None or earlier is None else earlier + missed
-        self._gap = Gap(total)
+    def _note_gap(self, missed: int | None, start: int) -> None:
+        """Put a gap before the event with the number `start`; two that follow each other are one."""
         self._missed += missed or 0
-
-    def _gap_event(self, start: int) -> Event:
-        gap, self._gap = self._gap, None
+        if self._ahead and not self._ahead[-1][0].position:
+            earlier = self._ahead.pop()[0].payload.missed
+            missed = None if missed is None or earlier is None else earlier + missed
         sequence = 0 if self.topic.endswith(":*") else start - 1
-        return Event(self.topic, self._epoch, sequence, gap)
+        self._ahead.append((Event(self.topic, self._epoch, sequence, Gap(missed)), 0))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, time as time_of_day
+from collections.abc import Callable, Mapping, Set as AbstractSet
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from types import GenericAlias
-from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, get_args, get_origin
+from types import GenericAlias, NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints, overload
 
 import attrs
 import cattrs
 from cattrs.cols import is_mapping, list_structure_factory, mapping_structure_factory
 from cattrs.errors import (
+    BaseValidationError,
     ClassValidationError,
     ForbiddenExtraKeysError,
     IterableValidationError,
@@ -21,125 +22,55 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from observatory.errors import InvalidInputError, SettingsError, did_you_mean
-from observatory.messages import Message
+from observatory import errors
+from observatory.errors import InvalidInputError, ObservatoryError, SettingsError, did_you_mean
+from observatory.kinds import (
+    LISTS,
+    SCALARS,
+    Structure,
+    is_list,
+    is_literal,
+    is_union,
+    literal,
+    path_of,
+    refuse,
+    wire_name,
+)
+from observatory.messages import Message, Metadata, Receipt
 
 T = TypeVar("T")
-Structure: TypeAlias = Callable[[Any, Any], Any]
 
-_KINDS = {str: "a string", int: "an integer", bool: "true or false"}
-_GOT: tuple[tuple[Any, str], ...] = (
-    (bool, "a boolean"),
-    (str, "a string"),
-    (int, "an integer"),
-    (float, "a number"),
-    (Mapping, "a table"),
-    ((list, tuple, set, frozenset), "a list"),
-    ((date, time_of_day), "a date or time"),
-    (type(None), "null"),
-)
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_ERRORS: Mapping[str, type[ObservatoryError]] = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ObservatoryError)
+}
+_SHOWN = 200
+"""Characters of what is said of each kind of a union."""
+
+_FAULTS = (BaseValidationError, TypeError, ValueError, StructureHandlerNotFoundError, InvalidInputError)
 
 
-def kind_of(value: Any) -> str:
-    """Say in words what kind of value it is, without showing it: it may be a secret."""
-    words = (words for kinds, words in _GOT if isinstance(value, kinds))
-    return next(words, f"a value of class {type(value).__name__}")
+@attrs.frozen
+class ErrorObject:
+    """What an error is on the wire."""
 
-
-def to_path(value: Any) -> Path:
-    """Make a path of a string or a path; a leading `~` stands for the home directory, as in a shell.
-
-    Raises:
-        TypeError: when it is neither.
-        ValueError: when no file can have that path.
-    """
-    if not isinstance(value, str | Path):
-        _refuse("a path", value)
-    if not str(value) or "\0" in str(value):
-        raise ValueError("expected a path, got a string that is empty or has a NUL character in it")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"has a '~' that stands for no home directory: {error}") from error
-
-
-def path_of(keys: Iterable[Any], start: str = "$") -> str:
-    """Write the way down through tables and lists, such as `$.mailbox.max_messages` or `$.names[2]`."""
-    for key in keys:
-        start += f".{key}" if isinstance(key, str) and _BARE_KEY.fullmatch(key) else f"[{key!r}]"
-    return start
-
-
-def _refuse(expected: str, value: Any) -> NoReturn:
-    raise TypeError(f"expected {expected}, got {kind_of(value)}")
-
-
-def _strict(kind: type) -> Structure:
-    """Make a structure hook that takes exactly `kind`, where cattrs would turn `"7"` into 7."""
-
-    def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            _refuse(_KINDS[kind], value)
-        return value
-
-    return structure
-
-
-def _structure_float(value: Any, _: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse("a number", value)
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise ValueError("expected a number, got an integer that is too large for one") from error
-
-
-def _structure_time(value: Any, _: Any) -> datetime:
-    if not isinstance(value, str | datetime):
-        _refuse("a time in ISO 8601", value)
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("expected a time with an offset, such as 2026-11-21T10:00:00+00:00")
-    return moment.astimezone(UTC)
-
-
-def _structure_path(value: Any, _: Any) -> Path:
-    return to_path(value)
-
-
-def _is_literal(kind: Any) -> bool:
-    origin: Any = get_origin(kind)
-    return origin is Literal
-
-
-def _literal(kind: Any) -> Structure:
-    """Make a hook that takes one of a `Literal`'s values, and not `True` for 1."""
-    allowed = get_args(kind)
-
-    def structure(value: Any, _: Any) -> Any:
-        if not any(type(value) is type(one) and value == one for one in allowed):
-            names = ", ".join(map(repr, allowed))
-            got = f"{value!r:.80}" if isinstance(value, str | int | float) else kind_of(value)
-            raise ValueError(f"expected one of {names}, got {got}")
-        return value
-
-    return structure
-
-
-def _is_collection(kind: Any) -> bool:
-    return get_origin(kind) in (list, set, frozenset) or (get_origin(kind) is tuple and get_args(kind)[-1:] == (...,))
+    error: str
+    """The name of its class: one of the errors in the reference."""
+    message: str
+    """Its text."""
+    fields: Mapping[str, Any]
+    """Its attributes."""
 
 
 def _collection(kind: Any, converter: cattrs.Converter) -> Structure:
     """Make a hook that takes a list, where cattrs would take a string for a list of characters."""
     list_kind: Any = GenericAlias(list, get_args(kind)[:1])
     items = list_structure_factory(list_kind, converter)
+    make = LISTS[get_origin(kind)]
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list | tuple | set | frozenset):
-            _refuse("a list", value)
-        return get_origin(kind)(items(value, kind))
+            refuse("a list", value)
+        return make(items(value, kind))
 
     return structure
 
@@ -152,7 +83,7 @@ def _only_tables(make: Callable[[Any, cattrs.Converter], Structure]) -> Callable
 
         def structure(value: Any, _: Any) -> Any:
             if not isinstance(value, Mapping):
-                _refuse("a table", value)
+                refuse("a table", value)
             return inner(value, kind)
 
         return structure
@@ -160,33 +91,64 @@ def _only_tables(make: Callable[[Any, cattrs.Converter], Structure]) -> Callable
     return factory
 
 
+def _is_choice(kind: Any) -> bool:
+    """Tell whether a kind is a union that cattrs cannot resolve: more than a kind or None."""
+    return is_union(kind) and not (NoneType in get_args(kind) and len(get_args(kind)) == 2)
+
+
+def _choice(kind: Any, converter: cattrs.Converter) -> Structure:
+    """Make a hook that takes the first kind of a union that fits."""
+
+    def structure(value: Any, _: Any) -> Any:
+        faults = []
+        for one in get_args(kind):
+            try:
+                return converter.structure(value, one)
+            except _FAULTS as error:
+                path, reason = _first_fault(error, "$")
+                faults.append(f"{reason} @ {path}"[:_SHOWN] if path != "$" else reason[:_SHOWN])
+        raise ValueError(f"of {len(faults)} kinds that are allowed none fits: {'; '.join(faults)}")
+
+    return structure
+
+
+def _renamed(kind: Any) -> dict[str, Any]:
+    return {field.name: override(rename=wire_name(field.name)) for field in attrs.fields(kind)}
+
+
+def _class(kind: Any, converter: cattrs.Converter) -> Structure:
+    return make_dict_structure_fn(kind, converter, **_renamed(kind))
+
+
 def _message(kind: Any, converter: cattrs.Converter) -> Structure:
-    return make_dict_structure_fn(kind, converter, from_=override(rename="from"))
+    table = converter.get_structure_hook(Mapping[str, Any])
+    metadata = override(struct_hook=lambda value, of: Metadata(table(value, of)))
+    return make_dict_structure_fn(kind, converter, **_renamed(kind) | {"metadata": metadata})
 
 
 def _converter(*, forbid_extra_keys: bool) -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=forbid_extra_keys)
-    for kind in _KINDS:
-        converter.register_structure_hook(kind, _strict(kind))
-    converter.register_structure_hook(float, _structure_float)
-    converter.register_structure_hook(datetime, _structure_time)
-    converter.register_structure_hook(Path, _structure_path)
-    converter.register_structure_hook_factory(_is_literal, _literal)
-    converter.register_structure_hook_factory(_is_collection, _collection)
+    converter = cattrs.Converter(forbid_extra_keys=forbid_extra_keys, unstruct_collection_overrides={AbstractSet: list})
+    for kind, structure in SCALARS.items():
+        converter.register_structure_hook(kind, structure)
+    converter.register_structure_hook_factory(is_literal, literal)
+    converter.register_structure_hook_factory(is_list, _collection)
     converter.register_structure_hook_factory(is_mapping, _only_tables(mapping_structure_factory))
-    converter.register_structure_hook_factory(attrs.has, _only_tables(make_dict_structure_fn))
-    converter.register_unstructure_hook(datetime, datetime.isoformat)
-    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook_factory(attrs.has, _only_tables(_class))
     return converter
 
 
 @cache  # made when first needed: `import observatory` is to be quick
 def _message_converter() -> cattrs.Converter:
     converter = _converter(forbid_extra_keys=False)
-    converter.register_unstructure_hook(
-        Message, make_dict_unstructure_fn(Message, converter, from_=override(rename="from"))
-    )
+    converter.register_structure_hook(ObservatoryError, lambda data, _: error_from_wire(data))
+    converter.register_structure_hook_factory(_is_choice, _choice)
     converter.register_structure_hook_factory(lambda kind: kind is Message, _only_tables(_message))
+    converter.register_unstructure_hook(datetime, datetime.isoformat)
+    converter.register_unstructure_hook(Path, str)
+    converter.register_unstructure_hook(ObservatoryError, error_to_wire)
+    converter.register_unstructure_hook_factory(
+        attrs.has, lambda kind: make_dict_unstructure_fn(kind, converter, **_renamed(kind))
+    )
     return converter
 
 
@@ -196,21 +158,62 @@ def _settings_converter() -> cattrs.Converter:
 
 
 def to_wire(value: Any) -> Any:
-    """Turn a value of `observatory.messages` into what JSON can hold; `from_` becomes `from`."""
+    """Turn a value of Observatory into what JSON can hold; `from_` becomes `from`, an error an `ErrorObject`."""
     return _message_converter().unstructure(value)
 
 
-def message_from_wire(data: Mapping[str, Any]) -> Message:
-    """Read a message from its JSON object.
+@overload
+def from_wire(data: Any, kind: type[T], *, path: str = "$") -> T: ...
+@overload
+def from_wire(data: Any, kind: Any, *, path: str = "$") -> Any: ...
+def from_wire(data: Any, kind: Any, *, path: str = "$") -> Any:
+    """Make a value of what JSON holds, strictly: nothing is converted. Fields that a class does not have are left out.
+
+    Args:
+        data: as a JSON parser returns it.
+        kind: a class of values, such as `Message`, or another annotation: `list[Receipt]`, `str | None`. Of a union
+            the first kind that fits is taken.
+        path: where the data stand, for errors.
 
     Raises:
-        InvalidInputError: when a field is missing or of a wrong kind; it names the path.
+        InvalidInputError: something is missing or of a wrong kind; it names the path.
     """
     try:
-        return _message_converter().structure(data, Message)
-    except (ClassValidationError, TypeError) as error:
-        path, reason = _first_fault(error, "$")
-        raise InvalidInputError(path, reason) from error
+        return _message_converter().structure(data, kind)
+    except (*_FAULTS, RecursionError) as error:
+        where, reason = _first_fault(error, path)
+        raise InvalidInputError(where, reason) from error
+
+
+@cache
+def _attributes_of(name: str) -> dict[str, Any]:
+    return get_type_hints(_ERRORS[name], localns={"Receipt": Receipt})
+
+
+def error_to_wire(error: ObservatoryError) -> dict[str, Any]:
+    """Turn an error into its `ErrorObject`. A plugin's own error goes as the nearest one that every client knows."""
+    name = next(kind.__name__ for kind in type(error).__mro__ if kind in _ERRORS.values())
+    fields = {field: getattr(error, field) for field in _attributes_of(name) if hasattr(error, field)}
+    data: dict[str, Any] = to_wire(ErrorObject(name, str(error), fields))
+    return data
+
+
+def error_from_wire(data: Mapping[str, Any]) -> ObservatoryError:
+    """Make an error of its `ErrorObject`: the same class, text and attributes.
+
+    What is of another version, with an unknown name or other attributes, is an `ObservatoryError` with the same text.
+
+    Raises:
+        InvalidInputError: it is no such object.
+    """
+    given = from_wire(data, ErrorObject)
+    kind, fields = ObservatoryError, {}
+    with suppress(KeyError, InvalidInputError):
+        fields = {name: from_wire(given.fields[name], of) for name, of in _attributes_of(given.error).items()}
+        kind = _ERRORS[given.error]
+    error = kind.__new__(kind, given.message)  # its __init__ would make the text again, of what it does not keep
+    vars(error).update(fields)
+    return error
 
 
 def structure_settings(data: Mapping[str, Any], kind: type[T], *, path: str = "$", source: str | None = None) -> T:
@@ -236,13 +239,17 @@ def _first_fault(error: BaseException, path: str) -> tuple[str, str]:
         return _first_of([(inner, path_of([note.index], path)) for inner, note in items], others, path)
     if isinstance(error, ForbiddenExtraKeysError):
         key = min(map(str, error.extra_fields))
-        known = [field.alias for field in attrs.fields(error.cl)]
+        known = [wire_name(field.name) for field in attrs.fields(error.cl)]
         elsewhere = getattr(error.cl, "_elsewhere", "")
         return path_of([key], path), f"unknown key; {did_you_mean(key, known)}{elsewhere}"
     if isinstance(error, KeyError):
         return path, "required, but missing"
+    if isinstance(error, RecursionError):
+        return path, "is nested too deep"
     if isinstance(error, SettingsError):
         return path + error.path.removeprefix("$"), error.reason
+    if isinstance(error, InvalidInputError):
+        return path + error.field.removeprefix("$"), error.reason
     return _fault_of_validator(error, path)
 
 

@@ -6,13 +6,17 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import NoneType
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
+import attrs
 import pytest
 import trio
+from hypothesis import strategies as st
 
 from observatory import Job, Outcome, Settings
 from observatory.testing import RecordingChannel
@@ -82,3 +86,42 @@ def folder_without_rights(tmp_path: Path) -> Iterator[Path]:
             pytest.skip(f"{folder} cannot be reached by a user without rights")
         os.chown(folder, NOBODY, NOBODY)
         yield Path(folder)
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    Any: st.recursive(
+        st.none() | st.booleans() | INTEGERS | FLOATS | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=6,
+    ),
+    str: st.text(),
+    int: INTEGERS,
+    bool: st.booleans(),
+    float: FLOATS,
+    NoneType: st.none(),
+    datetime: st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC) | ZONES),
+}
+
+
+def generate(kind: Any) -> st.SearchStrategy[Any]:
+    """Return what generates values of a kind, as JSON can hold them; Any stands for whatever JSON can hold."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind in VALUES:
+        return VALUES[kind]
+    if origin in (tuple, Iterable):
+        return st.lists(generate(parts[0]), max_size=3).map(tuple)
+    if origin is Mapping:
+        return st.dictionaries(st.text(), generate(parts[1]), max_size=3)
+    if attrs.has(kind):
+        fields = {name: generate(of) for name, of in get_type_hints(kind).items() if name in attrs.fields_dict(kind)}
+        return st.builds(kind, **fields)
+    return st.from_type(kind) if isinstance(parts[0], str) else st.one_of(*map(generate, parts))
+
+
+@pytest.fixture(scope="session")
+def values_of() -> Callable[[Any], st.SearchStrategy[Any]]:
+    """Return what generates values of a kind."""
+    return generate

@@ -207,11 +207,11 @@ async def test_a_reader_that_closes_when_full() -> None:
 
 
 async def test_a_pattern_that_closes_when_full() -> None:
-    """It cannot be resumed, and so the error does not tell its reader to."""
+    """The error says what its reader resumes by."""
     pubsub = PubSub()
     async with pubsub.subscribe("a:*", capacity=1, when_full="close") as subscription:
         publish(pubsub, 1, 2, topic="a:b")
-        with pytest.raises(SubscriptionOverflowError, match="with more capacity: a pattern cannot be resumed"):
+        with pytest.raises(SubscriptionOverflowError, match="since= to resume, by the position of the last event"):
             await subscription.receive_batch()
 
 

@@ -16,6 +16,8 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # overview.py     stats, plugins
 # deliveries.py   deliveries, dead-letters
 # doctor.py       doctor: what is wrong, and mending it
+# live.py         tail, status: what a running service tells
+# tokens.py       token: for an agent that connects to one
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
 
@@ -57,6 +59,9 @@ for _path in (
     "doctor:doctor",
     "demo.command:demo",
     "service:serve",
+    "live:tail",
+    "live:status",
+    "tokens:token",
 ):
     app.command(f"{__name__}.{_path}")
 

@@ -10,13 +10,13 @@ import attrs
 import orjson
 import trio
 
-from observatory import InvalidInputError, Observatory, ObservatoryError, Receipt, to_wire
+from observatory import Client, InvalidInputError, ObservatoryError, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.lines import Line, open_lines
-from observatory.cli.opening import opened_on_files
+from observatory.cli.opening import reached
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json
-from observatory.cli.sending import Outgoing, hand_over, is_lost, trouble_with
+from observatory.cli.sending import Outgoing, hand_over, has_files, is_lost, trouble_with
 from observatory.errors import did_you_mean
 
 _IN_FLIGHT = 64
@@ -32,8 +32,8 @@ async def send_file(path: str, *, sender: str | None, type: str, options: Listin
         type: the type of what does not say so.
         options: where to.
     """
-    async with open_lines(path) as lines, opened_on_files(options.settings(), recover=()) as observatory:
-        batch = _Batch(observatory, sender=sender, type=type, json=options.json)
+    async with open_lines(path) as lines, reached(options.settings(), recover=()) as client:
+        batch = _Batch(client, await has_files(client), sender=sender, type=type, json=options.json)
         await batch.send_all(lines)
         note(f"{counted(batch.sent, 'message')} sent to {counted(len(batch.recipients), 'agent')}")
         if batch.failed:
@@ -88,11 +88,12 @@ class _Numbered:
 class _Batch:
     """The lines of one file on their way."""
 
-    def __init__(self, observatory: Observatory, *, sender: str | None, type: str, json: bool) -> None:
+    def __init__(self, client: Client, files: bool, *, sender: str | None, type: str, json: bool) -> None:
         self.sent = 0
         self.failed = 0
         self.recipients: set[str] = set()
-        self._observatory = observatory
+        self._client = client
+        self._files = files
         self._sender = sender
         self._type = type
         self._json = json
@@ -130,7 +131,7 @@ class _Batch:
 
     async def _send(self, item: _Numbered) -> None:
         try:
-            receipt = await hand_over(self._observatory, item.outgoing)
+            receipt = await hand_over(self._client, item.outgoing, self._files)
         except ObservatoryError as error:
             self._fail(item.number, error)
         else:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import CycloptsError, Parameter
 
-from observatory import DeadLetter, Observatory, Settings, to_wire
+from observatory import Client, DeadLetter, EmbeddedClient, Settings, find_client, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
@@ -24,8 +24,8 @@ async def deliveries(id: str, /, *, options: ListingOptions = ListingOptions()) 
         id: Of which message.
         options: Where from.
     """
-    async with _opened_on_storage(options.settings(), "deliveries cannot be listed") as observatory:
-        records = observatory.deliveries(id)
+    async with _reached_deliveries(options.settings(), "deliveries cannot be listed") as client:
+        records = await client.deliveries(id)
     if not records:
         complain(f"nothing is known of deliveries of a message {id!r}")
         return FAILED
@@ -56,7 +56,7 @@ async def dead_letters(
     """List deliveries that were given up, or have them tried again.
 
     With `--json` each is an object on a line of its own, the message with it: an export. With storage `memory` they
-    live in the memory of the process that gave up, and a running one cannot be asked from here yet.
+    live in the memory of the process that gave up, so that has to be a running service.
 
     Args:
         ids: Of which messages; without any, all.
@@ -64,16 +64,18 @@ async def dead_letters(
         options: Where from.
     """
     problem = f"dead letters cannot be {'redelivered' if redeliver else 'listed'}"
-    async with _opened_on_storage(options.settings(), problem) as observatory:
-        letters = _of(observatory, ids)
-        count = await observatory.redeliver(ids or None) if redeliver else 0
+    async with _reached_deliveries(options.settings(), problem) as client:
+        letters = await _of(client, ids)
+        count = await client.redeliver(ids or None) if redeliver else 0
+        left = await _of(client, ids)
+    if isinstance(client, EmbeddedClient):
+        left = await _of(client, ids)  # what has failed again while it was drained
     unknown = [id for id in ids if id not in {letter.message.id for letter in letters}]
     for id in unknown:
         complain(f"there is no dead letter of a message {id!r}")
     if redeliver:
-        letters = _of(observatory, ids)  # what has failed again while it was drained
-        note(f"{counted(count, 'dead letter')} tried again, {len(letters):,} left")
-        return FAILED if letters or unknown else OK
+        note(f"{counted(count, 'dead letter')} tried again, {len(left):,} left")
+        return FAILED if left or unknown else OK
     if options.json:
         for letter in letters:
             print_json(to_wire(letter))
@@ -95,23 +97,28 @@ async def dead_letters(
     return FAILED if unknown else OK
 
 
-def _of(observatory: Observatory, ids: Collection[str]) -> list[DeadLetter]:
-    return [letter for letter in observatory.dead_letters() if not ids or letter.message.id in ids]
+async def _of(client: Client, ids: Collection[str]) -> list[DeadLetter]:
+    return [letter for letter in await client.dead_letters() if not ids or letter.message.id in ids]
 
 
 @asynccontextmanager
-async def _opened_on_storage(settings: Settings, problem: str) -> AsyncIterator[Observatory]:
-    """Open an Observatory on what earlier processes have stored, without looking into any inbox.
+async def _reached_deliveries(settings: Settings, problem: str) -> AsyncIterator[Client]:
+    """Reach the service of a root, or else what earlier processes have stored, without looking into any inbox.
 
     Raises:
-        CycloptsError: storage keeps nothing beyond the end of a process.
-        ObservatoryError: as `opened`.
+        CycloptsError: no service runs, and storage keeps nothing beyond the end of a process.
+        ObservatoryError: as `opened`; and what the connector raises.
     """
+    running = await find_client(settings)
+    if running is not None:
+        async with running as client:
+            yield client
+        return
     if settings.storage.backend == "memory":
         raise CycloptsError(
-            msg=f"{problem} here: with storage 'memory' they live in the memory of the process that made them, and a "
-            "running one cannot be asked yet; in it, use `observatory.deliveries(id)`, `observatory.dead_letters()` "
-            "and `await observatory.redeliver()`, or set `[storage] backend` to one that lasts"
+            msg=f"{problem} here: with storage 'memory' they live in the memory of the process that made them, and no "
+            "service runs on this root that could be asked; start one with `observatory serve`, or set "
+            "`[storage] backend` to one that lasts"
         )
     async with opened(settings, recover=()) as observatory:
-        yield observatory
+        yield EmbeddedClient(observatory)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from observatory import Message, UnknownMessageError, to_wire
+from observatory import EmbeddedClient, Message, UnknownMessageError, to_wire
+from observatory.arguments import check_name
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import opened_on_files
+from observatory.cli.opening import reached
 from observatory.cli.options import DASHED, ListingOptions, Options
 from observatory.cli.output import complain, counted, note, print_json, print_table
-from observatory.modules.checks import check_name
 
 
 async def inbox(
@@ -35,10 +35,10 @@ async def inbox(
     """
     check_name("agent", agent)
     settings = options.settings()
-    async with opened_on_files(settings, recover=(agent,)) as observatory:
-        stats = observatory.mailbox.agent_stats(agent)
-        messages = observatory.mailbox.get_messages(agent, limit=limit, unread_only=not all)
-        left_behind = observatory.statistics().mailbox.left_behind
+    async with reached(settings, recover=(agent,)) as client:
+        stats = await client.mailbox.agent_stats(agent)
+        messages = await client.mailbox.get_messages(agent, limit=limit, unread_only=not all)
+        left_behind = (await client.statistics()).mailbox.left_behind
     if options.json:
         for message in messages:
             print_json(to_wire(message))
@@ -46,7 +46,7 @@ async def inbox(
         _show(agent, messages, total=stats.total if all else stats.unread)
     if left_behind:
         note(f"{counted(left_behind, 'more message')} found in files and left there")
-    if all and settings.storage.backend == "memory":
+    if all and isinstance(client, EmbeddedClient) and settings.storage.backend == "memory":
         note("acknowledged messages are not listed: with storage 'memory' only the process that holds them knows them")
     return OK
 
@@ -70,10 +70,10 @@ async def ack(
     """
     check_name("agent", agent)
     unknown = 0
-    async with opened_on_files(options.settings(), recover=(agent,)) as observatory:
+    async with reached(options.settings(), recover=(agent,)) as client:
         for message_id in (id, *ids):
             try:
-                await observatory.mailbox.mark_read(agent, message_id)
+                await client.mailbox.mark_read(agent, message_id)
             except UnknownMessageError as error:
                 complain(str(error))
                 unknown += 1

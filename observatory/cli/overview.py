@@ -9,7 +9,7 @@ import attrs
 
 from observatory import PluginInfo, Statistics, to_wire
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import opened, opened_on_files
+from observatory.cli.opening import opened, reached
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import counted, in_words, note, print_json, print_table
 
@@ -19,15 +19,15 @@ _OWN = "trio-observatory"
 async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen
     """List every mailbox with what is in it.
 
-    On a terminal as a table, else one line each: agent, messages, unread ones, age of the oldest unread one. All of it
-    comes from files and storage; a process that runs beside may know more, and its own figures are not here.
+    On a terminal as a table, else one line each: agent, messages, unread ones, age of the oldest unread one. Where no
+    service runs all of it comes from files and storage: a process that runs beside may know more.
 
     Args:
         options: Where from.
     """
-    async with opened_on_files(options.settings(), recover=None) as observatory:
-        mailboxes = dict(sorted(observatory.mailbox.get_stats().items()))
-        statistics = observatory.statistics()
+    async with reached(options.settings(), recover=None) as client:
+        mailboxes = dict(sorted((await client.mailbox.get_stats()).items()))
+        statistics = await client.statistics()
     if options.json:
         print_json({"mailboxes": to_wire(mailboxes), "statistics": _kept(statistics)})
         return OK

@@ -9,9 +9,9 @@ import attrs
 import orjson
 from cyclopts import CycloptsError, Parameter
 
-from observatory import DeliveryError, InvalidInputError, Observatory, Receipt, to_wire
+from observatory import Client, DeliveryError, InvalidInputError, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import INBOX, opened_on_files
+from observatory.cli.opening import INBOX, reached
 from observatory.cli.options import DASHED, ListingOptions
 from observatory.cli.output import complain, note, print_json
 
@@ -64,8 +64,8 @@ async def send(
     if to is None or content is None or from_ is None:
         raise CycloptsError(msg="send needs TO, CONTENT and --from, or --jsonl with a file in which they stand")
     outgoing = Outgoing(to=to, from_=from_, content=content, type=type, metadata=_read_metadata(metadata))
-    async with opened_on_files(options.settings(), recover=()) as observatory:
-        receipt = await hand_over(observatory, outgoing)
+    async with reached(options.settings(), recover=()) as client:
+        receipt = await hand_over(client, outgoing, await has_files(client))
         if options.json:
             print_json(to_wire(receipt))
         else:
@@ -76,20 +76,30 @@ async def send(
         return FAILED if trouble else OK
 
 
-async def hand_over(observatory: Observatory, outgoing: Outgoing) -> Receipt:
+async def has_files(client: Client) -> bool:
+    """Return whether messages become files there."""
+    return INBOX in (await client.statistics()).lanes
+
+
+async def hand_over(client: Client, outgoing: Outgoing, files: bool) -> Receipt:
     """Send a message, and wait for its file whatever the settings require.
+
+    Args:
+        client: who sends it.
+        outgoing: the message.
+        files: whether messages become files there.
 
     Raises:
         ObservatoryError: nothing was sent.
     """
     try:
-        return await observatory.mailbox.send_message(
+        return await client.mailbox.send_message(
             outgoing.to,
             outgoing.from_,
             outgoing.content,
             type=outgoing.type,
             metadata=outgoing.metadata,
-            require=[INBOX] if INBOX in observatory.statistics().lanes else [],
+            require=[INBOX] if files else [],
         )
     except DeliveryError as error:
         return error.receipt  # it tells more than the error

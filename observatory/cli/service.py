@@ -64,8 +64,10 @@ async def _watch(signals: AsyncIterator[int], stopping: trio.Event, scope: trio.
 
 def _ready(observatory: Observatory) -> str:
     loaded = [info.name for info in observatory.plugins() if info.state == "loaded"]
-    channels = ", ".join(observatory.statistics().lanes) or "none"
+    statistics = observatory.statistics()
+    channels = ", ".join(statistics.lanes) or "none"
+    doors = "".join(f", {name} at {one['url']}" for name, one in statistics.services.items() if one.get("url"))
     return (
         f"ready: root {harmless(str(observatory.settings.root))}, process {os.getpid()}, "
-        f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}"
+        f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}{doors}"
     )

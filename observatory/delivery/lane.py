@@ -19,10 +19,10 @@ from observatory.delivery.owed import Owed
 from observatory.delivery.parcel import Parcel, Recall
 from observatory.delivery.recipients import Recipient, Recipients
 from observatory.delivery.reports import Reports
-from observatory.delivery.statistics import LaneStatistics
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
 from observatory.messages import Delivery, DeliveryRecord, Message
+from observatory.overview import LaneStatistics
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from observatory.arguments import check_name, is_name, shorten
 from observatory.errors import InvalidInputError
 from observatory.messages import MESSAGE_OVERHEAD, NO_METADATA, Message, Metadata
 
@@ -24,23 +24,6 @@ _MAX_TYPE = 128
 _MAX_ID = 128
 _MAX_DEPTH = 64
 _MAX_INTEGER = 2**63
-_is_name = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}").fullmatch
-
-
-def check_name(field: str, name: object) -> None:
-    """Check a recipient's or sender's name; it names a directory.
-
-    Raises:
-        InvalidInputError: says what a name may be.
-    """
-    if isinstance(name, str) and _is_name(name):
-        return
-    if not isinstance(name, str):
-        raise InvalidInputError(field, f"expected a name, got {type(name).__name__}")
-    raise InvalidInputError(
-        field,
-        f"{_shorten(name)} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ @ + - are allowed, no dot at the start",
-    )
 
 
 def check_names(names: object) -> list[Any]:
@@ -56,7 +39,7 @@ def check_names(names: object) -> list[Any]:
         raise InvalidInputError("names", f"has more than the {_MAX_RECIPIENTS:,} names that are allowed")
     counted = Counter(name for name in recipients if isinstance(name, str))
     if len(counted) < counted.total():
-        raise InvalidInputError("names", f"{_shorten(counted.most_common(1)[0][0])} stands there twice")
+        raise InvalidInputError("names", f"{shorten(counted.most_common(1)[0][0])} stands there twice")
     return recipients
 
 
@@ -114,6 +97,16 @@ def check_ids(field: str, ids: object) -> frozenset[str]:
     return frozenset(_each(check_id, field, "ids of messages", ids))
 
 
+def check_verified(verified: object) -> None:
+    """Check what a caller says of the sender.
+
+    Raises:
+        InvalidInputError: when it is neither True nor False.
+    """
+    if not isinstance(verified, bool):
+        raise InvalidInputError("verified", f"expected True or False, got {type(verified).__name__}")
+
+
 def check_limit(limit: object) -> None:
     """Check how many messages are asked for.
 
@@ -151,7 +144,7 @@ def check_type(kind: object) -> None:
         raise InvalidInputError("type", f"expected a string, got {type(kind).__name__}")
     if not (0 < len(kind) <= _MAX_TYPE and kind.isprintable()):
         raise InvalidInputError(
-            "type", f"{_shorten(kind)} is no type: 1 to {_MAX_TYPE} printable characters are allowed"
+            "type", f"{shorten(kind)} is no type: 1 to {_MAX_TYPE} printable characters are allowed"
         )
 
 
@@ -214,8 +207,8 @@ def _plain_size(message: Message) -> int | None:
         and len(content) <= MAX_CONTENT
         and len(id) <= _MAX_ID
         and 0 < len(kind) <= _MAX_TYPE
-        and _is_name(message.to)
-        and _is_name(message.from_)
+        and is_name(message.to)
+        and is_name(message.from_)
         and type(moment) is datetime
         and moment.tzinfo is UTC
     ):
@@ -280,7 +273,3 @@ def _utf8_size(field: str, text: str) -> int:
         raise InvalidInputError(
             field, f"has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
         ) from error
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:79] + "…")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
+from observatory.arguments import check_name
 from observatory.clock import Clock
 from observatory.entries import Key
-from observatory.errors import InvalidInputError, PluginError
+from observatory.errors import InvalidInputError, ObservatoryError, PluginError
 from observatory.messages import MESSAGE_OVERHEAD, Draft, Message
 from observatory.modules.arrivals import IN_REPLY_TO
-from observatory.modules.checks import MAX_CONTENT, check_name, check_text, check_type, copy_metadata
+from observatory.modules.checks import MAX_CONTENT, check_text, check_type, copy_metadata
 from observatory.modules.keys import digest_of
 from observatory.registrar import Registered
 
@@ -58,6 +59,18 @@ class Composer:
             check_name("to", to)
             copied, size = check_draft(from_, content, type, draft.metadata)
         return Message(next(self._ids), from_, to, content, self._clock.now(), type, False, copied), size
+
+    def compose_each(
+        self, names: Iterable[str], from_: str, content: str, type: str, metadata: Mapping[str, Any] | None
+    ) -> list[tuple[Message, int] | ObservatoryError]:
+        """Build a message for each of many; where there can be none, the error stands in its place."""
+        outcomes: list[tuple[Message, int] | ObservatoryError] = []
+        for name in names:
+            try:
+                outcomes.append(self.compose(name, from_, content, type, metadata))
+            except ObservatoryError as error:
+                outcomes.append(error)
+        return outcomes
 
     def renew(self, message: Message) -> Message:
         """Return the same message with an id and a timestamp of now."""

@@ -31,10 +31,11 @@ class KeyedSend(Send):
         awaited: frozenset[str],
         expires_at: datetime | None,
         key: Key,
+        verified: bool,
         dispatcher: Dispatcher,
         durability: Durability,
     ) -> None:
-        super().__init__(message, size, awaited, expires_at, key)
+        super().__init__(message, size, awaited, expires_at, key, verified)
         self._key = key
         self._keys: Keys | None = None  # where this one is under way
         self._surplus: Sequence[StoredKey] = ()
@@ -71,7 +72,7 @@ class KeyedSend(Send):
         """Give their answer to the waiting task and to all that asked for the same."""
         super().answer(value)
         for twin in self._leave():
-            twin.answer(attrs.evolve(value, duplicate=True))
+            twin.answer(attrs.evolve(value, duplicate=True, verified=twin._verified))
 
     def fail(self, error: ObservatoryError) -> None:
         """Give an error to the waiting task and to all that asked for the same, each its own."""
@@ -111,6 +112,4 @@ class KeyedSend(Send):
         except UnknownMessageError:  # it has left the mailbox: it was the same but for these
             message = attrs.evolve(self._message, id=known.id, timestamp=known.timestamp)
         deliveries = self._dispatcher.noted(known.id)
-        return Receipt(
-            message, known.sequence, self._durability, deliveries, expires_at=known.expires_at, duplicate=True
-        )
+        return Receipt(message, known.sequence, self._durability, deliveries, known.expires_at, True, self._verified)

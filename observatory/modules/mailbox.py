@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 import trio
 
 from observatory.abc import Context, Module, StorageBackend
+from observatory.arguments import check_name
 from observatory.delivery.dispatcher import Dispatcher
-from observatory.errors import ClosedError, DeliveryError, ObservatoryError, UnknownMessageError
+from observatory.errors import DeliveryError, ObservatoryError, UnknownMessageError
 from observatory.messages import DeadLetter, MailboxTotals, Message, Receipt
 from observatory.modules.arrivals import Arrivals
-from observatory.modules.checks import check_channels, check_id, check_name, check_names, size_of
+from observatory.modules.checks import check_channels, check_id, check_names, check_verified, size_of
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of, mark_reply
-from observatory.modules.foreign import Taken
 from observatory.modules.keyed import KeyedSend
 from observatory.modules.leaving import Leaving
-from observatory.modules.reading import Reading
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
+from observatory.modules.running import Running
 from observatory.modules.table import Table
 from observatory.modules.upkeep import Resend
 from observatory.modules.writer import Writer
@@ -27,7 +26,7 @@ from observatory.registrar import Registered
 from observatory.settings import MailboxSettings
 
 
-class Mailbox(Reading, Module):
+class Mailbox(Running, Module):
     """The client API of the mailboxes, and the task that is the table's only writer.
 
     Args:
@@ -52,21 +51,22 @@ class Mailbox(Reading, Module):
         recover: Collection[str] | None,
     ) -> None:
         leaving = Leaving(stored=storage.durability != "memory" and bool(dispatcher.recovering))
-        super().__init__(Table(settings, leaving), Arrivals(), context.clock)
-        self._dispatcher = dispatcher
-        self._resending = trio.Lock()
-        self._durability = storage.durability
-        self._composer = Composer(policies, context.clock)
-        self._writer = Writer(
-            self._table,
+        table, arrivals = Table(settings, leaving), Arrivals()
+        writer = Writer(
+            table,
             settings=settings,
             storage=storage,
             dispatcher=dispatcher,
             recover=recover,
             pubsub=context.pubsub,
-            arrivals=self._arrivals,
+            arrivals=arrivals,
             clock=context.clock,
         )
+        super().__init__(table, arrivals, context.clock, writer)
+        self._dispatcher = dispatcher
+        self._resending = trio.Lock()
+        self._durability = storage.durability
+        self._composer = Composer(policies, context.clock)
 
     async def send_message(
         self,
@@ -79,6 +79,7 @@ class Mailbox(Reading, Module):
         require: Iterable[str] = (),
         expires_in: float | None = None,
         idempotency_key: str | None = None,
+        verified: bool = False,
     ) -> Receipt:
         """Send one message.
 
@@ -95,6 +96,8 @@ class Mailbox(Reading, Module):
             expires_in: seconds after which it leaves the mailbox, if nobody has acknowledged it, and is a dead letter.
             idempotency_key: 1 to 255 characters. The same sender's same key sends the same message once within 24
                 hours, and gives the first receipt again.
+            verified: whether whoever calls has made sure that the sender is who it says, as doors do that know their
+                clients. The event and the receipt say it, the message does not.
 
         Raises:
             InvalidInputError: an argument is not allowed.
@@ -107,16 +110,17 @@ class Mailbox(Reading, Module):
             UnknownNameError: `require` names a delivery channel that there is not.
             ClosedError: Observatory is closing.
         """
+        check_verified(verified)
         required = check_channels(require)
         awaited = self._dispatcher.await_also(required)
         message, size = self._composer.compose(to, from_, content, type, metadata)
         expires_at = None if expires_in is None else expiry_of(message, expires_in)
         if idempotency_key is None:
-            receipt = await self._writer.submit(Send(message, size, awaited, expires_at))
+            receipt = await self._writer.submit(Send(message, size, awaited, expires_at, None, verified))
         else:
             key = key_of(from_, idempotency_key, to, content, type, metadata)
             receipt = await self._writer.submit(
-                KeyedSend(message, size, awaited, expires_at, key, self._dispatcher, self._durability)
+                KeyedSend(message, size, awaited, expires_at, key, verified, self._dispatcher, self._durability)
             )
         if required:
             missed = tuple(name for name in required if receipt.deliveries[name].state not in ("written", "sent"))
@@ -136,9 +140,8 @@ class Mailbox(Reading, Module):
         required, letters = self._dispatcher.required, self._dispatcher.dead_letters
         async with self._resending:  # of two at the same time the second one must see what the first one has done
             message = self._composer.renew(letter.message)
-            request = Resend(message, size_of(message), required, letter.message.id, letters)
             try:
-                await self._writer.submit(request)
+                await self._writer.submit(Resend(message, size_of(message), required, letter.message.id, letters))
             except UnknownMessageError:
                 return False
         return True
@@ -151,8 +154,11 @@ class Mailbox(Reading, Module):
         *,
         type: str = "text",
         metadata: Mapping[str, Any] | None = None,
+        verified: bool = False,
     ) -> list[Receipt | ObservatoryError]:
         """Send independent copies to many recipients, in one commit.
+
+        `verified` is as in `send_message`, here and below.
 
         Returns:
             In the order given, a receipt or an error for each: one full mailbox does not keep the others from theirs.
@@ -163,24 +169,27 @@ class Mailbox(Reading, Module):
             OutcomeUnknownError: the Mailbox's task died with it in hand.
             ClosedError: Observatory is closing.
         """
+        check_verified(verified)
         recipients = check_names(names)
         check_draft(from_, content, type, metadata)
-        outcomes: list[Any] = []
-        for name in recipients:
-            try:
-                outcomes.append(self._composer.compose(name, from_, content, type, metadata))
-            except ObservatoryError as error:
-                outcomes.append(error)
+        outcomes: list[Any] = self._composer.compose_each(recipients, from_, content, type, metadata)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
         if not drafts:
             await trio.lowlevel.checkpoint()
             return outcomes
-        receipts = await self._writer.submit(Broadcast(drafts, self._dispatcher.required))
+        receipts = await self._writer.submit(Broadcast(drafts, self._dispatcher.required, verified))
         results = iter(receipts)
         return [next(results) if isinstance(outcome, tuple) else outcome for outcome in outcomes]
 
     async def request(
-        self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+        self,
+        to: str,
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        verified: bool = False,
     ) -> Message:
         """Send a message, wait for the reply to it, and acknowledge that.
 
@@ -189,10 +198,11 @@ class Mailbox(Reading, Module):
         Raises:
             ClosedError: Observatory is closing, and the reply has not come; and what `send_message` raises.
         """
+        check_verified(verified)
         question, size = self._composer.compose(to, from_, content, type, metadata)
         asker = question.from_
         with self._arrivals.reply_to(question.id, asker) as reply:
-            await self._writer.submit(Send(question, size, self._dispatcher.required))
+            await self._writer.submit(Send(question, size, self._dispatcher.required, verified=verified))
             answer = await reply.wait()
         try:
             return (await self.mark_read(asker, answer.id))[0]
@@ -200,7 +210,13 @@ class Mailbox(Reading, Module):
             return answer  # it has come, and somebody has cleared the mailbox since
 
     async def reply(
-        self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+        self,
+        message: Message,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        verified: bool = False,
     ) -> Receipt:
         """Answer a message: from its recipient to its sender, with its id as `in_reply_to` in the metadata.
 
@@ -208,7 +224,9 @@ class Mailbox(Reading, Module):
             What `send_message` raises.
         """
         marked = mark_reply(message, metadata)
-        return await self.send_message(message.from_, message.to, content, type=type, metadata=marked)
+        return await self.send_message(
+            message.from_, message.to, content, type=type, metadata=marked, verified=verified
+        )
 
     async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
         """Acknowledge messages: they are read from now on, and delivery channels take them back.
@@ -248,53 +266,3 @@ class Mailbox(Reading, Module):
     def statistics(self) -> MailboxTotals:
         """Return the figures of all mailboxes together."""
         return self._table.totals(self._writer.left_behind)
-
-    async def run(  # noqa: ASYNC128 -- the writer says that it has started
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Fill the table, then serve requests until cancelled."""
-        await self._writer.run(task_status=task_status)
-
-    def end(self) -> None:
-        """Let everybody go who waits; it will not run again."""
-        self._arrivals.close()
-        self._writer.end()
-
-    async def adopt(self, messages: Sequence[Message], origin: str) -> None:
-        """Take messages in that another process on this root has delivered; those that are known are ignored.
-
-        While Observatory is closing they stay where they are, for the next start.
-
-        Args:
-            messages: as they were found.
-            origin: the delivery channel that has found them.
-
-        Raises:
-            StorageError: it could not be committed; nothing has happened.
-            OutcomeUnknownError: the Mailbox's task died with it in hand.
-        """
-        with suppress(ClosedError):
-            await self._writer.adopt(messages, origin)
-
-    async def taken(self, agent: str, ids: Sequence[str]) -> None:
-        """Acknowledge messages that their recipient has taken; what is unknown, or read already, is ignored.
-
-        Raises:
-            StorageError: it could not be committed; nothing has happened.
-            OutcomeUnknownError: the Mailbox's task died with it in hand.
-        """
-        with suppress(ClosedError):
-            await self._writer.submit(Taken(agent, ids))
-
-    async def record(self) -> None:
-        """Let storage know what has become of deliveries; done every second, and at the end.
-
-        Raises:
-            StorageError: it could not be committed.
-        """
-        await self._writer.record()
-
-    async def close(self) -> None:
-        """Refuse new requests, and wait until those that were accepted are served."""
-        self._arrivals.close()
-        await self._writer.close()

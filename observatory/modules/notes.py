@@ -6,10 +6,10 @@ import trio
 
 from observatory.abc import Context, Module
 from observatory.errors import ClosedError, InvalidInputError
+from observatory.kinds import kind_of
 from observatory.messages import Note, NoteDeleted
 from observatory.modules.checks import check_text
 from observatory.settings import NotesSettings
-from observatory.wire import kind_of
 
 _MAX_KEY = 256
 _MAX_WAITING = 100

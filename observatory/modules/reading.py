@@ -7,10 +7,11 @@ from itertools import islice
 
 import trio
 
+from observatory.arguments import check_name
 from observatory.clock import Clock
 from observatory.messages import MailboxStats, Message
 from observatory.modules.arrivals import Arrivals
-from observatory.modules.checks import check_id, check_limit, check_name
+from observatory.modules.checks import check_id, check_limit
 from observatory.modules.table import Table
 
 

@@ -43,10 +43,11 @@ class Office:
         self.pubsub = pubsub
         self.arrivals = arrivals
 
-    def announce(self, entry: TableEntry, origin: str | None = None) -> None:
+    def announce(self, entry: TableEntry, origin: str | None = None, verified: bool = False) -> None:
         """Tell subscribers, and whoever waits for it, of a message that is in the table now."""
         message = entry.message
-        self.pubsub.publish(f"agent:{message.to}", message, size=entry.size - MESSAGE_OVERHEAD, origin=origin)
+        size = entry.size - MESSAGE_OVERHEAD
+        self.pubsub.publish(f"agent:{message.to}", message, size=size, origin=origin, verified=verified)
         self.arrivals.announce(message)
 
     def retract(self, agent: str, ids: Sequence[str]) -> list[Parcel]:

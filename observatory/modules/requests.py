@@ -28,7 +28,7 @@ class Send(Request[Receipt]):
     """Send one message."""
 
     rank: ClassVar[int] = 4
-    __slots__ = ("_awaited", "_entry", "_evicted", "_expires_at", "_message", "_receipt", "_size")
+    __slots__ = ("_awaited", "_entry", "_evicted", "_expires_at", "_message", "_receipt", "_size", "_verified")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Send(Request[Receipt]):
         awaited: frozenset[str],
         expires_at: datetime | None = None,
         key: Key | None = None,
+        verified: bool = False,
     ) -> None:
         super().__init__()
         self._entry = message if expires_at is None and key is None else Sent(message, expires_at, key)
@@ -44,6 +45,7 @@ class Send(Request[Receipt]):
         self._message = message
         self._size = size
         self._awaited = awaited
+        self._verified = verified
         self._evicted: list[TableEntry] | None = None
         self._receipt: Receipt
 
@@ -71,13 +73,14 @@ class Send(Request[Receipt]):
             office.table.remove(message.to, self._evicted)
         number = next(numbers)
         entry = office.table.add(message, number, self._size, self._expires_at)
-        office.announce(entry)
+        verified = self._verified
+        office.announce(entry, None, verified)
         dispatcher = office.dispatcher
         if not dispatcher.lanes:
-            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at))
+            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at, False, verified))
             return ()
         deliveries = dispatcher.new_deliveries()
-        receipt = Receipt(message, number, office.durability, deliveries, self._expires_at)
+        receipt = Receipt(message, number, office.durability, deliveries, self._expires_at, False, verified)
         if not self._awaited:
             self.answer(receipt)
             return (Parcel(Post(message, number), deliveries, wanted=entry),)
@@ -95,9 +98,9 @@ class Broadcast(Request[list[Receipt | ObservatoryError]]):
     rank: ClassVar[int] = 4
     __slots__ = ("_left", "_results", "_sends")
 
-    def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str]) -> None:
+    def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str], verified: bool) -> None:
         super().__init__()
-        self._sends = [_Copy(self, message, size, awaited) for message, size in messages]
+        self._sends = [_Copy(self, message, size, awaited, verified) for message, size in messages]
         self._left = len(self._sends)
 
     def weight(self, table: Table) -> int:
@@ -126,8 +129,10 @@ class _Copy(Send):
 
     __slots__ = ("_broadcast",)
 
-    def __init__(self, broadcast: Broadcast, message: Message, size: int, awaited: frozenset[str]) -> None:
-        super().__init__(message, size, awaited)
+    def __init__(
+        self, broadcast: Broadcast, message: Message, size: int, awaited: frozenset[str], verified: bool
+    ) -> None:
+        super().__init__(message, size, awaited, verified=verified)
         self._broadcast = broadcast
 
     def outcome(self) -> Receipt | ObservatoryError:

@@ -12,6 +12,7 @@ import trio
 from observatory import (
     ChannelFactory,
     CheckFactory,
+    Connector,
     DeliveryChannel,
     Done,
     Dropped,
@@ -169,6 +170,7 @@ def observatory_plugin(
     services: Mapping[str, ServiceFactory] | None = None,
     policies: Mapping[str, Policy] | None = None,
     checks: Mapping[str, CheckFactory] | None = None,
+    connectors: Mapping[str, Connector] | None = None,
 ) -> object:
     """Make a plugin for `open_observatory(..., plugins=[...])` that registers what is given, by name.
 
@@ -181,8 +183,9 @@ def observatory_plugin(
         services: services.
         policies: policies.
         checks: checks.
+        connectors: connectors.
     """
-    kinds = storage, channels, modules, services, policies, checks
+    kinds = storage, channels, modules, services, policies, checks, connectors
     return _Plugin(name, settings_class, *(items or {} for items in kinds))
 
 
@@ -190,7 +193,8 @@ class _Plugin:
     def __init__(self, name: str, settings_class: type | None, *kinds: Mapping[str, Callable[..., Any]]) -> None:
         self.name = name
         self.settings_class = settings_class
-        self._storage, self._channels, self._modules, self._services, self._policies, self._checks = kinds
+        self._storage, self._channels, self._modules, self._services, self._policies, *others = kinds
+        self._checks, self._connectors = others
 
     @hookimpl
     def observatory_register_storage(self, registrar: Registrar[Any]) -> None:
@@ -215,6 +219,10 @@ class _Plugin:
     @hookimpl
     def observatory_register_checks(self, registrar: Registrar[Any]) -> None:
         _register(registrar, self._checks)
+
+    @hookimpl
+    def observatory_register_connectors(self, registrar: Registrar[Any]) -> None:
+        _register(registrar, self._connectors)
 
 
 def _register(registrar: Registrar[Any], items: Mapping[str, Callable[..., Any]]) -> None:

@@ -62,7 +62,7 @@ async def test_a_message_of_another_process(open_here: Open) -> None:
             await channel.adopt([message])
         assert received == obs.mailbox.get_messages("a") == [message]
         (event,) = await subscription.receive_batch()
-        assert (event.payload, event.origin) == (message, "w")
+        assert (event.payload, event.origin, event.verified) == (message, "w", False)
 
 
 async def test_an_own_message_has_no_origin(open_here: Open) -> None:

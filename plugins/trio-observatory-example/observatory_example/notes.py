@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from datetime import datetime
+from typing import ClassVar
 
 import attrs
 import trio
@@ -53,6 +55,8 @@ class AgentNotes(Module):
     Args:
         context: what every module is handed.
     """
+
+    exposes: ClassVar[Collection[str]] = ("annotate", "notes_for")
 
     def __init__(self, context: Context) -> None:
         self._clock = context.clock

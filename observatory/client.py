@@ -1,0 +1,184 @@
+"""What one can do with an Observatory from outside: the same whether it runs in another process or in this one.
+
+A client's methods are those of the library, under the same names and with the same errors, and all of them wait: also
+what is a plain read where the table is at hand.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Self, TypeAlias
+
+from observatory.errors import ObservatoryError
+from observatory.messages import (
+    DeadLetter,
+    DeliveryRecord,
+    Event,
+    Health,
+    MailboxStats,
+    Message,
+    Note,
+    Receipt,
+)
+from observatory.overview import PluginInfo, Statistics
+from observatory.service_file import ServiceInfo
+
+
+class MailboxClient(ABC):
+    """`Mailbox`, from outside. Errors are those of its methods, and `ClosedError` once the client is closed."""
+
+    @abstractmethod
+    async def send_message(
+        self,
+        to: str,
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        require: Iterable[str] = (),
+        expires_in: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """Send one message."""
+
+    @abstractmethod
+    async def broadcast_to_many(
+        self,
+        names: Iterable[str],
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[Receipt | ObservatoryError]:
+        """Send independent copies to many recipients, in one commit."""
+
+    @abstractmethod
+    async def request(
+        self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Message:
+        """Send a message, wait for the reply to it, and acknowledge that."""
+
+    @abstractmethod
+    async def reply(
+        self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        """Answer a message."""
+
+    @abstractmethod
+    async def receive(self, agent: str, *, after: str | None = None) -> Message:
+        """Wait for an agent's oldest unread message."""
+
+    @abstractmethod
+    async def get_messages(
+        self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
+    ) -> list[Message]:
+        """Return an agent's messages, newest first."""
+
+    @abstractmethod
+    async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
+        """Acknowledge messages."""
+
+    @abstractmethod
+    async def clear_messages(self, agent: str) -> int:
+        """Remove every message of a mailbox."""
+
+    @abstractmethod
+    async def unread_count(self, agent: str) -> int:
+        """Return how many of an agent's messages are not acknowledged."""
+
+    @abstractmethod
+    async def agent_stats(self, agent: str) -> MailboxStats:
+        """Return the figures of one mailbox."""
+
+    @abstractmethod
+    async def get_stats(self) -> dict[str, MailboxStats]:
+        """Return the figures of every mailbox that is not empty, by agent."""
+
+
+class NotesClient(ABC):
+    """`Notes`, from outside."""
+
+    @abstractmethod
+    async def add_note(self, key: str, text: str) -> Note:
+        """Write the note of a key."""
+
+    @abstractmethod
+    async def delete_note(self, key: str) -> bool:
+        """Delete the note of a key; return whether there was one."""
+
+    @abstractmethod
+    async def get_note(self, key: str) -> Note | None:
+        """Return the note of a key."""
+
+    @abstractmethod
+    async def list_notes(self) -> list[Note]:
+        """Return every note, newest first."""
+
+
+class ClientSubscription(ABC):
+    """An asynchronous iterator over events, and a context manager; one task at a time may read."""
+
+    topic: str
+    """The topic or pattern."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    async def __anext__(self) -> Event:
+        """Return the next event; `StopAsyncIteration` when there will be none."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Unsubscribe."""
+
+
+class Client(ABC):
+    """An Observatory, from outside."""
+
+    mailbox: MailboxClient
+    """Messages."""
+    notes: NotesClient
+    """Notes."""
+
+    @abstractmethod
+    async def health(self) -> Health:
+        """Return the state of every module, lane and service."""
+
+    @abstractmethod
+    async def statistics(self) -> Statistics:
+        """Return the figures of everything."""
+
+    @abstractmethod
+    async def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every plugin."""
+
+    @abstractmethod
+    async def deliveries(self, message_id: str) -> tuple[DeliveryRecord, ...]:
+        """Return how far each delivery channel has come with a message."""
+
+    @abstractmethod
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Return the deliveries that were given up, oldest first."""
+
+    @abstractmethod
+    async def redeliver(self, ids: Collection[str] | None = None) -> int:
+        """Try dead letters again: those of these messages, or all; return how many were handed to their lanes."""
+
+    @abstractmethod
+    async def subscribe(self, topic: str, *, since: int | None = None, epoch: str | None = None) -> ClientSubscription:
+        """Subscribe to a topic or a pattern; the subscription has begun when this returns."""
+
+
+Connector: TypeAlias = Callable[[ServiceInfo], AbstractAsyncContextManager[Client]]
+"""What opens a client for the service that runs on a root, through the door that it is registered under."""

@@ -1,0 +1,171 @@
+"""A client of an Observatory in this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import trio
+
+from observatory.application import Observatory
+from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient
+from observatory.errors import ObservatoryError
+from observatory.messages import DeadLetter, DeliveryRecord, Event, Health, MailboxStats, Message, Note, Receipt
+from observatory.modules.mailbox import Mailbox
+from observatory.modules.notes import Notes
+from observatory.overview import PluginInfo, Statistics
+from observatory.subscriptions import Subscription
+
+
+class EmbeddedClient(Client):
+    """Hands everything on.
+
+    Args:
+        observatory: an open Observatory.
+    """
+
+    def __init__(self, observatory: Observatory) -> None:
+        self.mailbox = _Mailbox(observatory.mailbox)
+        self.notes = _Notes(observatory.notes)
+        self._observatory = observatory
+
+    async def health(self) -> Health:
+        """Return the state of every module, lane and service."""
+        await trio.lowlevel.checkpoint()
+        return self._observatory.health()
+
+    async def statistics(self) -> Statistics:
+        """Return the figures of everything."""
+        await trio.lowlevel.checkpoint()
+        return self._observatory.statistics()
+
+    async def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every plugin."""
+        await trio.lowlevel.checkpoint()
+        return self._observatory.plugins()
+
+    async def deliveries(self, message_id: str) -> tuple[DeliveryRecord, ...]:
+        """Return how far each delivery channel has come with a message."""
+        await trio.lowlevel.checkpoint()
+        return self._observatory.deliveries(message_id)
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Return the deliveries that were given up, oldest first."""
+        await trio.lowlevel.checkpoint()
+        return self._observatory.dead_letters()
+
+    async def redeliver(self, ids: Collection[str] | None = None) -> int:
+        """Try dead letters again."""
+        return await self._observatory.redeliver(ids)
+
+    async def subscribe(self, topic: str, *, since: int | None = None, epoch: str | None = None) -> ClientSubscription:
+        """Subscribe to a topic or a pattern."""
+        await trio.lowlevel.checkpoint()
+        return _Subscription(self._observatory.pubsub.subscribe(topic, since=since, epoch=epoch))
+
+
+class _Mailbox(MailboxClient):
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    async def send_message(
+        self,
+        to: str,
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        require: Iterable[str] = (),
+        expires_in: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        return await self._mailbox.send_message(
+            to,
+            from_,
+            content,
+            type=type,
+            metadata=metadata,
+            require=require,
+            expires_in=expires_in,
+            idempotency_key=idempotency_key,
+        )
+
+    async def broadcast_to_many(
+        self,
+        names: Iterable[str],
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[Receipt | ObservatoryError]:
+        return await self._mailbox.broadcast_to_many(names, from_, content, type=type, metadata=metadata)
+
+    async def request(
+        self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Message:
+        return await self._mailbox.request(to, from_, content, type=type, metadata=metadata)
+
+    async def reply(
+        self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        return await self._mailbox.reply(message, content, type=type, metadata=metadata)
+
+    async def receive(self, agent: str, *, after: str | None = None) -> Message:
+        return await self._mailbox.receive(agent, after=after)
+
+    async def get_messages(
+        self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
+    ) -> list[Message]:
+        await trio.lowlevel.checkpoint()
+        return self._mailbox.get_messages(agent, limit=limit, before=before, unread_only=unread_only)
+
+    async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
+        return await self._mailbox.mark_read(agent, *ids)
+
+    async def clear_messages(self, agent: str) -> int:
+        return await self._mailbox.clear_messages(agent)
+
+    async def unread_count(self, agent: str) -> int:
+        await trio.lowlevel.checkpoint()
+        return self._mailbox.unread_count(agent)
+
+    async def agent_stats(self, agent: str) -> MailboxStats:
+        await trio.lowlevel.checkpoint()
+        return self._mailbox.agent_stats(agent)
+
+    async def get_stats(self) -> dict[str, MailboxStats]:
+        await trio.lowlevel.checkpoint()
+        return self._mailbox.get_stats()
+
+
+class _Notes(NotesClient):
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    async def add_note(self, key: str, text: str) -> Note:
+        return await self._notes.add_note(key, text)
+
+    async def delete_note(self, key: str) -> bool:
+        return await self._notes.delete_note(key)
+
+    async def get_note(self, key: str) -> Note | None:
+        await trio.lowlevel.checkpoint()
+        return self._notes.get_note(key)
+
+    async def list_notes(self) -> list[Note]:
+        await trio.lowlevel.checkpoint()
+        return self._notes.list_notes()
+
+
+class _Subscription(ClientSubscription):
+    def __init__(self, subscription: Subscription) -> None:
+        self.topic = subscription.topic
+        self._subscription = subscription
+
+    async def __anext__(self) -> Event:
+        return await anext(self._subscription)
+
+    async def aclose(self) -> None:
+        await self._subscription.aclose()

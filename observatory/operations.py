@@ -1,0 +1,159 @@
+"""Functions that are offered to clients who speak JSON, in one manner at every door."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import GenericAlias
+from typing import Any
+
+import attrs
+import trio
+
+from observatory.errors import InvalidInputError, did_you_mean
+from observatory.kinds import kind_of, path_of, wire_name
+from observatory.schemas import Definitions, resolved, summary_of, with_definitions
+from observatory.wire import from_wire
+
+_SHOWN = 80
+"""Characters of a name that somebody has made up."""
+
+
+@attrs.frozen
+class Parameter:
+    """A parameter of an operation."""
+
+    name: str
+    """Its name on the wire, `from` for `from_`."""
+    kind: Any
+    """What it takes: its annotation, and for `*ids: str` a list of them, `tuple[str, ...]`."""
+    default: Any
+    """What the function gets where nothing is given; `attrs.NOTHING` when something must be."""
+    source: inspect.Parameter
+    """As the function declares it."""
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is attrs.NOTHING
+
+
+class Operation:
+    """A typed function that clients may call who speak JSON.
+
+    Args:
+        function: a plain or async function, or a method, with annotations that say what it takes and returns.
+        name: what clients call it, such as `mailbox.send`.
+        leave_out: keyword parameters that are not offered: whoever calls gives them.
+
+    Raises:
+        InvalidInputError: something is not annotated, or of a kind that JSON cannot hold, or cannot be left out.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, name: str, leave_out: Collection[str] = ()) -> None:
+        self.name = name
+        """What clients call it."""
+        self.summary = summary_of(function)
+        """The first line of the docstring."""
+        self.left_out = frozenset(leave_out)
+        """What whoever calls has to give beside the clients' parameters."""
+        self._function = function
+        self._waits = inspect.iscoroutinefunction(function)
+        hints = resolved(function, name)
+        self._result = _annotation(hints, "return", name)
+        sources = inspect.signature(function).parameters
+        for left in leave_out:
+            if left not in sources or sources[left].kind is not inspect.Parameter.KEYWORD_ONLY:
+                raise InvalidInputError("leave_out", f"{name} has no parameter {left!r} behind `*`")
+        offered = [source for source in sources.values() if source.name not in leave_out]
+        self.parameters = tuple(_parameter(source, hints, name) for source in offered)
+        """What clients can give, in the order of the function."""
+        self._offered = {parameter.name: parameter for parameter in self.parameters}
+        self.schema()  # what JSON cannot hold is an error now, and not at a call
+
+    async def call(self, params: Mapping[str, Any] | Sequence[Any] | None = None, **left_out: Any) -> Any:
+        """Call the function.
+
+        Args:
+            params: as a JSON parser returns them: by name, or in a list those that Python takes by position.
+            left_out: the parameters that are left out, by name; whoever calls knows them.
+
+        Returns:
+            What the function returns; `to_wire` makes of it what JSON can hold.
+
+        Raises:
+            InvalidInputError: a parameter is missing, unknown or of a wrong kind; it names the path. The function was
+                not called.
+            What the function raises.
+        """
+        positional, named = self._decode(self._by_name(params))
+        if self._waits:
+            return await self._function(*positional, **named, **left_out)
+        await trio.lowlevel.checkpoint()
+        return self._function(*positional, **named, **left_out)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the parameters by name, `params`, and of what comes back, `result`."""
+        parameters, result = Definitions(), Definitions()
+        params = {
+            "type": "object",
+            "properties": {one.name: parameters.schema(one.kind, f"{self.name}.{one.name}") for one in self.parameters},
+            "required": [one.name for one in self.parameters if one.required],
+            "additionalProperties": False,
+        }
+        returned = result.schema(self._result, f"{self.name}.return")
+        return {"params": with_definitions(params, parameters), "result": with_definitions(returned, result)}
+
+    def _by_name(self, params: object) -> Mapping[str, Any]:
+        if params is None:
+            return {}
+        if isinstance(params, list | tuple):
+            names = [one.name for one in self.parameters if one.source.kind is not inspect.Parameter.KEYWORD_ONLY]
+            if len(params) > len(names):
+                raise InvalidInputError(
+                    "params",
+                    f"expected a list of at most {len(names)} values, got {len(params)}; give the others by name",
+                )
+            return dict(zip(names, params, strict=False))
+        if not isinstance(params, Mapping):
+            raise InvalidInputError("params", f"expected a table or a list, got {kind_of(params)}")
+        for name in params:
+            if name not in self._offered:
+                shown = str(name)[:_SHOWN]
+                known = did_you_mean(shown, self._offered)
+                raise InvalidInputError(path_of([shown], "params"), f"unknown parameter; {known}")
+        return params
+
+    def _decode(self, params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Make values of parameters, all of them, since those after `*` stand behind every one before it."""
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for parameter in self.parameters:
+            value, path = parameter.default, f"params.{parameter.name}"
+            if parameter.name in params:
+                value = from_wire(params[parameter.name], parameter.kind, path=path)
+            elif parameter.required:
+                raise InvalidInputError(path, "required, but missing")
+            if parameter.source.kind is inspect.Parameter.KEYWORD_ONLY:
+                named[parameter.source.name] = value
+            elif parameter.source.kind is inspect.Parameter.VAR_POSITIONAL:
+                positional.extend(value)
+            else:
+                positional.append(value)
+        return positional, named
+
+
+def _parameter(source: inspect.Parameter, hints: Mapping[str, Any], operation: str) -> Parameter:
+    kind = _annotation(hints, source.name, operation)
+    default = attrs.NOTHING if source.default is inspect.Parameter.empty else source.default
+    if source.kind is inspect.Parameter.VAR_KEYWORD:
+        raise InvalidInputError(f"{operation}.{source.name}", "parameters of any name cannot be offered; name them")
+    if source.kind is inspect.Parameter.VAR_POSITIONAL:
+        kind, default = GenericAlias(tuple, (kind, ...)), ()
+    return Parameter(wire_name(source.name), kind, default, source)
+
+
+def _annotation(hints: Mapping[str, Any], name: str, operation: str) -> Any:
+    if name not in hints:
+        raise InvalidInputError(f"{operation}.{name}", "has no annotation; say what kind of value it is")
+    return hints[name]

@@ -1,0 +1,195 @@
+"""The library's methods, as calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from observatory import (
+    Client,
+    DeadLetter,
+    DeliveryRecord,
+    Health,
+    InvalidInputError,
+    MailboxClient,
+    MailboxStats,
+    Message,
+    Note,
+    NotesClient,
+    ObservatoryError,
+    PluginInfo,
+    Receipt,
+    Statistics,
+    from_wire,
+)
+from observatory_websocket.client.session import Session
+from observatory_websocket.client.subscriptions import WebSocketSubscription
+from observatory_websocket.client.values import receipt_or_error
+
+_IN_REPLY_TO = "in_reply_to"
+
+
+class WebSocketClient(Client):
+    """An Observatory that another process runs.
+
+    Args:
+        session: what is asked.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.mailbox = _Mailbox(session)
+        self.notes = _Notes(session)
+        self._session = session
+
+    async def health(self) -> Health:
+        """Return the state of every module, lane and service."""
+        return from_wire(await self._read("health.get"), Health)
+
+    async def statistics(self) -> Statistics:
+        """Return the figures of everything."""
+        return from_wire(await self._read("statistics.get"), Statistics)
+
+    async def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every plugin."""
+        return tuple(from_wire(one, PluginInfo) for one in await self._read("plugins.list"))
+
+    async def deliveries(self, message_id: str) -> tuple[DeliveryRecord, ...]:
+        """Return how far each delivery channel has come with a message."""
+        return tuple(from_wire(one, DeliveryRecord) for one in await self._read("deliveries.get", id=message_id))
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Return the deliveries that were given up, oldest first."""
+        return tuple(from_wire(one, DeadLetter) for one in await self._read("dead_letters.list"))
+
+    async def redeliver(self, ids: Collection[str] | None = None) -> int:
+        """Try dead letters again: those of these messages, or all; return how many were handed to their lanes."""
+        count: int = await self._session.call("dead_letters.redeliver", {"ids": None if ids is None else list(ids)})
+        return count
+
+    async def subscribe(
+        self, topic: str, *, since: int | None = None, epoch: str | None = None
+    ) -> WebSocketSubscription:
+        """Subscribe to a topic or a pattern; the subscription has begun when this returns."""
+        return await self._session.subscribe(topic, since, epoch)
+
+    async def call_module(self, module: str, method: str, **params: Any) -> Any:
+        """Call a method that a plugin's module exposes; the result is as JSON says it.
+
+        Raises:
+            UnknownNameError: there is no such module or method; and what the method raises.
+        """
+        return await self._session.call("modules.call", {"module": module, "method": method, "params": params})
+
+    async def describe(self) -> dict[str, Any]:
+        """Return every method of the service, with JSON Schema of what it takes and gives."""
+        described: dict[str, Any] = await self._read("observatory.describe")
+        return described
+
+    async def _read(self, method: str, **params: Any) -> Any:
+        return await self._session.call(method, params, again=True)
+
+
+class _Mailbox(MailboxClient):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def send_message(
+        self,
+        to: str,
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        require: Iterable[str] = (),
+        expires_in: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        params = {"to": to, "from": from_, "content": content, "type": type, "metadata": metadata}
+        extra = {"require": list(require), "expires_in": expires_in, "idempotency_key": idempotency_key}
+        again = idempotency_key is not None
+        return from_wire(await self._session.call("mailbox.send", params | extra, again=again), Receipt)
+
+    async def broadcast_to_many(
+        self,
+        names: Iterable[str],
+        from_: str,
+        content: str,
+        *,
+        type: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[Receipt | ObservatoryError]:
+        params = {"names": list(names), "from": from_, "content": content, "type": type, "metadata": metadata}
+        return [receipt_or_error(one) for one in await self._session.call("mailbox.broadcast", params)]
+
+    async def request(
+        self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Message:
+        params = {"to": to, "from": from_, "content": content, "type": type, "metadata": metadata}
+        return from_wire(await self._session.call("mailbox.request", params), Message)
+
+    async def reply(
+        self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        if not isinstance(message, Message):
+            got = message.__class__.__name__
+            raise InvalidInputError("message", f"expected the Message to answer, got {got}")
+        marked = {**(metadata or {}), _IN_REPLY_TO: message.id}
+        return await self.send_message(message.from_, message.to, content, type=type, metadata=marked)
+
+    async def receive(self, agent: str, *, after: str | None = None) -> Message:
+        return from_wire(await self._read("mailbox.receive", agent=agent, after=after), Message)
+
+    async def get_messages(
+        self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
+    ) -> list[Message]:
+        found: list[Message] = []
+        more = True
+        while more:
+            asked = {"agent": agent, "limit": limit - len(found), "before": before, "unread_only": unread_only}
+            page = await self._read("mailbox.messages", **asked)
+            found += [from_wire(one, Message) for one in page["messages"]]
+            more = page["more"] and len(found) < limit
+            before = found[-1].id if found else None
+        return found
+
+    async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
+        read = await self._read("mailbox.acknowledge", agent=agent, ids=list(ids))  # doing it twice is no error
+        return tuple(from_wire(one, Message) for one in read)
+
+    async def clear_messages(self, agent: str) -> int:
+        count: int = await self._session.call("mailbox.clear", {"agent": agent})
+        return count
+
+    async def unread_count(self, agent: str) -> int:
+        return (await self.agent_stats(agent)).unread
+
+    async def agent_stats(self, agent: str) -> MailboxStats:
+        return from_wire((await self._read("mailbox.stats", agent=agent))["mailboxes"][agent], MailboxStats)
+
+    async def get_stats(self) -> dict[str, MailboxStats]:
+        boxes = (await self._read("mailbox.stats"))["mailboxes"]
+        return {agent: from_wire(one, MailboxStats) for agent, one in boxes.items()}
+
+    async def _read(self, method: str, **params: Any) -> Any:
+        return await self._session.call(method, params, again=True)
+
+
+class _Notes(NotesClient):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def add_note(self, key: str, text: str) -> Note:
+        # Not twice by itself: somebody else may have written the note in between.
+        return from_wire(await self._session.call("notes.add", {"key": key, "text": text}), Note)
+
+    async def delete_note(self, key: str) -> bool:
+        existed: bool = await self._session.call("notes.delete", {"key": key})
+        return existed
+
+    async def get_note(self, key: str) -> Note | None:
+        found = await self._session.call("notes.get", {"key": key}, again=True)
+        return None if found is None else from_wire(found, Note)
+
+    async def list_notes(self) -> list[Note]:
+        return [from_wire(one, Note) for one in await self._session.call("notes.list", {}, again=True)]

@@ -1,0 +1,11 @@
+# From the socket to the library:
+# service      listens, lets clients in, tells where it is
+# connection   one client: who it is, what it asks, whether it keeps up
+# api          what can be asked for
+# answers      what some of it answers
+# following    what a client follows
+# feeds        events as frames, encoded once for all
+# rpc          JSON-RPC 2.0
+# head         the request's head, checked before the upgrade
+# stream       what is below a websocket, written to by two
+# frames       websocket frames that are ready to be written

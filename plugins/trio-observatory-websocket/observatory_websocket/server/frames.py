@@ -1,0 +1,32 @@
+"""Websocket frames as a server sends them: whole, not masked, not compressed. Made once, written to many."""
+
+from __future__ import annotations
+
+import struct
+
+_TEXT = 0x81
+_CLOSE = 0x88
+_SMALL = 125
+_MEDIUM = 0xFFFF
+_MAX_REASON = 123  # bytes: a close frame holds 125, two of which are the code
+
+
+def text_frame(data: bytes) -> bytes:
+    """Return the frame of a text message; `data` is UTF-8."""
+    size = len(data)
+    if size <= _SMALL:
+        return bytes((_TEXT, size)) + data
+    if size <= _MEDIUM:
+        return struct.pack("!BBH", _TEXT, 126, size) + data
+    return struct.pack("!BBQ", _TEXT, 127, size) + data
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return the frame that ends a connection."""
+    data = struct.pack("!H", code) + cut(reason).encode()
+    return bytes((_CLOSE, len(data))) + data
+
+
+def cut(reason: str) -> str:
+    """Return as much of a reason as a close frame holds."""
+    return reason.encode()[:_MAX_REASON].decode(errors="ignore")
