@@ -109,6 +109,7 @@ from observatory.jobs import (
     Outcome as Outcome,
     Post as Post,
     Retraction as Retraction,
+    Skipped as Skipped,
 )
 from observatory.lifecycle import open_observatory as open_observatory, serve as serve
 from observatory.messages import (

@@ -62,5 +62,13 @@ class Failed:
     """True when trying again cannot help, as with a name that is not allowed."""
 
 
-Outcome: TypeAlias = Done | Failed
+@attrs.frozen
+class Skipped:
+    """Outcome of a job: nobody is there who would take it, and nothing has gone wrong. It is not tried again."""
+
+    reason: str = attrs.field(validator=instance_of(str))
+    """One line: who is missing."""
+
+
+Outcome: TypeAlias = Done | Failed | Skipped
 """What became of one job."""

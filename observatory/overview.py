@@ -28,7 +28,7 @@ class LaneStatistics:
     failures: int
     """Jobs that failed at an attempt, each attempt counted."""
     dropped: int
-    """Posts that were dropped because the lane was full, or the message was acknowledged first."""
+    """Jobs that were dropped: the lane was full, the message was acknowledged first, or nobody was there to take it."""
     dead: int
     """Deliveries given up."""
     owed: int

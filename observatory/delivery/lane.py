@@ -20,7 +20,7 @@ from observatory.delivery.parcel import Parcel, Recall
 from observatory.delivery.recipients import Recipient, Recipients
 from observatory.delivery.reports import Reports
 from observatory.errors import PluginError, one_line
-from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post
+from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post, Skipped
 from observatory.messages import Delivery, DeliveryRecord, Message
 from observatory.overview import LaneStatistics
 from observatory.settings import DeliverySettings
@@ -266,6 +266,9 @@ class Lane:
             attempts = due.get(parcel.to, 0) + 1 if due else 1
             if isinstance(outcome, Done):
                 reports.done(parcel, outcome, attempts)
+                continue
+            if isinstance(outcome, Skipped):
+                reports.skipped(parcel, outcome)
                 continue
             failure = reports.failure(outcome)
             errors.setdefault((parcel.to, isinstance(parcel, Recall)), failure.error)

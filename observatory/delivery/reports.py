@@ -9,7 +9,7 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.parcel import Parcel
-from observatory.jobs import Done, Failed, Post
+from observatory.jobs import Done, Failed, Post, Skipped
 from observatory.messages import DeadLetter, Delivery, Message
 
 _log = logging.getLogger("observatory.delivery")
@@ -98,6 +98,11 @@ class Reports:
         """Report that a post was dropped, since nobody wants it any more."""
         self.dropped += 1
         self.report(parcel, self._retracted)
+
+    def skipped(self, parcel: Parcel, outcome: Skipped) -> None:
+        """Report that there was nobody to take it."""
+        self.dropped += 1
+        self.report(parcel, Delivery(self._name, "dropped", error=outcome.reason))
 
     def overflown(self, parcel: Parcel) -> None:
         """Report that a post was dropped for want of room."""

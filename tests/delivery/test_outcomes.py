@@ -8,7 +8,17 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from observatory import Delivery, DeliveryError, Done, Failed, Job, Observatory, Outcome, UnknownNameError
+from observatory import (
+    Delivery,
+    DeliveryError,
+    Done,
+    Failed,
+    Job,
+    Observatory,
+    Outcome,
+    Skipped,
+    UnknownNameError,
+)
 from observatory.testing import FailingChannel, RecordingChannel, StuckChannel
 
 
@@ -62,6 +72,19 @@ async def test_written(open_with: Any) -> None:
     async with open_with({"c": RecordingChannel()}, required=("c",)) as observatory:
         receipt = await observatory.mailbox.send_message("a", "x", "hello")
     assert receipt.deliveries == {"c": Delivery("c", "written", 1, "memory")}
+
+
+async def test_skipped(open_with: Any) -> None:
+    """What nobody was there to take is dropped, with the reason: neither tried again nor a dead letter."""
+    channel = OddChannel(lambda outcomes: [Skipped("nobody listens")] * len(outcomes))
+    async with open_with({"c": channel}, required=("c",)) as observatory:
+        receipt = await observatory.mailbox.send_message("a", "x", "hello")
+        later = await observatory.mailbox.send_message("a", "x", "again")
+        lane = observatory.statistics().lanes["c"]
+        assert observatory.dead_letters() == ()
+    assert receipt.deliveries == {"c": Delivery("c", "dropped", error="nobody listens")}
+    assert later.deliveries["c"].state == "written"
+    assert (lane.dropped, lane.failures, lane.backing_off) == (1, 0, 0)
 
 
 async def test_sent(open_with: Any) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from observatory import Connector, Registrar, ServiceFactory, hookimpl
+from observatory import ChannelFactory, Connector, Registrar, ServiceFactory, hookimpl
+from observatory_websocket.channel import WebSocketChannel
 from observatory_websocket.client.opening import connect
 from observatory_websocket.server.service import WebSocketService
 from observatory_websocket.settings import WebSocketSettings
 
 settings_class = WebSocketSettings
+
+
+@hookimpl
+def observatory_register_channels(registrar: Registrar[ChannelFactory]) -> None:
+    """Register the delivery channel `websocket`, where it is wanted."""
+    if registrar.settings.enabled and registrar.settings.channel:
+        registrar.register("websocket", WebSocketChannel)
 
 
 @hookimpl

@@ -41,6 +41,8 @@ class WebSocketSettings:
 
     enabled: bool = attrs.field(default=True, validator=_switch)
     """Whether an Observatory that runs services opens the door."""
+    channel: bool = attrs.field(default=False, validator=_switch)
+    """Whether the delivery channel `websocket` is there: it brings agents that listen for it their mail."""
     host: str = attrs.field(default="127.0.0.1", validator=_text)
     """The address it listens on; another one than loopback needs TLS."""
     port: int = attrs.field(default=0, validator=_count(0, 65_535))

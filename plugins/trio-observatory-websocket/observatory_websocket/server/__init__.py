@@ -4,6 +4,7 @@
 # api          what can be asked for
 # answers      what some of it answers
 # following    what a client follows
+# listening    whose mail it has brought to it
 # feeds        events as frames, encoded once for all
 # rpc          JSON-RPC 2.0
 # head         the request's head, checked before the upgrade

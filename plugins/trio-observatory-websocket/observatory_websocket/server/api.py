@@ -30,6 +30,10 @@ from observatory import (
 from observatory_websocket.server import rpc
 from observatory_websocket.server.answers import Check, MailboxFigures, Page, Subscribed, check_of, page_of
 from observatory_websocket.server.following import Follower, Following
+from observatory_websocket.server.listening import Listening
+
+DOOR = "websocket"
+"""The name of the service in `service.json`, and of the delivery channel."""
 
 
 @attrs.frozen
@@ -40,6 +44,8 @@ class Caller:
     """Who it is."""
     following: Following
     """What the connection follows."""
+    listening: Listening
+    """For whose mail it listens."""
     followers: list[Follower] = attrs.field(factory=list)
     """What it has begun to follow with this request."""
 
@@ -79,6 +85,8 @@ class Api:
             ("mailbox.broadcast", self.broadcast),
             ("mailbox.request", self.request),
             ("mailbox.receive", self.receive),
+            ("mailbox.listen", self.listen),
+            ("mailbox.unlisten", self.unlisten),
             ("mailbox.messages", self.messages),
             ("mailbox.check", self.check),
             ("mailbox.acknowledge", self.acknowledge),
@@ -198,6 +206,19 @@ class Api:
     async def receive(self, agent: str | None = None, *, after: str | None = None, caller: Caller) -> Message:
         """Wait for an agent's oldest unread message; it stays unread until it is acknowledged."""
         return await self._mailbox.receive(caller.acts_as(agent), after=after)
+
+    def listen(self, agent: str | None = None, *, caller: Caller) -> bool:
+        """Have an agent's mail brought over this connection as it is delivered; return False where nobody brings it.
+
+        Each message is a notification `mailbox.delivered`, its acknowledgement `mailbox.retracted`; where some could
+        not be brought, `mailbox.dropped` says how many. What was unread before is listed by `mailbox.check`.
+        """
+        caller.listening.begin(caller.acts_as(agent))
+        return DOOR in self._observatory.statistics().lanes
+
+    def unlisten(self, agent: str | None = None, *, caller: Caller) -> bool:
+        """Have it no more; return whether it was had."""
+        return caller.listening.end(caller.acts_as(agent))
 
     def messages(self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False) -> Page:
         """List an agent's messages, newest first, as many as an answer holds; `more` says whether older ones follow."""

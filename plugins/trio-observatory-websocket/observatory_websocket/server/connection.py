@@ -16,6 +16,7 @@ from observatory_websocket.server import rpc
 from observatory_websocket.server.api import Api, Caller
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.frames import close_frame, cut, text_frame
+from observatory_websocket.server.listening import Listening
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import WebSocketSettings
 
@@ -37,6 +38,7 @@ class Connection:
         stream: what it writes to.
         api: what can be asked for.
         following: what it follows.
+        listening: for whose mail it listens.
         settings: the bounds.
         identity: who it is; None when the token is still to come.
     """
@@ -47,6 +49,7 @@ class Connection:
         stream: SharedStream,
         api: Api,
         following: Following,
+        listening: Listening,
         settings: WebSocketSettings,
         identity: Identity | None,
     ) -> None:
@@ -56,6 +59,7 @@ class Connection:
         self._stream = stream
         self._api = api
         self._following = following
+        self._listening = listening
         self._settings = settings
         self._identity = identity
         self._room = trio.Semaphore(settings.max_requests)
@@ -76,7 +80,7 @@ class Connection:
                 try:
                     identity = self._identity = self._identity or await self._authenticate()
                     if identity is not None:
-                        self._caller = partial(Caller, identity, self._following)
+                        self._caller = partial(Caller, identity, self._following, self._listening)
                         await self._take_requests()
                 except ConnectionClosed:
                     pass
@@ -86,6 +90,7 @@ class Connection:
             raise
         finally:
             self._following.close()
+            self._listening.close()
 
     def watch(self, now: float) -> None:
         """Look after it, once a second: one that stays full is closed, with how far it was served."""
@@ -215,10 +220,13 @@ class Connection:
             self._room.release()
 
     def _begin_following(self, caller: Caller) -> None:
-        """Write what is followed since, now that the answer that says so was written."""
+        """Write what is followed or listened for since, now that the answer that says so was written."""
         for follower in caller.followers:
             follower.begun = True
             self._nursery.start_soon(follower.run)
+        if len(self._listening) and not self._listening.begun:
+            self._listening.begun = True
+            self._nursery.start_soon(self._listening.listener.run)
 
     async def _outcome(self, request: rpc.Request, caller: Caller) -> dict[str, Any] | None:
         """Carry out a request; return its answer, or None where nobody wants one."""

@@ -12,18 +12,16 @@ from trio.abc import Stream
 from trio_websocket import WebSocketConnection, wrap_server_stream
 
 from observatory import Context, Identity, Service, ServiceFile, ServiceRunningError
-from observatory_websocket.server.api import Api
+from observatory_websocket.server.api import DOOR, Api
 from observatory_websocket.server.connection import Connection
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.head import Head, RefusedError, check_head, read_head
+from observatory_websocket.server.listening import Listener, Listeners, Listening
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import WebSocketSettings
 
 _log = logging.getLogger("observatory.websocket")
-
-DOOR = "websocket"
-"""The name under which the service stands in `service.json`."""
 
 _READ = 64 * 1024
 """Bytes that are read at a time."""
@@ -40,6 +38,7 @@ class WebSocketService(Service):
 
     Attributes:
         url: where it can be reached; None while it cannot.
+        listeners: who listens for an agent's mail.
 
     Args:
         context: what every service is handed.
@@ -47,6 +46,7 @@ class WebSocketService(Service):
 
     def __init__(self, context: Context) -> None:
         self.url: str | None = None
+        self.listeners = Listeners()
         self._context = context
         self._settings: WebSocketSettings = context.settings or WebSocketSettings()
         self._file = ServiceFile(context.root, context.security, context.clock)
@@ -137,7 +137,9 @@ class WebSocketService(Service):
     def _session(self, api: Api) -> Session:
         async def session(socket: WebSocketConnection, stream: SharedStream, identity: Identity | None) -> None:
             following = Following(self._context.pubsub, self._feeds, stream, self._settings.max_subscriptions)
-            connection = Connection(socket, stream, api, following, self._settings, identity)
+            listener = Listener(stream, self._settings.queue_events, self._settings.queue_bytes)
+            listening = Listening(self.listeners, listener)
+            connection = Connection(socket, stream, api, following, listening, self._settings, identity)
             self._accepted += 1
             self._connections.add(connection)
             try:
