@@ -215,7 +215,7 @@ class PubSub:
 
     def _rewind(self, subscription: Subscription, log: EventLog, since: int | None) -> None:
         """Go back to what followed `since`; None stands for another epoch, of which nothing is known."""
-        start = self._replay_start(log)
+        start = self._replay_start(log, trio.current_time())
         if since is None or since >= log.next:
             subscription.rewind(start, None)
         elif since + 1 < start:
@@ -231,18 +231,19 @@ class PubSub:
             since, missed = 0, None
         elif since < self._forgotten_position:
             missed = None
+        now = trio.current_time()
         held: list[tuple[Event, int]] = []
         for topic, log in self._topics.items():
             if topic.startswith(prefix) and log.newest > since:
-                events, others = log.after(since, self._replay_start(log))
+                events, others = log.after(since, self._replay_start(log, now))
                 held += events
                 missed = None if missed is None or others is None else missed + others
         held.sort(key=lambda each: each[0].position)
         subscription.replay(held, missed)
 
-    def _replay_start(self, log: EventLog) -> int:
+    def _replay_start(self, log: EventLog, now: float) -> int:
         """Return the number of a topic's oldest event that may be replayed."""
-        horizon = trio.current_time() - self._settings.replay_seconds
+        horizon = now - self._settings.replay_seconds
         return max(log.first, log.next - self._settings.replay_events, log.next_after(horizon))
 
     def _find_followers(self, log: EventLog) -> None:

@@ -1,4 +1,4 @@
-"""A subscription is a position in a log of events that all readers of a topic share."""
+"""A subscription is a place in a log of events that all readers of a topic share."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Subscription:
         self._epoch = epoch
         self._when_full = when_full
         self._leave = leave
-        self._position = log.next
+        self._next = log.next  # number of the log's event that comes next
         self._ahead: deque[tuple[Event, int]] = deque()  # what comes before that, with sizes: a pattern's replay, gaps
         self._replayed = _NOTHING  # what of that is no gap
         self._delivered = 0
@@ -123,9 +123,9 @@ class Subscription:
         self._busy = True
         log = self._log
         try:
-            if self._position != log.next or self._ahead:
+            if self._next != log.next or self._ahead:
                 await trio.lowlevel.checkpoint()
-            while self._position == log.next and not self._ahead:
+            while self._next == log.next and not self._ahead:
                 if self._closed:
                     await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
@@ -144,7 +144,7 @@ class Subscription:
     def close(self) -> None:
         """Unsubscribe at once; a task that is reading gets `ClosedError`."""
         if not self._closed:
-            self._position = self._log.next
+            self._next = self._log.next
             self._ahead.clear()
             self._replayed = _NOTHING
             self.end()
@@ -155,12 +155,12 @@ class Subscription:
         self._closed = True
         self._log.wake()
 
-    def rewind(self, position: int, missed: int | None) -> None:
-        """Start at an earlier position, after a gap when `missed` is not 0."""
-        self.room += self._position - position
-        self._position = position
+    def rewind(self, start: int, missed: int | None) -> None:
+        """Start at an earlier number, after a gap when `missed` is not 0."""
+        self.room += self._next - start
+        self._next = start
         if missed != 0:
-            self._note_gap(missed, position)
+            self._note_gap(missed, start)
 
     def replay(self, held: Sequence[tuple[Event, int]], missed: int | None) -> None:
         """Start with events of a pattern's topics, and their sizes, after a gap when `missed` is not 0."""
@@ -172,7 +172,7 @@ class Subscription:
     def backlog(self) -> Backlog:
         """Return what waits for the reader."""
         sizes = self._log.sizes
-        waiting = min(self._log.next - self._position, self.room, len(sizes))
+        waiting = min(self._log.next - self._next, self.room, len(sizes))
         size = sum(sizes[len(sizes) - waiting :])
         return Backlog(waiting + self._replayed.events, size + self._replayed.bytes)
 
@@ -192,7 +192,7 @@ class Subscription:
 
     def _take(self, limit: int | None) -> list[Event]:
         log = self._log
-        start = self._position
+        start = self._next
         first = log.next - len(log.events)
         oldest = max(first, log.next - self.room)
         if start < oldest:
@@ -205,8 +205,8 @@ class Subscription:
         offset = start - first
         events = log.events[offset:] if limit is None else log.events[offset : offset + limit]
         if self.room > self.capacity:  # what was replayed is read or dropped for good
-            self.room = max(self.capacity, self.room - (start + len(events) - self._position))
-        self._position = start + len(events)
+            self.room = max(self.capacity, self.room - (start + len(events) - self._next))
+        self._next = start + len(events)
         self._delivered += len(events)
         return batch + events if batch else events
 
