@@ -64,10 +64,9 @@ class Definitions:
             raise InvalidInputError(where, f"JSON cannot hold {inspect.formatannotation(kind)}; it can hold {allowed}")
         if kind not in self._names:
             name = kind.__name__
-            if name in self.schemas:  # of another module
+            if name in self._names.values():  # of another module
                 name = f"{kind.__module__}.{kind.__qualname__}"
-            self._names[kind] = name
-            self.schemas[name] = {}  # known from now on: the class may hold others of its kind
+            self._names[kind] = name  # known from now on: the class may hold others of its kind
             self.schemas[name] = self._class(kind)
         return {"$ref": f"#/$defs/{self._names[kind]}"}
 

@@ -180,7 +180,7 @@ def from_wire(data: Any, kind: Any, *, path: str = "$") -> Any:
     """
     try:
         return _message_converter().structure(data, kind)
-    except (*_FAULTS, RecursionError) as error:
+    except _FAULTS as error:
         where, reason = _first_fault(error, path)
         raise InvalidInputError(where, reason) from error
 

@@ -74,7 +74,7 @@ def sent(error: ObservatoryError) -> Any:
 @pytest.mark.parametrize(
     "kind", [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)]
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_there_and_back(kind: type[ObservatoryError], values_of: ValuesOf, data: st.DataObject) -> None:
     """An error comes back with its class, its text and its attributes."""

@@ -51,7 +51,7 @@ def sent(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_there_and_back(kind: type[Any], values_of: ValuesOf, data: st.DataObject) -> None:
     """A value comes back equal."""
