@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
@@ -16,12 +16,12 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.owed import Owed
-from observatory.delivery.parcel import Parcel, Recall
+from observatory.delivery.parcel import Parcel, Recall, by_turn
 from observatory.delivery.recipients import Recipient, Recipients
 from observatory.delivery.reports import Reports
 from observatory.errors import PluginError, one_line
 from observatory.jobs import Done, Dropped, Failed, Job, Outcome, Post, Skipped
-from observatory.messages import Delivery, DeliveryRecord, Message
+from observatory.messages import Delivery, DeliveryRecord, DeliveryState, Durability, Message
 from observatory.overview import LaneStatistics
 from observatory.settings import DeliverySettings
 
@@ -172,8 +172,7 @@ class Lane:
 
     async def aclose(self) -> None:
         """Close the delivery channel, and let go whoever still waits for an outcome."""
-        for parcel in (*self._in_hand, *self._queue):
-            self._reports.closed(parcel)
+        self._reports.closed([*self._in_hand, *self._queue])
         if self._opened:
             self._opened = False
             try:
@@ -206,29 +205,27 @@ class Lane:
         now = trio.current_time()
         backing_off = self._recipients.by_name
         due = self._recipients.take_due(now, size - len(batch))
-        posts: list[Parcel] = []
+        taken: list[Parcel] = []
         room = size - len(batch) - len(due)
-        while self._queue and room > 0:
+        while self._queue and len(taken) < room:
             parcel = self._queue.popleft()
             if backing_off and parcel.to in backing_off and not isinstance(parcel, Recall):
                 self._wait_behind(backing_off[parcel.to], parcel)
-                continue
-            (batch if isinstance(parcel, Recall) else posts).append(parcel)
-            room -= 1
-        for parcel in due:
-            self._due.setdefault(parcel.to, backing_off[parcel.to].attempts)
+            else:
+                taken.append(parcel)
+        self._due = {parcel.to: backing_off[parcel.to].attempts for parcel in due} | self._due
         # Retractions come first, since acknowledging waits for them, and a delivery channel does not try what follows a
         # failure for the same recipient. What they take back does not come after them: nobody wants it any more.
-        for parcel in chain(posts, due):
-            if parcel.retracted:
-                self._reports.retracted(parcel)
-            else:
+        for parcel in chain(sorted(taken, key=by_turn), due):
+            if parcel.wanted.live:
                 batch.append(parcel)
+            else:
+                self._reports.retracted(parcel)
         batch += self._owed.take_due(now, size - len(batch))
 
     def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
         if self._recipients.wait(recipient, parcel):
-            self._reports.report(parcel, recipient.queued)
+            self._reports.report([parcel], recipient.queued)
         else:
             self._reports.given_up(parcel, _TOO_MANY.format(recipient.queued.error or ""), 0)
 
@@ -261,11 +258,12 @@ class Lane:
         failed: dict[str, list[Parcel]] = {}
         owed: dict[str, list[Recall]] = {}
         errors: dict[tuple[str, bool], str] = {}  # by recipient, and whether it is a retraction's
+        done: defaultdict[tuple[DeliveryState, int, Durability | None], list[Parcel]] = defaultdict(list)
         reports = self._reports
         for parcel, outcome in zip(batch, outcomes, strict=True):
             attempts = due.get(parcel.to, 0) + 1 if due else 1
             if isinstance(outcome, Done):
-                reports.done(parcel, outcome, attempts)
+                done[outcome.state, attempts, outcome.durability].append(parcel)
                 continue
             if isinstance(outcome, Skipped):
                 reports.skipped(parcel, outcome)
@@ -278,6 +276,8 @@ class Lane:
                 reports.given_up(parcel, failure.error, attempts)
             else:
                 failed.setdefault(parcel.to, []).append(parcel)
+        for alike, parcels in done.items():
+            reports.done(parcels, *alike)
         now = trio.current_time()
         for name, parcels in failed.items():
             self._retry_later(name, parcels, errors[name, False], now)

@@ -33,31 +33,28 @@ class Ledger:
         self._old: dict[str, _Line] = {}
         self._changed: dict[str, None] = {}
         self._forgotten: dict[str, None] = {}
-        self._latest: _Line | None = None
 
-    def note(self, id: str, delivery: Delivery, now: datetime) -> None:
-        """Keep the latest report on a message."""
-        young = self._young
-        known = young.get(id) or self._old.get(id)
-        line = self._latest
-        if known:
-            line = delivery, known[1], now
-        elif line is None or line[0] is not delivery or line[2] is not now:
-            line = self._latest = delivery, now, now
-        young[id] = line
-        if self._stored:
-            self._changed[id] = None
-        if len(young) > self._half:
-            self._turn()
+    def note(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
+        """Keep the latest report on messages that fared alike."""
+        line = delivery, now, now
+        for id in ids:
+            known = self._young.get(id) or self._old.get(id)
+            self._young[id] = (delivery, known[1], now) if known else line
+            if self._stored:
+                self._changed[id] = None
+            if len(self._young) > self._half:
+                self._turn()
 
     def found(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
         """Note a delivery of messages of which nothing better is known: it was carried out, and a crash came then."""
+        new: list[str] = []
         for id in ids:
             known = self._young.get(id) or self._old.get(id)
             if known is None:
-                self.note(id, delivery, now)
+                new.append(id)
             elif known[0].state in ("queued", "retrying"):
-                self.note(id, attrs.evolve(delivery, attempts=known[0].attempts), now)
+                self.note((id,), attrs.evolve(delivery, attempts=known[0].attempts), now)
+        self.note(new, delivery, now)
 
     def load(self, record: DeliveryRecord) -> None:
         """Take what storage remembers, before anything is noted."""

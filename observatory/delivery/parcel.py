@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from operator import attrgetter
+from typing import ClassVar, Protocol
 
 from observatory.jobs import Post, Retraction
 from observatory.messages import Delivery
@@ -12,6 +13,15 @@ class Wanted(Protocol):
     """Tells whether a message is still unread in its mailbox; what is not is no longer delivered."""
 
     live: bool
+
+
+class _Always:
+    """What stays wanted whatever becomes of any message."""
+
+    live = True
+
+
+_ALWAYS = _Always()
 
 
 class Waiter(Protocol):
@@ -44,6 +54,9 @@ class Parcel:
 
     __slots__ = ("_awaited", "_waiter", "deliveries", "job", "to", "wanted")
 
+    turn: ClassVar[int] = 1
+    """When it comes in a batch: after whatever has a lower one."""
+
     def __init__(
         self,
         job: Post | Retraction,
@@ -55,7 +68,7 @@ class Parcel:
         self.job = job
         self.to = job.message.to if isinstance(job, Post) else job.to
         self.deliveries = deliveries
-        self.wanted = wanted
+        self.wanted: Wanted = _ALWAYS if wanted is None else wanted
         self._awaited = awaited
         self._waiter = waiter if awaited else None  # else it would be held for as long as the parcel is
 
@@ -67,7 +80,7 @@ class Parcel:
     @property
     def retracted(self) -> bool:
         """Whether its message was acknowledged or removed meanwhile."""
-        return self.wanted is not None and not self.wanted.live
+        return not self.wanted.live
 
     def report(self, delivery: Delivery) -> None:
         """Take a lane's report; once the waiter is gone, what it was given changes no more."""
@@ -97,6 +110,8 @@ class Recall(Parcel):
 
     __slots__ = ("_holders", "_holding")
 
+    turn: ClassVar[int] = 0
+
     def __init__(self, job: Retraction, awaited: frozenset[str], holders: frozenset[str], holding: Holding) -> None:
         super().__init__(job, {}, awaited, waiter=holding)
         self._holders = holders
@@ -111,3 +126,7 @@ class Recall(Parcel):
             self._holders -= {delivery.channel}
             if not self._holders:
                 self._holding.taken_back(self.to, self.id)
+
+
+by_turn = attrgetter("turn")
+"""Key to sort the parcels of a batch by."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.parcel import Parcel
-from observatory.jobs import Done, Failed, Post, Skipped
-from observatory.messages import DeadLetter, Delivery, Message
+from observatory.jobs import Failed, Post, Skipped
+from observatory.messages import DeadLetter, Delivery, DeliveryState, Durability, Message
 
 _log = logging.getLogger("observatory.delivery")
+
+_REMEMBERED = 16
+"""Ways in which jobs were carried out whose `Delivery` is kept: the ledger holds thousands that fared alike."""
 
 _CLOSED = "Observatory was closed before it was delivered"
 
@@ -46,31 +50,27 @@ class Reports:
         self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
         self._overflown = Delivery(name, "dropped", error="the lane was full")
         self._found = Delivery(name, "written")
-        self._done = Done("sent"), Delivery(name, "sent", 1)  # the last outcome and what was reported of it
+        self._delivery = lru_cache(_REMEMBERED)(Delivery)
 
     def begin(self) -> None:
         """Look at the clock: for what is reported until the next time."""
         self._now = self._clock.now()
 
-    def report(self, parcel: Parcel, delivery: Delivery) -> None:
-        """Tell who waits, and the ledger."""
-        job = parcel.job
-        if isinstance(job, Post):
-            self._ledger.note(job.message.id, delivery, self._now)
-        parcel.report(delivery)
+    def report(self, parcels: Sequence[Parcel], delivery: Delivery) -> None:
+        """Tell the ledger, and who waits."""
+        posts = [job.message.id for parcel in parcels if isinstance(job := parcel.job, Post)]
+        self._ledger.note(posts, delivery, self._now)
+        for parcel in parcels:
+            parcel.report(delivery)
 
     def found(self, messages: Iterable[Message]) -> None:
         """Note that the delivery channel has messages that were delivered earlier, and not reported on to the end."""
         self._ledger.found([message.id for message in messages], self._found, self._now)
 
-    def done(self, parcel: Parcel, outcome: Done, attempts: int) -> None:
-        """Report that a job was carried out."""
-        self.delivered += 1
-        known, delivery = self._done
-        if outcome is not known or attempts != delivery.attempts:
-            delivery = Delivery(self._name, outcome.state, attempts, outcome.durability)
-            self._done = outcome, delivery
-        self.report(parcel, delivery)
+    def done(self, parcels: Sequence[Parcel], state: DeliveryState, attempts: int, level: Durability | None) -> None:
+        """Report that jobs were carried out, all with the same outcome."""
+        self.delivered += len(parcels)
+        self.report(parcels, self._delivery(self._name, state, attempts, level))
 
     def failure(self, outcome: object) -> Failed:
         """Count a failed attempt, or an outcome that is none."""
@@ -86,28 +86,26 @@ class Reports:
 
     def retrying(self, parcels: Sequence[Parcel], error: str, attempts: int) -> None:
         """Report that jobs failed and are tried again."""
-        delivery = Delivery(self._name, "retrying", attempts, error=error)
-        for parcel in parcels:
-            self.report(parcel, delivery)
+        self.report(parcels, Delivery(self._name, "retrying", attempts, error=error))
 
-    def closed(self, parcel: Parcel) -> None:
+    def closed(self, parcels: Sequence[Parcel]) -> None:
         """Let go whoever still waits for an outcome."""
-        self.report(parcel, self.queued(_CLOSED))
+        self.report(parcels, self.queued(_CLOSED))
 
     def retracted(self, parcel: Parcel) -> None:
         """Report that a post was dropped, since nobody wants it any more."""
         self.dropped += 1
-        self.report(parcel, self._retracted)
+        self.report([parcel], self._retracted)
 
     def skipped(self, parcel: Parcel, outcome: Skipped) -> None:
         """Report that there was nobody to take it."""
         self.dropped += 1
-        self.report(parcel, Delivery(self._name, "dropped", error=outcome.reason))
+        self.report([parcel], Delivery(self._name, "dropped", error=outcome.reason))
 
     def overflown(self, parcel: Parcel) -> None:
         """Report that a post was dropped for want of room."""
         self.dropped += 1
-        self.report(parcel, self._overflown)
+        self.report([parcel], self._overflown)
 
     def given_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         """Report that a post is a dead letter, unless nobody wants it any more."""
@@ -118,7 +116,7 @@ class Reports:
         self.dead += 1
         letter = DeadLetter(job.message, job.sequence, self._name, attempts, error, self._now)
         self._dead_letters.add(letter, parcel)
-        self.report(parcel, Delivery(self._name, "dead", attempts, error=error))
+        self.report([parcel], Delivery(self._name, "dead", attempts, error=error))
 
     def owed(self, parcels: Sequence[Parcel], error: str, *, new: bool) -> None:
         """Report that messages of one recipient cannot be taken back yet; the log hears of the first ones."""
