@@ -264,18 +264,17 @@ class Lane:
             attempts = due.get(parcel.to, 0) + 1 if due else 1
             if isinstance(outcome, Done):
                 done[outcome.state, attempts, outcome.durability].append(parcel)
-                continue
-            if isinstance(outcome, Skipped):
+            elif isinstance(outcome, Skipped):
                 reports.skipped(parcel, outcome)
-                continue
-            failure = reports.failure(outcome)
-            errors.setdefault((parcel.to, isinstance(parcel, Recall)), failure.error)
-            if isinstance(parcel, Recall):
-                owed.setdefault(parcel.to, []).append(parcel)
-            elif failure.permanent:
-                reports.given_up(parcel, failure.error, attempts)
             else:
-                failed.setdefault(parcel.to, []).append(parcel)
+                failure = reports.failure(outcome)
+                errors.setdefault((parcel.to, isinstance(parcel, Recall)), failure.error)
+                if isinstance(parcel, Recall):
+                    owed.setdefault(parcel.to, []).append(parcel)
+                elif failure.permanent:
+                    reports.given_up(parcel, failure.error, attempts)
+                else:
+                    failed.setdefault(parcel.to, []).append(parcel)
         for alike, parcels in done.items():
             reports.done(parcels, *alike)
         now = trio.current_time()

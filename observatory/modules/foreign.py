@@ -27,11 +27,9 @@ class AdoptForeign(Request[int]):
     They go to the delivery channels that keep nothing: those that do are where they come from.
     """
 
-    __slots__ = ("_found", "_left_behind", "_letters", "_messages", "_now", "_origin", "unwanted")
     rank: ClassVar[int] = 4
 
     def __init__(self, messages: Sequence[Message], origin: str, now: datetime, letters: DeadLetters) -> None:
-        super().__init__()
         self._now = now
         self._letters = letters
         self.unwanted: list[tuple[str, str]] = []
@@ -93,11 +91,9 @@ class AdoptForeign(Request[int]):
 class Taken(Request[None]):
     """Acknowledge messages that their recipient has taken from where they had been delivered."""
 
-    __slots__ = ("_agent", "_entries", "_ids")
     rank: ClassVar[int] = 1
 
     def __init__(self, agent: str, ids: Sequence[str]) -> None:
-        super().__init__()
         self._agent = agent
         self._ids = ids
         self._entries: list[TableEntry] = []

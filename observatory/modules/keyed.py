@@ -22,8 +22,6 @@ from observatory.modules.table import Table
 class KeyedSend(Send):
     """Send one message, unless it was sent under this key before."""
 
-    __slots__ = ("_dispatcher", "_durability", "_key", "_keys", "_surplus", "_twins")
-
     def __init__(
         self,
         message: Message,

@@ -66,15 +66,13 @@ class Request(ABC, Generic[T]):
 
     rank: ClassVar[int]
 
-    __slots__ = ("_answer", "_error", "_task", "answered", "settling", "withdrawn")
-
-    def __init__(self) -> None:
-        self.withdrawn = False  # its sender was cancelled: before the commit that means nothing happens
-        self.answered = False
-        self.settling = False  # it was applied or answered: from here on its answer is certain to come
-        self._task: trio.lowlevel.Task | None = None
-        self._answer: T | None = None
-        self._error: ObservatoryError | None = None
+    # How each begins, kept here instead of set in each: every send makes one, and most of this never changes in it.
+    withdrawn = False  # its sender was cancelled: before the commit that means nothing happens
+    answered = False
+    settling = False  # it was applied or answered: from here on its answer is certain to come
+    _task: trio.lowlevel.Task | None = None
+    _answer: T | None = None
+    _error: ObservatoryError | None = None
 
     @abstractmethod
     def weight(self, table: Table) -> int:

@@ -28,7 +28,8 @@ class Send(Request[Receipt]):
     """Send one message."""
 
     rank: ClassVar[int] = 4
-    __slots__ = ("_awaited", "_entry", "_evicted", "_expires_at", "_message", "_receipt", "_size", "_verified")
+    _evicted: Sequence[TableEntry] = ()
+    _receipt: Receipt
 
     def __init__(
         self,
@@ -39,15 +40,12 @@ class Send(Request[Receipt]):
         key: Key | None = None,
         verified: bool = False,
     ) -> None:
-        super().__init__()
         self._entry = message if expires_at is None and key is None else Sent(message, expires_at, key)
         self._expires_at = expires_at
         self._message = message
         self._size = size
         self._awaited = awaited
         self._verified = verified
-        self._evicted: list[TableEntry] | None = None
-        self._receipt: Receipt
 
     def weight(self, table: Table) -> int:
         return 1
@@ -65,7 +63,7 @@ class Send(Request[Receipt]):
         return *table.leaving.departing(message.to, evicted), self._entry
 
     def undo(self, table: Table) -> None:
-        table.undo(self._message.to, self._size, self._evicted or [])
+        table.undo(self._message.to, self._size, self._evicted)
 
     def apply(self, office: Office, numbers: Iterator[int]) -> Sequence[Parcel]:
         message = self._message
@@ -96,10 +94,8 @@ class Broadcast(Request[list[Receipt | ObservatoryError]]):
     """Send messages, each to its recipient, in one commit."""
 
     rank: ClassVar[int] = 4
-    __slots__ = ("_left", "_results", "_sends")
 
     def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str], verified: bool) -> None:
-        super().__init__()
         self._sends = [_Copy(self, message, size, awaited, verified) for message, size in messages]
         self._left = len(self._sends)
 
@@ -127,8 +123,6 @@ class Broadcast(Request[list[Receipt | ObservatoryError]]):
 class _Copy(Send):
     """One message of a broadcast."""
 
-    __slots__ = ("_broadcast",)
-
     def __init__(
         self, broadcast: Broadcast, message: Message, size: int, awaited: frozenset[str], verified: bool
     ) -> None:
@@ -146,8 +140,6 @@ class _Copy(Send):
 
 class _Retracting(Request[T]):
     """A request after which messages are taken back from the lanes; answered when the required ones have tried."""
-
-    __slots__ = ("_left", "_result")
 
     def answer_after(self, agent: str, ids: Sequence[str], table: Table, result: T) -> None:
         """Answer with `result` after the first outcomes of whatever takes these messages back, whoever asked for it."""
@@ -168,10 +160,8 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
     """Mark messages of one mailbox as read."""
 
     rank: ClassVar[int] = 1
-    __slots__ = ("_agent", "_entries", "_ids")
 
     def __init__(self, agent: str, ids: Sequence[str]) -> None:
-        super().__init__()
         self._agent = agent
         self._ids = ids
         self._entries: list[TableEntry] = []
@@ -215,10 +205,8 @@ class Clear(_Retracting[int]):
     """Remove everything from one mailbox."""
 
     rank: ClassVar[int] = 3
-    __slots__ = ("_agent",)
 
     def __init__(self, agent: str) -> None:
-        super().__init__()
         self._agent = agent
 
     def weight(self, table: Table) -> int:

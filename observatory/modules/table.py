@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from observatory.errors import MailboxFullError, UnknownMessageError
@@ -71,7 +71,7 @@ class Table:
         self.bytes += size
         return evicted
 
-    def undo(self, to: str, size: int, evicted: list[Entry]) -> None:
+    def undo(self, to: str, size: int, evicted: Sequence[Entry]) -> None:
         """Count a message out again that was not committed, and keep what should have gone."""
         box = self.mailboxes[to]
         box.count -= 1
@@ -181,7 +181,7 @@ class Table:
         """Return every unread message by recipient and id, per recipient in order."""
         return {(to, id): entry for to, box in self.mailboxes.items() for id, entry in box.by_id.items() if entry.live}
 
-    def remove(self, to: str, entries: list[Entry]) -> None:
+    def remove(self, to: str, entries: Sequence[Entry]) -> None:
         """Remove read messages that were counted out already."""
         box = self.mailboxes[to]
         for entry in entries:
@@ -219,7 +219,7 @@ class Table:
                 heapq.heappush(box.read, each)
         return taken
 
-    def put_back(self, to: str, entries: list[Entry]) -> None:
+    def put_back(self, to: str, entries: Sequence[Entry]) -> None:
         """Count read messages in again that were to be removed."""
         box = self.mailboxes[to]
         for entry in entries:

@@ -22,10 +22,8 @@ class CleanUp(Request[int]):
     """Remove messages that were read and are older than the horizon."""
 
     rank: ClassVar[int] = 0
-    __slots__ = ("_horizon", "_limit", "_taken")
 
     def __init__(self, horizon: float, limit: int) -> None:
-        super().__init__()
         self._horizon = horizon
         self._limit = limit
         self._taken: dict[str, list[TableEntry]] = {}
@@ -55,10 +53,8 @@ class Record(Request[bool]):
     """Tell storage what has become of deliveries; answered with whether there may be more."""
 
     rank: ClassVar[int] = 5
-    __slots__ = ("_dispatcher", "_entries", "_limit", "_more")
 
     def __init__(self, dispatcher: Dispatcher, limit: int) -> None:
-        super().__init__()
         self._dispatcher = dispatcher
         self._limit = limit
         self._entries: Sequence[DeliveryRecord | Forgotten | DeadLetter | Settled] = ()
@@ -88,10 +84,8 @@ class Expire(Request[int]):
     """Let messages go that nobody has acknowledged in time: they become dead letters, and are taken back everywhere."""
 
     rank: ClassVar[int] = 2
-    __slots__ = ("_due", "_letters", "_limit", "_now")
 
     def __init__(self, now: datetime, limit: int) -> None:
-        super().__init__()
         self._now = now
         self._limit = limit
         self._due: list[TableEntry] = []
@@ -128,8 +122,6 @@ class Expire(Request[int]):
 
 class Resend(Send):
     """Send a message that has expired again, as a new one, and settle its dead letter with the same commit."""
-
-    __slots__ = ("_letter", "_letters")
 
     def __init__(self, message: Message, size: int, awaited: frozenset[str], letter: str, letters: DeadLetters) -> None:
         super().__init__(message, size, awaited)
