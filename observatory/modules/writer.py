@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import trio
@@ -26,6 +28,7 @@ from observatory.settings import MailboxSettings
 
 T = TypeVar("T")
 
+_rank = attrgetter("rank")
 _NUMBERED = Message, Sent  # what storage gives a number to; a union would be made anew for each
 _CLEANUP_BATCH = 1_000
 _EXPIRY_BATCH = 100
@@ -76,15 +79,29 @@ class Writer:
         self.left_behind = 0
         """Messages found at recovery that had no room or were not allowed."""
 
-    async def submit(self, request: Request[T]) -> T:
+    async def submit(self, request: Request[T], *, while_closing: bool = False) -> T:
         """Hand a request to the task and wait for its answer; senders are held back while too many wait.
+
+        Args:
+            request: the request.
+            while_closing: whether it is taken as long as the task serves at all.
 
         Raises:
             ClosedError: when no request is taken any more.
         """
-        if self._closing:
+        if self._closing and not while_closing:
             raise ClosedError("this Observatory is closing; nothing is accepted any more")
-        return await self._submit(request)
+        if self._ended:
+            raise ClosedError("this Observatory is closed")
+        try:
+            self._requests_in.send_nowait(request)
+        except trio.WouldBlock:
+            await self._requests_in.send(request)
+        self._waiting += 1
+        if not request.answered:
+            request.expect(trio.lowlevel.current_task())
+            await trio.lowlevel.wait_task_rescheduled(request.withdraw)
+        return request.result()
 
     async def adopt(self, messages: Sequence[Message], origin: str) -> None:
         """Take messages in that another process has delivered through a delivery channel of this name."""
@@ -100,21 +117,8 @@ class Writer:
             await self._tell()
 
     async def _tell(self) -> None:
-        while await self._submit(Record(self._dispatcher, _RECORD_BATCH)):
+        while await self.submit(Record(self._dispatcher, _RECORD_BATCH), while_closing=True):
             pass
-
-    async def _submit(self, request: Request[T]) -> T:
-        if self._ended:
-            raise ClosedError("this Observatory is closed")
-        try:
-            self._requests_in.send_nowait(request)
-        except trio.WouldBlock:
-            await self._requests_in.send(request)
-        self._waiting += 1
-        if not request.answered:
-            request.expect(trio.lowlevel.current_task())
-            await trio.lowlevel.wait_task_rescheduled(request.withdraw)
-        return request.result()
 
     async def close(self) -> None:
         """Take no more requests, and wait until those that were taken are served."""
@@ -174,11 +178,8 @@ class Writer:
 
     async def _serve(self, batch: list[Request[Any]]) -> None:
         try:
-            by_rank: dict[int, list[Request[Any]]] = {}
-            for request in batch:
-                by_rank.setdefault(request.rank, []).append(request)
-            for rank in sorted(by_rank):
-                await self._commit(by_rank[rank])
+            for _, requests in groupby(sorted(batch, key=_rank), key=_rank):
+                await self._commit(list(requests))
         except BaseException:
             self._sound = False  # whether it was committed is for storage to say
             for request in batch:

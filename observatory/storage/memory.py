@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -35,7 +36,7 @@ class MemoryStorage(StorageBackend):
     durability: ClassVar[Durability] = "memory"
 
     def __init__(self) -> None:
-        self._live: dict[str, dict[int, Message]] = {}
+        self._live: defaultdict[str, dict[int, Message]] = defaultdict(dict)
         self._expiry: dict[tuple[str, int], datetime] = {}
         self._last: dict[str, int] = {}
         self._floor = 0  # no forgotten recipient had a number above this
@@ -74,12 +75,8 @@ class MemoryStorage(StorageBackend):
 
     def _add(self, message: Message) -> int:
         to = message.to
-        number = self._last.get(to, self._floor) + 1
-        self._last[to] = number
-        live = self._live.get(to)
-        if live is None:
-            live = self._live[to] = {}
-        live[number] = message
+        number = self._last[to] = self._last.get(to, self._floor) + 1
+        self._live[to][number] = message
         return number
 
     def _add_sent(self, sent: Sent) -> int:
