@@ -64,8 +64,17 @@ class Placer:
                 is what tells that data have not arrived. Placed again, it is replaced by a new one. It is not removed
                 meanwhile: others may have adopted it, and would take that for its reader.
         """
-        if not self._unnamed or not self._place_unnamed(data, name, directory):
-            self._place_named(data, name, directory)
+        descriptor = self._open_unnamed(directory) if self._unnamed else None
+        if descriptor is not None:
+            try:
+                self._fill(descriptor, data)
+                self._link(descriptor, name, directory)
+                return
+            except FileExistsError:
+                pass  # delivered again: only a rename replaces what is there
+            finally:
+                os.close(descriptor)
+        self._place_named(data, name, directory)
 
     def stage(self, data: bytes, directory: int) -> Staged:
         """Write a file with mode 0600 that is published later; in any case it must be discarded in the end.
@@ -104,19 +113,6 @@ class Placer:
         close(staged.descriptor)
         if staged.temporary is not None:
             _remove(staged.temporary, directory)
-
-    def _place_unnamed(self, data: bytes, name: str, directory: int) -> bool:
-        descriptor = self._open_unnamed(directory)
-        if descriptor is None:
-            return False
-        try:
-            self._fill(descriptor, data)
-            self._link(descriptor, name, directory)
-        except FileExistsError:
-            return False  # delivered again: only a rename replaces what is there
-        finally:
-            os.close(descriptor)
-        return True
 
     def _place_named(self, data: bytes, name: str, directory: int) -> None:
         temporary = next(self._temporary_names)

@@ -103,32 +103,28 @@ class Batch:
 
     def _serve_all(self, recipients: dict[str, Places], inbox: int) -> None:
         for to, places in recipients.items():
-            self._serve(to, places, inbox)
-
-    def _serve(self, to: str, places: Places, inbox: int) -> None:
-        """Carry out the jobs of one recipient."""
-        try:
-            directory = open_or_make(to, inbox, places)
-        except OSError as error:
-            self._fail(places, Failed(explain(error, os.path.join(self._folder, to)), is_hopeless(error)))
-            return
-        if directory is None:
-            return
-        try:
-            self._serve_in_order(to, places, directory)
-        finally:
-            close(directory)
+            try:
+                directory = open_or_make(to, inbox, places)
+            except OSError as error:
+                self._fail(places, Failed(explain(error, os.path.join(self._folder, to)), is_hopeless(error)))
+                continue
+            if directory is None:
+                continue
+            try:
+                self._serve_in_order(to, places, directory)
+            finally:
+                close(directory)
 
     def _serve_in_order(self, to: str, places: Places, directory: int) -> None:
         """Carry out jobs; the first post that fails and may be tried again fails the later jobs, too."""
-        for done, (place, job) in enumerate(places):
+        for place, job in places:
             try:
                 if isinstance(job, Post):
                     self._outcomes[place] = self._write(job.message, directory)
                 else:
                     self._retract(job, directory)
             except OSError as error:
-                if self._fail_from(places[done:], to, error):
+                if self._fail_from(places[places.index((place, job)) :], to, error):
                     return
 
     def _fail_from(self, places: Places, to: str, error: OSError) -> Failed | None:
