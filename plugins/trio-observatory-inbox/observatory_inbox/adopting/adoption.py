@@ -75,9 +75,14 @@ class Adoption:
             self._forget(changes.vanished)
             removed = {to for to, names in changes.removed.items() if self._known.misses_any(to, _ids(names))}
             lists = {*changes.appeared, *changes.vanished, *removed}
-            written = {to: _ids(names) for to, names in changes.written.items() if to not in lists}
             await self._list(lists)
-            await self._read({to: self._known.strangers(to, ids) for to, ids in written.items() if is_name(to)})
+            await self._read(
+                {
+                    to: strangers
+                    for to, names in changes.written.items()
+                    if to not in lists and (strangers := self._known.strangers(to, _ids(names))) and is_name(to)
+                }
+            )
 
     async def sweep(self) -> None:
         """Look into every directory that has changed, and at files that were half written."""

@@ -70,11 +70,11 @@ class Known:
 
     def strangers(self, to: str, ids: Set[str]) -> list[str]:
         """Return those that are neither known nor ours to write or to remove."""
-        return [id for id in ids - self._ids.get(to, set()) if not self._ours((to, id))]
+        return [id for id in ids - self._ids.get(to, _NONE) if not self._ours((to, id))]
 
     def missing(self, to: str, listed: Set[str]) -> list[str]:
         """Return what was known before the look, was not touched since, and was not listed."""
-        return [id for id in self._ids.get(to, set()) - listed if not self._ours((to, id))]
+        return [id for id in self._ids.get(to, _NONE) - listed if not self._ours((to, id))]
 
     def is_unsure(self, to: str, listed: Set[str]) -> bool:
         """Return whether a file that we have written or removed ourselves meanwhile was not listed: or did others?"""
@@ -82,7 +82,7 @@ class Known:
 
     def misses_any(self, to: str, removed: Set[str]) -> bool:
         """Return whether at least one of them is known and not ours to remove."""
-        return any(not self._ours((to, id)) for id in removed & self._ids.get(to, set()))
+        return any(not self._ours((to, id)) for id in removed & self._ids.get(to, _NONE))
 
     def forget(self, to: str, ids: Iterable[str] | None = None) -> None:
         """Forget files of a recipient, or all of them."""

@@ -133,7 +133,10 @@ class Watching:
         return True
 
     def _take(self, changes: Changes) -> None:
-        self._pending.merge(changes)
+        if self._pending:
+            self._pending.merge(changes)
+        else:
+            self._pending = changes
         if len(self._pending) > _MAX_PENDING:
             self._pending = Changes()
             self._look_now()

@@ -85,10 +85,11 @@ class Inotify:
 
 
 def _events(raw: bytes) -> Iterator[Event]:
-    end = 0
-    while end < len(raw):
-        watch, kind, _, length = _HEADER.unpack_from(raw, end)
-        begin = end + _HEADER.size
+    unpack, header = _HEADER.unpack_from, _HEADER.size
+    end, size = 0, len(raw)
+    while end < size:
+        watch, kind, _, length = unpack(raw, end)
+        begin = end + header
         end = begin + length
         yield watch, kind, raw[begin:end].rstrip(b"\0").decode(errors="surrogateescape")
 

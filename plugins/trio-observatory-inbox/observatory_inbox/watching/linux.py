@@ -69,11 +69,12 @@ class LinuxListener:
 
     def _read(self) -> Changes | None:
         changes = Changes()
+        written, removed, directories = changes.written, changes.removed, self._names
         for watch, kind, name in self._inotify.read():
-            directory = self._names.get(watch)
+            directory = directories.get(watch)
             if directory is not None:
-                if name[:1] != ".":  # somebody's temporary file
-                    files = changes.written if kind & _WRITTEN else changes.removed
+                if not name.startswith("."):  # somebody's temporary file
+                    files = written if kind & _WRITTEN else removed
                     files[directory].add(name)
             elif kind & _ENDED and watch in (self._top, -1):
                 return None
