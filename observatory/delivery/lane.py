@@ -26,7 +26,6 @@ from observatory.overview import LaneStatistics
 from observatory.settings import DeliverySettings
 
 _log = logging.getLogger("observatory.delivery")
-
 _TOO_MANY = "too many deliveries wait for this recipient: {}"
 
 
@@ -259,24 +258,23 @@ class Lane:
         owed: dict[str, list[Recall]] = {}
         errors: dict[tuple[str, bool], str] = {}  # by recipient, and whether it is a retraction's
         done: defaultdict[tuple[DeliveryState, int, Durability | None], list[Parcel]] = defaultdict(list)
-        reports = self._reports
         for parcel, outcome in zip(batch, outcomes, strict=True):
             attempts = due.get(parcel.to, 0) + 1 if due else 1
             if isinstance(outcome, Done):
                 done[outcome.state, attempts, outcome.durability].append(parcel)
             elif isinstance(outcome, Skipped):
-                reports.skipped(parcel, outcome)
+                self._reports.skipped(parcel, outcome)
             else:
-                failure = reports.failure(outcome)
+                failure = self._reports.failure(outcome)
                 errors.setdefault((parcel.to, isinstance(parcel, Recall)), failure.error)
                 if isinstance(parcel, Recall):
                     owed.setdefault(parcel.to, []).append(parcel)
                 elif failure.permanent:
-                    reports.given_up(parcel, failure.error, attempts)
+                    self._reports.given_up(parcel, failure.error, attempts)
                 else:
                     failed.setdefault(parcel.to, []).append(parcel)
         for alike, parcels in done.items():
-            reports.done(parcels, *alike)
+            self._reports.done(parcels, *alike)
         now = trio.current_time()
         for name, parcels in failed.items():
             self._retry_later(name, parcels, errors[name, False], now)
