@@ -171,8 +171,9 @@ class Security:
                 raise SettingsError(f"$.security.{name}", reason) from error
         try:
             context.load_cert_chain(certificate, key, password="")
-        except (OSError, ValueError) as error:
-            reason = f"expected PEM files of a certificate and of its key, not encrypted; {error}"
+        except OSError as error:
+            files = f"{str(certificate)!r} and {str(key)!r}"
+            reason = f"expected PEM files of a certificate and of its key, not encrypted, got {files}"
             raise SettingsError("$.security.certificate", reason) from error
         return context
 

@@ -253,7 +253,7 @@ def _check_owner(status: os.stat_result) -> None:
     if status.st_uid != os.geteuid() != 0:
         raise _UnusableError("it belongs to another user")
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise _UnusableError("others than its owner can read it")
+        raise _UnusableError("others than its owner may use it")
     if status.st_size > _MAX_SIZE:
         raise _UnusableError(f"it has more than {_MAX_SIZE:,} bytes")
 

@@ -141,8 +141,9 @@ class SupervisionSettings:
     """Seconds that flushing takes at most when Observatory is cancelled, and closing the parts, each, in any case."""
 
 
-_HOST = strings_like(r"[A-Za-z0-9._:\[\]-]+", "a value of the Host header such as 'observatory.example:443'")
-_ORIGIN = strings_like(r"null|[a-z][a-z0-9+.-]*://[^\s/?#]*", "an origin such as 'http://127.0.0.1:5173'")
+_PLACE = r"[A-Za-z0-9._:\[\]-]"
+_HOST = strings_like(rf"{_PLACE}+", "a value of the Host header such as 'observatory.example:443'")
+_ORIGIN = strings_like(rf"null|[a-z][a-z0-9+.-]*://{_PLACE}*", "an origin such as 'http://127.0.0.1:5173'")
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +167,7 @@ class SecuritySettings:
     def _goes_with_certificate(self, attribute: attrs.Attribute[Any], key: Path | None) -> None:
         if (key is None) is not (self.certificate is None):
             given, missing = ("certificate", "key") if key is None else ("key", "certificate")
-            raise SettingsError(f"$.{missing}", f"required beside {given}: TLS needs both")
+            raise SettingsError(f"$.{given}", f"set without {missing}: TLS needs both")
 
 
 def default_root() -> Path:

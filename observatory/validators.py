@@ -47,12 +47,12 @@ def number_above(limit: float) -> _Bound:
 
 def count_between(first: int, last: int) -> _Bound:
     """Allow integers from one to another."""
-    return _Bound(f"an integer from {first} to {last}", (int,), lambda value: first <= value <= last)
+    return _Bound(f"an integer from {first:,} to {last:,}", (int,), lambda value: first <= value <= last)
 
 
 def number_between(first: float, last: float) -> _Bound:
     """Allow numbers from one to another."""
-    return _Bound(f"a number from {first} to {last}", _NUMBER, lambda value: first <= value <= last)
+    return _Bound(f"a number from {first:,} to {last:,}", _NUMBER, lambda value: first <= value <= last)
 
 
 def is_part(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -89,7 +89,7 @@ class _Strings:
 
 def strings_like(pattern: str, words: str) -> _Strings:
     """Allow a tuple of strings that match a pattern as a whole, which is said in these words."""
-    return _Strings(words, re.compile(pattern, re.ASCII).fullmatch)
+    return _Strings(words, re.compile(pattern).fullmatch)
 
 
 def are_tables(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:

@@ -59,6 +59,38 @@ CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
     (errors.DuplicateNameError("x", "twice"), "plugin 'x': twice", {"plugin": "x", "reason": "twice"}),
     (errors.CanonicalNameError("x", "ours"), "plugin 'x': ours", {"plugin": "x", "reason": "ours"}),
     (
+        errors.UnauthorizedError(),
+        "the token is missing, wrong, or of an earlier run of the service; "
+        "the token of the service stands in observatory/service.json below its root",
+        {},
+    ),
+    (
+        errors.UnauthorizedError("there are two"),
+        "there are two; the token of the service stands in observatory/service.json below its root",
+        {},
+    ),
+    (errors.ForbiddenError("not from there"), "not from there", {"reason": "not from there"}),
+    (
+        errors.RateLimitError("b", 0.25),
+        "'b' has asked for more than [security] allows; ask again in 0.25 s",
+        {"identity": "b", "retry_after": 0.25},
+    ),
+    (
+        errors.RateLimitError(None, 1 / 3),
+        "the owner of the service has asked for more than [security] allows; ask again in 0.333 s",
+        {"identity": None, "retry_after": 1 / 3},
+    ),
+    (
+        errors.ServiceRunningError("/srv", 5),
+        "process 5 runs a service on the root /srv already; end that one, or take another root",
+        {"root": "/srv", "pid": 5},
+    ),
+    (
+        errors.ServiceRunningError("/srv", None),
+        "another process runs a service on the root /srv already; end that one, or take another root",
+        {"root": "/srv", "pid": None},
+    ),
+    (
         errors.EssentialChildError("module:Mailbox", "boom"),
         "module:Mailbox has failed for good and Observatory cannot go on: boom",
         {"child": "module:Mailbox"},

@@ -70,9 +70,7 @@ class TestTokens:
     @pytest.mark.parametrize("token", ["", ".", "a.", "ä", "\ud800", "x" * 257, "x." * 10_000_000, None, b"x", 5])
     def test_nonsense(self, token: Any, security: Security) -> None:
         """What can be no token is refused like a wrong one."""
-        with pytest.raises(
-            UnauthorizedError, match=r"^the token is missing, wrong, or of an earlier run.*service\.json"
-        ):
+        with pytest.raises(UnauthorizedError, match=r"^the token is missing, wrong, or of.*service\.json"):
             security.identify(token)
 
     @pytest.mark.parametrize("name", ["", ".a", "a b"])
@@ -83,7 +81,7 @@ class TestTokens:
             security.identify(f"{name}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 
     def test_of_another_run(self, security: Security) -> None:
-        """Neither the service's token of an earlier run counts, nor what was made of it, nor what is made of an agent's."""
+        """Tokens of an earlier run count no more, and nothing can be made of an agent's token."""
         earlier = Security()
         for token in (earlier.token, earlier.token_for("a"), token_for(security.token_for("a"), "b")):
             with pytest.raises(UnauthorizedError) as caught:
@@ -100,9 +98,16 @@ class TestTokens:
             "wrong agent": "a." + "x" * 43,
         }
         calls = []
-        for name in ("compare_digest", "digest"):
-            original = getattr(hmac, name)
-            monkeypatch.setattr(hmac, name, lambda *given, f=original, n=name: calls.append(n) or f(*given))
+
+        def watch(name: str, original: Any) -> None:
+            def called(*given: Any) -> Any:
+                calls.append(name)
+                return original(*given)
+
+            monkeypatch.setattr(hmac, name, called)
+
+        watch("digest", hmac.digest)
+        watch("compare_digest", hmac.compare_digest)
         try:
             security.identify(tokens[kind])
         except UnauthorizedError:
@@ -124,7 +129,7 @@ class TestIdentity:
         agent = Identity("agent-42")
         agent.check_acts_as("agent-42")
         assert agent.verified
-        with pytest.raises(ForbiddenError, match="^the token names 'agent-42', which cannot act as 'x'$") as caught:
+        with pytest.raises(ForbiddenError, match=r"^the token names 'agent-42', which cannot act as 'x'$") as caught:
             agent.check_acts_as("x")
         assert caught.value.reason == str(caught.value)
 
@@ -156,7 +161,5 @@ class TestBearer:
     )
     def test_refused(self, values: Sequence[bytes], security: Security) -> None:
         """Two headers, another scheme, no token, or what is not ASCII is refused, and not repeated."""
-        with pytest.raises(
-            UnauthorizedError, match=r"^expected one header 'Authorization: Bearer TOKEN'; the token of"
-        ):
+        with pytest.raises(UnauthorizedError, match=r"^expected one header 'Authorization: Bearer TOKEN'; the tok"):
             security.bearer(values)

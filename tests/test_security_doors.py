@@ -159,7 +159,7 @@ class TestRate:
             security.admit(agent)
 
     async def test_bounded_memory(self, mock_clock: MockClock) -> None:
-        """What is known of identities that are idle is forgotten, so many of them take no memory, one that is busy or not."""
+        """Identities that are idle are forgotten, however many there were, and although another one is busy."""
         security, busy = Security(self.SETTINGS), Identity("busy")
         tracemalloc.start()
         try:

@@ -19,8 +19,19 @@ from observatory.settings import (
     load_settings,
 )
 
-PARTS = ["mailbox", "notes", "pubsub", "delivery", "storage", "supervision", "plugins"]
-KEYS = ["root", "disabled_plugins", *PARTS, "max_messages", "cleanup_age", "required", "backend", "inbox"]
+PARTS = ["mailbox", "notes", "pubsub", "delivery", "storage", "supervision", "security", "plugins"]
+KEYS = [
+    "root",
+    "disabled_plugins",
+    *PARTS,
+    "max_messages",
+    "cleanup_age",
+    "required",
+    "backend",
+    "hosts",
+    "key",
+    "inbox",
+]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
