@@ -44,12 +44,12 @@ class Context:
     """Every module by name; complete once Observatory is open."""
     services: Mapping[str, Service]
     """Every service by name; complete once Observatory is open."""
-    observatory: Overview | None = None
-    """The Observatory that all this is part of; None where none is open, as for a check."""
     bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
     """What mailboxes may hold."""
     security: Security = attrs.field(factory=Security)
     """Tokens, identities, Host and Origin: what every door asks."""
+    observatory: Overview | None = None
+    """The Observatory that all this is part of; None where none is open, as for a check."""
 
     @overload
     def module(self, which: type[ModuleT]) -> ModuleT: ...
