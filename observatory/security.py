@@ -170,7 +170,7 @@ class Security:
                 reason = f"{str(path)!r} cannot be read: {error.strerror}"
                 raise SettingsError(f"$.security.{name}", reason) from error
         try:
-            context.load_cert_chain(certificate, key, password="")
+            context.load_cert_chain(certificate, key, password="")  # or OpenSSL would ask at the terminal
         except OSError as error:
             files = f"{str(certificate)!r} and {str(key)!r}"
             reason = f"expected PEM files of a certificate and of its key, not encrypted, got {files}"

@@ -90,7 +90,7 @@ class ServiceFile:
         self._token = security.token
         self._started = clock.now()
         self._doors: dict[str, str] = {}
-        self._lock: int | None = None  # the descriptor that holds it, while there are doors
+        self._lock = ExitStack()  # holds it while there are doors
         self._written: os.stat_result | None = None
         self._turn = threading.Lock()
 
@@ -103,11 +103,12 @@ class ServiceFile:
         """
         try:
             with self._turn, _folder(self._root, make=True) as folder, ExitStack() as undo:
-                if self._lock is None:
-                    self._lock = _take(folder)
-                    if self._lock is None:
+                if not self._doors:
+                    descriptor = _take(folder)
+                    if descriptor is None:
                         raise ServiceRunningError(str(self._root), _holder(folder))
-                    undo.callback(self._release)
+                    self._lock.callback(os.close, descriptor)
+                    undo.callback(self._lock.close)
                 doors = {**self._doors, door: url}
                 self._write(folder, doors)
                 self._doors = doors
@@ -134,7 +135,7 @@ class ServiceFile:
                 _log.warning("%s still tells of door %r: %s", path, door, _why(error))
             finally:
                 if not self._doors:
-                    self._release()
+                    self._lock.close()
 
     def _write(self, folder: int, doors: Mapping[str, str]) -> None:
         import orjson  # here, so that `import observatory` is quick
@@ -152,11 +153,6 @@ class ServiceFile:
                 self._written = os.fstat(descriptor)
         finally:
             _remove(_HALF_MADE, folder)
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
 
 @contextmanager

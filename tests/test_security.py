@@ -50,6 +50,12 @@ class TestTokens:
         assert token_for(security.token, name) == security.token_for(name)
         assert security.identify(security.token_for(name)) == Identity(name)
 
+    def test_form(self) -> None:
+        """The name stands before the last dot, and after it what proves it: programs in any language can make one."""
+        digest = hmac.digest(b"service-token", b"observatory identity\0agent.42", "sha256")
+        proof = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        assert token_for("service-token", "agent.42") == f"agent.42.{proof}"
+
     @given(name=NAMES, data=st.data())
     def test_changed(self, name: str, data: st.DataObject) -> None:
         """A token in which any character is another one, is missing or is too much, names nobody."""
@@ -67,11 +73,17 @@ class TestTokens:
         with pytest.raises(InvalidInputError, match="name: "):
             security.token_for(name)
 
-    @pytest.mark.parametrize("token", ["", ".", "a.", "ä", "\ud800", "x" * 257, "x." * 10_000_000, None, b"x", 5])
+    @pytest.mark.parametrize("token", ["", ".", "a.", "ä", "\ud800", "x." * 10_000_000, None, b"x", 5])
     def test_nonsense(self, token: Any, security: Security) -> None:
         """What can be no token is refused like a wrong one."""
         with pytest.raises(UnauthorizedError, match=r"^the token is missing, wrong, or of.*service\.json"):
             security.identify(token)
+
+    def test_huge(self, security: Security, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No work is done for what is longer than any token."""
+        monkeypatch.setattr(hmac, "digest", pytest.fail)
+        with pytest.raises(UnauthorizedError):
+            security.identify("x" * 257)
 
     @pytest.mark.parametrize("name", ["", ".a", "a b"])
     def test_proven_but_no_name(self, name: str, security: Security) -> None:
