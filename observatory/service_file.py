@@ -21,10 +21,10 @@ from pathlib import Path
 import attrs
 
 from observatory.clock import Clock
-from observatory.errors import RootError, ServiceRunningError, SettingsError
+from observatory.errors import InvalidInputError, RootError, ServiceRunningError
 from observatory.security import Security
 from observatory.validators import count
-from observatory.wire import structure_settings, to_wire
+from observatory.wire import from_wire, to_wire
 
 _log = logging.getLogger("observatory.service")
 
@@ -238,8 +238,8 @@ def _read(folder: int) -> ServiceInfo:
     finally:
         os.close(descriptor)
     try:
-        return structure_settings(orjson.loads(data), ServiceInfo)
-    except (ValueError, SettingsError) as error:
+        return from_wire(orjson.loads(data), ServiceInfo)  # a later version may tell more
+    except (ValueError, InvalidInputError) as error:
         raise _UnusableError(f"it is no service's: {error}") from error
 
 
