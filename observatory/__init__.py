@@ -2,7 +2,7 @@
 #   messages.py       the values that travel: frozen, without behaviour
 #   entries.py        what a storage backend keeps
 #   jobs.py           what a delivery channel is asked to do, and what it answers
-#   errors.py         every error, one tree
+#   errors/           every error, one tree
 #   backoff.py        how long to wait before trying again
 #   arguments.py      what programs hand over and ask for, checked
 #   kinds.py          kinds of values: their names, and how one is taken strictly

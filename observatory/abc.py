@@ -146,7 +146,6 @@ class DeliveryChannel(ABC):
           later jobs of that recipient in the batch are not tried and fail with the same error.
         - A post that is delivered again under the same id is there once.
         - Retracting what is not there is `Done`.
-        - What nobody is there to take is `Skipped`, or `Done` where it is kept for them; never `Failed`.
         - An outcome never claims more than was done.
         - A cancelled `deliver` leaves nothing half delivered.
         - `recover` finds delivered messages that nobody acknowledged, oldest first per recipient.

@@ -44,7 +44,7 @@ class Operation:
     Args:
         function: a plain or async function, or a method, with annotations that say what it takes and returns.
         name: what clients call it, such as `mailbox.send`.
-        leave_out: keyword parameters that are not offered: whoever calls gives them.
+        leave_out: parameters that are not offered: the function gets their defaults, or what whoever calls gives.
 
     Raises:
         InvalidInputError: something is not annotated, or of a kind that JSON cannot hold, or cannot be left out.
@@ -56,17 +56,17 @@ class Operation:
         self.summary = summary_of(function)
         """The first line of the docstring."""
         self.left_out = frozenset(leave_out)
-        """What whoever calls has to give beside the clients' parameters."""
+        """Parameters that clients cannot give."""
         self._function = function
         self._waits = inspect.iscoroutinefunction(function)
         hints = resolved(function, name)
         self._result = _annotation(hints, "return", name)
         sources = inspect.signature(function).parameters
         for left in leave_out:
-            if left not in sources or sources[left].kind is not inspect.Parameter.KEYWORD_ONLY:
-                raise InvalidInputError("leave_out", f"{name} has no parameter {left!r} behind `*`")
-        offered = [source for source in sources.values() if source.name not in leave_out]
-        self.parameters = tuple(_parameter(source, hints, name) for source in offered)
+            if left not in sources or not _may_be_left_out(sources[left]):
+                raise InvalidInputError("leave_out", f"{name} has no parameter {left!r} with a default, or behind `*`")
+        self._parameters = tuple(_parameter(source, hints, name) for source in sources.values())
+        self.parameters = tuple(one for one in self._parameters if one.source.name not in leave_out)
         """What clients can give, in the order of the function."""
         self._offered = {parameter.name: parameter for parameter in self.parameters}
         self.schema()  # what JSON cannot hold is an error now, and not at a call
@@ -76,7 +76,7 @@ class Operation:
 
         Args:
             params: as a JSON parser returns them: by name, or in a list those that Python takes by position.
-            left_out: the parameters that are left out, by name; whoever calls knows them.
+            left_out: parameters that are left out, by name; else the function gets their defaults.
 
         Returns:
             What the function returns; `to_wire` makes of it what JSON can hold.
@@ -128,10 +128,12 @@ class Operation:
         """Make values of parameters, all of them, since those after `*` stand behind every one before it."""
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        for parameter in self.parameters:
+        for parameter in self._parameters:
             value, path = parameter.default, f"params.{parameter.name}"
             if parameter.name in params:
                 value = from_wire(params[parameter.name], parameter.kind, path=path)
+            elif parameter.source.name in self.left_out and parameter.required:
+                continue  # whoever calls gives it
             elif parameter.required:
                 raise InvalidInputError(path, "required, but missing")
             if parameter.source.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -157,3 +159,7 @@ def _annotation(hints: Mapping[str, Any], name: str, operation: str) -> Any:
     if name not in hints:
         raise InvalidInputError(f"{operation}.{name}", "has no annotation; say what kind of value it is")
     return hints[name]
+
+
+def _may_be_left_out(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not inspect.Parameter.empty or parameter.kind is inspect.Parameter.KEYWORD_ONLY

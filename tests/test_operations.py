@@ -234,8 +234,21 @@ class TestMade:
 
     @pytest.mark.parametrize("left", ["text", "colours", "texts"])
     def test_left_out(self, left: str) -> None:
-        """Only what is there and has a default can be left out."""
-        assert refused(draw, left) == f"leave_out: f has no parameter {left!r} with a default"
+        """Only what is there and has a default, or is given by name, can be left out."""
+        assert refused(draw, left) == f"leave_out: f has no parameter {left!r} with a default, or behind `*`"
+
+    async def test_given_by_whoever_calls(self) -> None:
+        """A parameter behind `*` that is left out comes from the caller, and is none of the clients'."""
+
+        def greet(name: str, *, caller: str) -> str:
+            """Greet."""
+            return f"{caller} greets {name}"
+
+        operation = Operation(greet, name="greet", leave_out=["caller"])
+        assert await operation.call({"name": "ann"}, caller="bob") == "bob greets ann"
+        assert list(operation.schema()["params"]["properties"]) == ["name"]
+        with pytest.raises(InvalidInputError, match=r"^params\.caller: unknown parameter"):
+            await operation.call({"name": "ann", "caller": "eve"}, caller="bob")
 
     async def test_not_offered(self) -> None:
         """What is left out is unknown to clients, and those behind it keep their places."""

@@ -84,6 +84,8 @@ def test_recursive() -> None:
                 "sequence": 1,
                 "payload": {"key": "key", "text": "text", "timestamp": "2026-11-21T10:00:00+00:00"},
                 "origin": None,
+                "position": 0,
+                "verified": False,
             },
         ),
     ],
