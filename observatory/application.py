@@ -38,7 +38,13 @@ class Observatory:
     """A running Observatory; made by `open_observatory`."""
 
     def __init__(
-        self, settings: Settings, *, plugins: Iterable[object], clock: Clock, recover: Collection[str] | None
+        self,
+        settings: Settings,
+        *,
+        plugins: Iterable[object],
+        clock: Clock,
+        recover: Collection[str] | None,
+        services: bool,
     ) -> None:
         self.settings = settings
         """What it was opened with."""
@@ -73,7 +79,8 @@ class Observatory:
         self._modules.update({"Mailbox": self.mailbox, "Notes": self.notes})
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
-        for name, registered in self._plugins.services().items():
+        self._with_services = services
+        for name, registered in self._plugins.services().items() if services else ():
             self._services[name] = self._make(Service, name, registered)
 
     @overload
@@ -225,8 +232,8 @@ class Observatory:
     def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
         return registered.make(kind, name, self._context(registered.settings))
 
-    async def start(self, nursery: trio.Nursery, *, services: bool) -> None:
-        """Start everything as children of `nursery`, services if wanted, and return when all of it is ready."""
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start everything as children of `nursery`, and return when all of it is ready."""
         await self._storage.start()
         self._storage_started = True
         start = self._supervisor.start
@@ -234,7 +241,7 @@ class Observatory:
             await start(nursery, f"lane:{name}", lane.run, essential=lane.required)
         for name, module in self._modules.items():
             await start(nursery, f"module:{name}", module.run, essential=module.essential)
-        if not services:
+        if not self._with_services:
             return
         for name, lane in self._dispatcher.lanes.items():
             if lane.channel.watches:

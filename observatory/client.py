@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from observatory.errors import ObservatoryError
@@ -23,7 +24,6 @@ from observatory.messages import (
     Receipt,
 )
 from observatory.overview import PluginInfo, Statistics
-from observatory.service_file import ServiceInfo
 
 
 class MailboxClient(ABC):
@@ -180,5 +180,8 @@ class Client(ABC):
         """Subscribe to a topic or a pattern; the subscription has begun when this returns."""
 
 
-Connector: TypeAlias = Callable[[ServiceInfo], AbstractAsyncContextManager[Client]]
-"""What opens a client for the service that runs on a root, through the door that it is registered under."""
+Connector: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Client]]
+"""What opens a client for the service that runs on a root, through the door that it is registered under.
+
+The service may be started again while the client is open; `read_service` tells where it is then.
+"""

@@ -39,6 +39,6 @@ async def find_client(
     connectors = Plugins(settings, built_in=InTheBox(), extra=plugins).connectors()
     for door in service.doors:
         if door in connectors:
-            opening: AbstractAsyncContextManager[Client] = connectors[door].item(service)
+            opening: AbstractAsyncContextManager[Client] = connectors[door].item(settings.root)
             return opening
     return None

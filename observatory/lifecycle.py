@@ -41,8 +41,8 @@ def open_observatory(
         plugins: plugin objects beside the installed ones.
         clock: wall time; by default the system's.
         recover: whose inboxes are recovered at the start; by default everybody's.
-        services: whether services run, and delivery channels watch what other processes do; False for a program that
-            does one thing and ends, such as a command.
+        services: whether services are made and run, and delivery channels watch what other processes do; False for a
+            program that does one thing and ends, such as a command.
 
     Raises:
         InvalidInputError: an argument is not allowed.
@@ -91,11 +91,17 @@ class _Opening:
 
     async def __aenter__(self) -> Observatory:
         await trio.to_thread.run_sync(_prepare_root, self._settings.root)
-        self._observatory = Observatory(self._settings, plugins=self._plugins, clock=self._clock, recover=self._recover)
+        self._observatory = Observatory(
+            self._settings,
+            plugins=self._plugins,
+            clock=self._clock,
+            recover=self._recover,
+            services=self._services,
+        )
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         try:
-            await self._observatory.start(self._nursery, services=self._services)
+            await self._observatory.start(self._nursery)
         except BaseException as error:
             outcome = await self._close(error)  # noqa: ASYNC102 -- shields what must not be cancelled
             if outcome is None or outcome is error:

@@ -200,6 +200,8 @@ class MailboxTotals:
     """Bytes held: content, metadata, and `MESSAGE_OVERHEAD` for each message."""
     left_behind: int
     """Messages found at recovery that had no room or were not allowed; they stay where they are."""
+    accepted: int
+    """Messages that were accepted since the start."""
 
 
 @attrs.frozen

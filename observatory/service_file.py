@@ -67,7 +67,7 @@ def read_service(root: Path) -> ServiceInfo | None:
     try:
         with _folder(root) as folder:
             return _read(folder) if _is_locked(folder) else None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # also below a root that is none, as whoever opens it is told
         return None
     except (_UnusableError, OSError) as error:
         _log.warning("%s is not used: %s", os.path.join(root, _FOLDER, _FILE), _why(error))

@@ -162,7 +162,10 @@ class StorageError(ObservatoryError):
 
 
 class OutcomeUnknownError(ObservatoryError):
-    """Raised when the Mailbox's task died with the request in hand: it may or may not have been committed."""
+    """Raised when the Mailbox's task died, or a client's connection was lost, with the request in hand.
+
+    It may or may not have been committed.
+    """
 
 
 class DeliveryError(ObservatoryError):

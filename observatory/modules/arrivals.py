@@ -51,9 +51,12 @@ class Arrivals:
         self._mailboxes: dict[str, trio.Event] = {}
         self._replies: dict[str, Reply] = {}
         self.closed = False
+        self.announced = 0
+        """Messages that have arrived since the start."""
 
     def announce(self, message: Message) -> None:
         """Wake whoever waits for this message."""
+        self.announced += 1
         if self._mailboxes:
             event = self._mailboxes.pop(message.to, None)
             if event is not None:

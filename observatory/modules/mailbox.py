@@ -265,4 +265,4 @@ class Mailbox(Running, Module):
 
     def statistics(self) -> MailboxTotals:
         """Return the figures of all mailboxes together."""
-        return self._table.totals(self._writer.left_behind)
+        return self._table.totals(self._writer.left_behind, self._arrivals.announced)

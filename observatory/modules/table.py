@@ -229,8 +229,8 @@ class Table:
             self.bytes += entry.size
         self._drop_if_empty(to)
 
-    def totals(self, left_behind: int) -> MailboxTotals:
-        """Return the figures of all mailboxes together, with what recovery has left behind."""
+    def totals(self, left_behind: int, accepted: int) -> MailboxTotals:
+        """Return the figures of all mailboxes together, with what recovery has left behind and what has come since."""
         boxes = [box for box in self.mailboxes.values() if box.by_id]
         return MailboxTotals(
             mailboxes=len(boxes),
@@ -238,6 +238,7 @@ class Table:
             unread=sum(box.unread for box in boxes),
             bytes=self.bytes,
             left_behind=left_behind,
+            accepted=accepted,
         )
 
     def audit(self) -> bool:

@@ -181,11 +181,11 @@ async def test_an_age_is_never_negative(open_here: Open, fill: Fill) -> None:
 async def test_totals(open_here: Open, fill: Fill) -> None:
     """The figures of all mailboxes together."""
     async with open_here() as obs:
-        assert obs.mailbox.statistics() == MailboxTotals(0, 0, 0, 0, 0)
+        assert obs.mailbox.statistics() == MailboxTotals(0, 0, 0, 0, 0, 0)
         await fill(obs, "012345", 1, 2)
         await obs.mailbox.send_message("b", "x", "grüße", metadata={"key": 1})
         totals = obs.mailbox.statistics()
-        assert totals == MailboxTotals(2, 7, 5, 7 * MESSAGE_OVERHEAD + 6 + 7 + 3 + 8 + 8, 0)
+        assert totals == MailboxTotals(2, 7, 5, 7 * MESSAGE_OVERHEAD + 6 + 7 + 3 + 8 + 8, 0, 7)
         assert obs.statistics().mailbox == totals
 
 

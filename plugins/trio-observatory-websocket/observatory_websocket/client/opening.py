@@ -12,7 +12,6 @@ import trio
 from observatory import (
     Client,
     InvalidInputError,
-    ServiceInfo,
     Settings,
     UnauthorizedError,
     UnreachableError,
@@ -64,10 +63,9 @@ async def open_client(
         raise _only(group) from None
 
 
-def connect(service: ServiceInfo) -> AbstractAsyncContextManager[Client]:
-    """Open a client for a service that was found running: the connector."""
-    token = os.environ.get(_TOKEN) or service.token
-    return open_client(service.doors[_DOOR], token=token)
+def connect(root: Path) -> AbstractAsyncContextManager[Client]:
+    """Open a client for the service that runs on a root, also after that was started again: the connector."""
+    return open_client(root=root)
 
 
 def _locate(url: str | None, token: str | None, root: str | Path | None, identity: str | None) -> Locate:

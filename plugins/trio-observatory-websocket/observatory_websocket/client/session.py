@@ -175,9 +175,10 @@ class Session:
         except LostError:
             return
         self._link = link
-        self._was_connected = True
         self._tell()
-        task_status.started()
+        if not self._was_connected:
+            self._was_connected = True
+            task_status.started()
 
     async def _follow(self, link: Link, subscription: WebSocketSubscription) -> None:
         params: dict[str, Any] = {"topic": subscription.topic}
