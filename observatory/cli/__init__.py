@@ -6,6 +6,7 @@ done here: the command was written wrongly, or what it needs lives in another pr
 
 # options.py      what every command takes
 # opening.py      an Observatory for the time of one command
+# reaching.py     the service that runs already, for as long as it answers, or else that
 # output.py       what a person sees, and what a program reads; what others wrote is made harmless first
 # endings.py      from errors to exit codes
 # logs.py         the library's log on standard error
@@ -16,7 +17,9 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # overview.py     stats, plugins
 # deliveries.py   deliveries, dead-letters
 # doctor.py       doctor: what is wrong, and mending it
-# live.py         tail, status: what a running service tells
+# tail.py         tail: what happens, as it happens
+# events.py       an event as a line
+# status.py       status: how a running service is
 # tokens.py       token: for an agent that connects to one
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
@@ -59,8 +62,8 @@ for _path in (
     "doctor:doctor",
     "demo.command:demo",
     "service:serve",
-    "live:tail",
-    "live:status",
+    "tail:tail",
+    "status:status",
     "tokens:token",
 ):
     app.command(f"{__name__}.{_path}")

@@ -10,13 +10,13 @@ import attrs
 import orjson
 import trio
 
-from observatory import Client, InvalidInputError, ObservatoryError, Receipt, to_wire
+from observatory import InvalidInputError, ObservatoryError, RateLimitError, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.lines import Line, open_lines
-from observatory.cli.opening import reached
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json
-from observatory.cli.sending import Outgoing, hand_over, has_files, is_lost, trouble_with
+from observatory.cli.reaching import reached
+from observatory.cli.sending import Outgoing, Sender, open_sender
 from observatory.errors import did_you_mean
 
 _IN_FLIGHT = 64
@@ -33,7 +33,7 @@ async def send_file(path: str, *, sender: str | None, type: str, options: Listin
         options: where to.
     """
     async with open_lines(path) as lines, reached(options.settings(), recover=()) as client:
-        batch = _Batch(client, await has_files(client), sender=sender, type=type, json=options.json)
+        batch = _Batch(await open_sender(client), from_=sender, type=type, json=options.json)
         await batch.send_all(lines)
         note(f"{counted(batch.sent, 'message')} sent to {counted(len(batch.recipients), 'agent')}")
         if batch.failed:
@@ -88,13 +88,12 @@ class _Numbered:
 class _Batch:
     """The lines of one file on their way."""
 
-    def __init__(self, client: Client, files: bool, *, sender: str | None, type: str, json: bool) -> None:
+    def __init__(self, sender: Sender, *, from_: str | None, type: str, json: bool) -> None:
         self.sent = 0
         self.failed = 0
         self.recipients: set[str] = set()
-        self._client = client
-        self._files = files
         self._sender = sender
+        self._from = from_
         self._type = type
         self._json = json
         self._room = trio.Semaphore(_IN_FLIGHT)
@@ -107,7 +106,7 @@ class _Batch:
                 if line.is_blank:
                     continue
                 try:
-                    outgoing = read_line(line, sender=self._sender, type=self._type)
+                    outgoing = read_line(line, sender=self._from, type=self._type)
                 except InvalidInputError as error:
                     self._fail(line.number, error)
                     continue
@@ -131,17 +130,25 @@ class _Batch:
 
     async def _send(self, item: _Numbered) -> None:
         try:
-            receipt = await hand_over(self._client, item.outgoing, self._files)
+            receipt = await self._send_in_time(item.outgoing)
         except ObservatoryError as error:
             self._fail(item.number, error)
         else:
             self._count(item.number, receipt)
 
+    async def _send_in_time(self, outgoing: Outgoing) -> Receipt:
+        """Send, when a service wants it more slowly after that time."""
+        while True:
+            try:
+                return await self._sender.send(outgoing)
+            except RateLimitError as error:
+                await trio.sleep(error.retry_after)
+
     def _count(self, number: int, receipt: Receipt) -> None:
-        if not is_lost(receipt):
+        if not self._sender.has_lost(receipt):
             self.sent += 1
             self.recipients.add(receipt.message.to)
-        trouble = trouble_with(receipt)
+        trouble = self._sender.trouble_with(receipt)
         if trouble:
             self._fail(number, trouble)
         if self._json:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from cyclopts import CycloptsError, Parameter
 
-from observatory import Client, DeadLetter, EmbeddedClient, Settings, find_client, to_wire
+from observatory import Client, DeadLetter, EmbeddedClient, Settings, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json, print_table, shorten
+from observatory.cli.reaching import service_on
 
 
 async def deliveries(id: str, /, *, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen
@@ -56,7 +57,8 @@ async def dead_letters(
     """List deliveries that were given up, or have them tried again.
 
     With `--json` each is an object on a line of its own, the message with it: an export. With storage `memory` they
-    live in the memory of the process that gave up, so that has to be a running service.
+    live in the memory of the process that gave up, so that has to be a running service. A service tries again in its
+    own time: list them afterwards.
 
     Args:
         ids: Of which messages; without any, all.
@@ -68,13 +70,15 @@ async def dead_letters(
         letters = await _of(client, ids)
         count = await client.redeliver(ids or None) if redeliver else 0
         left = await _of(client, ids)
+    again = "being tried again by the service"
     if isinstance(client, EmbeddedClient):
         left = await _of(client, ids)  # what has failed again while it was drained
+        again = "tried again"
     unknown = [id for id in ids if id not in {letter.message.id for letter in letters}]
     for id in unknown:
         complain(f"there is no dead letter of a message {id!r}")
     if redeliver:
-        note(f"{counted(count, 'dead letter')} tried again, {len(left):,} left")
+        note(f"{counted(count, 'dead letter')} {again}, {len(left):,} left")
         return FAILED if left or unknown else OK
     if options.json:
         for letter in letters:
@@ -107,13 +111,12 @@ async def _reached_deliveries(settings: Settings, problem: str) -> AsyncIterator
 
     Raises:
         CycloptsError: no service runs, and storage keeps nothing beyond the end of a process.
-        ObservatoryError: as `opened`; and what the connector raises.
+        ObservatoryError: as `service_on` and `opened`.
     """
-    running = await find_client(settings)
-    if running is not None:
-        async with running as client:
+    async with service_on(settings) as client:
+        if client is not None:
             yield client
-        return
+            return
     if settings.storage.backend == "memory":
         raise CycloptsError(
             msg=f"{problem} here: with storage 'memory' they live in the memory of the process that made them, and no "

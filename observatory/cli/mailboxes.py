@@ -9,9 +9,9 @@ from cyclopts import Parameter, validators
 from observatory import EmbeddedClient, Message, UnknownMessageError, to_wire
 from observatory.arguments import check_name
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import reached
 from observatory.cli.options import DASHED, ListingOptions, Options
 from observatory.cli.output import complain, counted, note, print_json, print_table
+from observatory.cli.reaching import reached
 
 
 async def inbox(

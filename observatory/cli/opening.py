@@ -1,4 +1,4 @@
-"""An Observatory for the time of one command, or the one that runs already."""
+"""An Observatory for the time of one command."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from contextlib import asynccontextmanager
 
 from cyclopts import CycloptsError
 
-from observatory import (
-    Client,
-    EmbeddedClient,
-    Observatory,
-    ObservatoryError,
-    Settings,
-    find_client,
-    open_observatory,
-)
+from observatory import Observatory, ObservatoryError, Settings, open_observatory
 from observatory.cli.output import counted
 
 INBOX = "inbox"
@@ -53,19 +45,3 @@ async def opened_on_files(settings: Settings, *, recover: Collection[str] | None
                 "nothing, so messages live in the memory of one process; `observatory plugins` says what is loaded"
             )
         yield observatory
-
-
-@asynccontextmanager
-async def reached(settings: Settings, *, recover: Collection[str] | None) -> AsyncIterator[Client]:
-    """Reach the Observatory of a root: the service that runs there, or else one for the time of this command.
-
-    Raises:
-        CycloptsError, ObservatoryError: as `opened_on_files`; and what the connector raises.
-    """
-    running = await find_client(settings)
-    if running is not None:
-        async with running as client:
-            yield client
-        return
-    async with opened_on_files(settings, recover=recover) as observatory:
-        yield EmbeddedClient(observatory)

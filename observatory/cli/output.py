@@ -105,9 +105,9 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return "".join(char if _may_stand(char, lines) else _escape(char) for char in text)
 
 
-def print_json(value: Any) -> None:
-    """Print one line of JSON, all ASCII."""
-    print(json.dumps(value))
+def print_json(value: Any, *, flush: bool = False) -> None:
+    """Print one line of JSON, all ASCII; at once, if somebody waits for it."""
+    print(json.dumps(value), flush=flush)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[str] = ()) -> None:

@@ -9,9 +9,10 @@ import attrs
 
 from observatory import PluginInfo, Statistics, to_wire
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import opened, reached
+from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import counted, in_words, note, print_json, print_table
+from observatory.cli.reaching import reached
 
 _OWN = "trio-observatory"
 

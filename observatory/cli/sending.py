@@ -9,11 +9,12 @@ import attrs
 import orjson
 from cyclopts import CycloptsError, Parameter
 
-from observatory import Client, DeliveryError, InvalidInputError, Receipt, to_wire
+from observatory import Client, DeliveryError, EmbeddedClient, InvalidInputError, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
-from observatory.cli.opening import INBOX, reached
+from observatory.cli.opening import INBOX
 from observatory.cli.options import DASHED, ListingOptions
 from observatory.cli.output import complain, note, print_json
+from observatory.cli.reaching import reached
 
 
 @attrs.frozen(kw_only=True)
@@ -65,72 +66,82 @@ async def send(
         raise CycloptsError(msg="send needs TO, CONTENT and --from, or --jsonl with a file in which they stand")
     outgoing = Outgoing(to=to, from_=from_, content=content, type=type, metadata=_read_metadata(metadata))
     async with reached(options.settings(), recover=()) as client:
-        receipt = await hand_over(client, outgoing, await has_files(client))
+        sender = await open_sender(client)
+        receipt = await sender.send(outgoing)
         if options.json:
             print_json(to_wire(receipt))
         else:
-            _show(receipt)
-        trouble = trouble_with(receipt)
+            _show(receipt, lost=sender.has_lost(receipt))
+        trouble = sender.trouble_with(receipt)
         if trouble:
             complain(trouble)
         return FAILED if trouble else OK
 
 
-async def has_files(client: Client) -> bool:
-    """Return whether messages become files there."""
-    return INBOX in (await client.statistics()).lanes
+async def open_sender(client: Client) -> Sender:
+    """Make a sender, which knows whether messages become files where they go."""
+    return Sender(client, files=INBOX in (await client.statistics()).lanes)
 
 
-async def hand_over(client: Client, outgoing: Outgoing, files: bool) -> Receipt:
-    """Send a message, and wait for its file whatever the settings require.
+class Sender:
+    """Sends, and says what became of it.
 
     Args:
-        client: who sends it.
-        outgoing: the message.
-        files: whether messages become files there.
-
-    Raises:
-        ObservatoryError: nothing was sent.
+        client: where messages go.
+        files: whether they become files there.
     """
-    try:
-        return await client.mailbox.send_message(
-            outgoing.to,
-            outgoing.from_,
-            outgoing.content,
-            type=outgoing.type,
-            metadata=outgoing.metadata,
-            require=[INBOX] if files else [],
-        )
-    except DeliveryError as error:
-        return error.receipt  # it tells more than the error
+
+    def __init__(self, client: Client, *, files: bool) -> None:
+        self._mailbox = client.mailbox
+        self._require = [INBOX] if files else []
+        self._ends = isinstance(client, EmbeddedClient)  # its memory is that of this command
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Send a message, and wait for its file whatever the settings require.
+
+        Raises:
+            ObservatoryError: nothing was sent.
+        """
+        try:
+            return await self._mailbox.send_message(
+                outgoing.to,
+                outgoing.from_,
+                outgoing.content,
+                type=outgoing.type,
+                metadata=outgoing.metadata,
+                require=self._require,
+            )
+        except DeliveryError as error:
+            return error.receipt  # it tells more than the error
+
+    def trouble_with(self, receipt: Receipt) -> str | None:
+        """Say why a message is not where its recipient looks; return None when it is."""
+        delivery = receipt.deliveries.get(INBOX)
+        if delivery is None or delivery.state == "written":
+            return None
+        id, to = receipt.message.id, receipt.message.to
+        why = f"it is {delivery.state}: {delivery.error}"
+        if self.has_lost(receipt):
+            again = "so mend that and send it again, unless it has arrived all the same"
+            return f"the message to {to} is lost: {why}; storage 'memory' keeps nothing, {again}"
+        if delivery.state == "dead":
+            retry = "`observatory dead-letters --redeliver` tries again"
+            return f"message {id} is not in the inbox of {to}: {why}; once that is mended, {retry}"
+        end = "; with storage 'memory' it is lost if this command ends first" if self._forgets(receipt) else ""
+        return f"message {id} is not in the inbox of {to} yet: {why}{end}"
+
+    def has_lost(self, receipt: Receipt) -> bool:
+        """Return whether nothing has the message once this process ends."""
+        delivery = receipt.deliveries.get(INBOX)
+        return delivery is not None and delivery.state in ("dead", "dropped") and self._forgets(receipt)
+
+    def _forgets(self, receipt: Receipt) -> bool:
+        return self._ends and receipt.durability == "memory"
 
 
-def trouble_with(receipt: Receipt) -> str | None:
-    """Say why a message is not where its recipient looks; return None when it is."""
-    delivery = receipt.deliveries.get(INBOX)
-    if delivery is None or delivery.state == "written":
-        return None
-    id, to = receipt.message.id, receipt.message.to
-    why = f"it is {delivery.state}: {delivery.error}"
-    if is_lost(receipt):
-        again = "so mend that and send it again, unless it has arrived all the same"
-        return f"the message to {to} is lost: {why}; storage 'memory' keeps nothing, {again}"
-    if delivery.state == "dead":
-        retry = "`observatory dead-letters --redeliver` tries again"
-        return f"message {id} is not in the inbox of {to}: {why}; once that is mended, {retry}"
-    end = "; with storage 'memory' it is lost if this command ends first" if receipt.durability == "memory" else ""
-    return f"message {id} is not in the inbox of {to} yet: {why}{end}"
-
-
-def is_lost(receipt: Receipt) -> bool:
-    """Return whether nothing has the message once this process ends."""
-    delivery = receipt.deliveries.get(INBOX)
-    return delivery is not None and delivery.state in ("dead", "dropped") and receipt.durability == "memory"
-
-
-def _show(receipt: Receipt) -> None:
+def _show(receipt: Receipt, *, lost: bool) -> None:
     """Print the id for scripts, unless there is no message for it, and beside it how far the message has come."""
-    if not is_lost(receipt):
+    if not lost:
         print(receipt.message.id)
     states = [f"{name} {delivery.state}" for name, delivery in receipt.deliveries.items()]
     note(f"to {receipt.message.to}: {', '.join(states) or receipt.durability}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import trio
-from cyclopts import CycloptsError
 
 from observatory import read_service, token_for
 from observatory.arguments import check_name
 from observatory.cli.endings import OK
 from observatory.cli.options import DASHED, Options
+from observatory.cli.reaching import no_service
 
 
 async def token(agent: Annotated[str, DASHED], /, *, options: Options = Options()) -> int:  # noqa: B008  # frozen
@@ -26,6 +26,6 @@ async def token(agent: Annotated[str, DASHED], /, *, options: Options = Options(
     root = options.settings().root
     service = await trio.to_thread.run_sync(read_service, root)
     if service is None:
-        raise CycloptsError(msg=f"no service runs on the root {root}: start one with `observatory serve`")
+        raise no_service(root)
     print(token_for(service.token, agent))
     return OK

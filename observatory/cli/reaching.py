@@ -1,0 +1,136 @@
+"""The service that runs already, for as long as it answers; or else an Observatory for the time of one command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import trio
+from cyclopts import CycloptsError
+
+from observatory import (
+    Client,
+    EmbeddedClient,
+    RateLimitError,
+    Settings,
+    UnreachableError,
+    find_client,
+    read_service,
+)
+from observatory.cli.opening import opened_on_files
+from observatory.cli.output import note
+
+_PATIENCE = 5
+"""Seconds after which a service that says nothing does not answer."""
+
+
+@asynccontextmanager
+async def reached(settings: Settings, *, recover: Collection[str] | None) -> AsyncIterator[Client]:
+    """Reach the Observatory of a root: the service that runs there, or else one for the time of this command.
+
+    Raises:
+        CycloptsError, ObservatoryError: as `service_on` and `opened_on_files`.
+    """
+    async with service_on(settings) as client:
+        if client is not None:
+            yield client
+            return
+    async with opened_on_files(settings, recover=recover) as observatory:
+        yield EmbeddedClient(observatory)
+
+
+@asynccontextmanager
+async def service_on(settings: Settings, *, for_long: bool = False) -> AsyncIterator[Client | None]:
+    """Reach the service that runs on a root; None where none does.
+
+    Args:
+        settings: whose root.
+        for_long: wait for it when it was reached and then is silent: it may be started again.
+
+    Raises:
+        UnreachableError: it does not answer; and what the connector raises.
+    """
+    running = await find_client(settings)
+    if running is None:
+        yield None
+        return
+    with trio.CancelScope() as scope:
+        watch = _Watch(scope, for_long=for_long)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch.count)
+            async with running as client, trio.open_nursery() as asking:
+                asking.start_soon(watch.ask, client)
+                yield client
+                asking.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+    if scope.cancelled_caught:
+        raise await _unreachable(settings.root)
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, *, for_long: bool = False) -> AsyncIterator[Client]:
+    """Reach the service that runs on a root, for what only that can tell; arguments as of `service_on`.
+
+    Raises:
+        CycloptsError: none runs there; and what `service_on` raises.
+    """
+    async with service_on(settings, for_long=for_long) as client:
+        if client is None:
+            raise no_service(settings.root)
+        yield client
+
+
+def no_service(root: Path) -> CycloptsError:
+    """Return the error that says that no service runs on a root, and what to do."""
+    return CycloptsError(
+        msg=f"no service can be asked on the root {root}: start one with `observatory serve`; there and here a plugin "
+        "with a door has to be installed, such as trio-observatory-websocket"
+    )
+
+
+class _Watch:
+    """Asks a service again and again, whatever else it is asked, which may take any time.
+
+    Args:
+        scope: is cancelled when the service is silent.
+        for_long: once it was reached, do not cancel but wait, and say so.
+    """
+
+    def __init__(self, scope: trio.CancelScope, *, for_long: bool) -> None:
+        self._scope = scope
+        self._for_long = for_long
+        self._waits = False
+        self._silent = 0
+
+    async def count(self) -> None:
+        """Count the seconds of silence, but not those for which this process was stopped, or its output waited."""
+        while True:
+            await trio.sleep(1)
+            self._silent += 1
+            if self._silent == _PATIENCE and self._waits:
+                note("the service does not answer; waiting for it")
+            elif self._silent == _PATIENCE:
+                self._scope.cancel()
+
+    async def ask(self, client: Client) -> None:
+        """Ask, and begin to count anew with every answer."""
+        self._waits = self._for_long
+        while True:
+            with suppress(RateLimitError):  # an answer, too
+                await client.health()
+            if self._silent >= _PATIENCE:
+                note("the service answers again")
+            self._silent = 0
+            await trio.sleep(1)
+
+
+async def _unreachable(root: Path) -> UnreachableError:
+    service = await trio.to_thread.run_sync(read_service, root)
+    if service is None:
+        return UnreachableError(str(root), "the one that ran there has ended")
+    return UnreachableError(
+        str(root),
+        f"process {service.pid} has not answered for {_PATIENCE} s, and may still do what it was asked; "
+        f"if it hangs, end it with `kill -KILL {service.pid}`",
+    )
