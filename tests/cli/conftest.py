@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import pytest
@@ -87,6 +87,23 @@ def start(root: Path) -> Iterator[Callable[..., subprocess.Popen[Any]]]:
     for process in started:
         with process:
             process.kill()
+
+
+Service: TypeAlias = "subprocess.Popen[str]"
+
+
+@pytest.fixture
+def serve(start: Callable[..., Service]) -> Callable[[], Service]:
+    """Start a service with a door, in a process of its own, and wait until it is ready."""
+    pytest.importorskip("observatory_websocket", reason="needs a door: trio-observatory-websocket is not installed")
+
+    def serve() -> Service:
+        process = start("serve", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout
+        assert process.stdout.readline().startswith("ready: ")
+        return process
+
+    return serve
 
 
 @pytest.fixture

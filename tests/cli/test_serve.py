@@ -1,7 +1,9 @@
 """`observatory serve`, in processes of its own."""
 
+import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -192,6 +194,24 @@ def test_what_the_log_channel_writes_is_shown(
     _, err = process.communicate()
     assert process.returncode == 0
     assert "observatory: info: event='message' to='bob' from_='sender'" in err
+
+
+def test_it_says_where_its_doors_are(serve: Callable[[], "subprocess.Popen[str]"], start: Start, root: Path) -> None:
+    """In the ready line; and while another process serves the root, that it waits, and which process that is."""
+    first = serve()
+    second = start("serve", **PIPES)
+    assert second.stderr
+    assert second.stderr.readline().startswith(
+        f"observatory: warning: process {first.pid} runs a service on the root {root} already; "
+    )
+    assert "websocket at" not in ready(second)
+    first.send_signal(signal.SIGTERM)
+    first.wait()
+    second.send_signal(signal.SIGTERM)
+    assert second.wait() == 0
+    found = re.fullmatch(r"ready: .*, websocket at (ws://127\.0\.0\.1:\d+/)\n", ready(start("serve", **PIPES)))
+    assert found
+    assert json.loads((root / "observatory" / "service.json").read_text())["doors"] == {"websocket": found[1]}
 
 
 NEVER_READY = """
