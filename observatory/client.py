@@ -27,7 +27,10 @@ from observatory.overview import PluginInfo, Statistics
 
 
 class MailboxClient(ABC):
-    """`Mailbox`, from outside. Errors are those of its methods, and `ClosedError` once the client is closed."""
+    """`Mailbox`, from outside. Errors are those of its methods, and `ClosedError` once the client is closed.
+
+    A value of a class that is not allowed at all may be refused in other words than the library's.
+    """
 
     @abstractmethod
     async def send_message(
@@ -136,7 +139,7 @@ class ClientSubscription(ABC):
 
     @abstractmethod
     async def __anext__(self) -> Event:
-        """Return the next event; `StopAsyncIteration` when there will be none."""
+        """Return the next event; `StopAsyncIteration` when there will be none, or the error that is the reason."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -144,7 +147,19 @@ class ClientSubscription(ABC):
 
 
 class Client(ABC):
-    """An Observatory, from outside."""
+    """An Observatory, from outside.
+
+    Laws:
+        - Every method gives what the library gives, as values of the same classes.
+        - What is not allowed, and what fails, raises the library's error, with the same attributes.
+        - What is sent one after another by one task is carried out in that order.
+        - A subscription has begun when `subscribe` returns: every event from then on comes once, and in order.
+        - With `since` comes first what was missed, or an event with a `Gap`.
+        - A subscription ends by being closed, and the topic can be subscribed to again.
+        - Cancelling a read loses no event; a second reader gets `trio.BusyResourceError`.
+        - Every method can be cancelled at any point: nothing of it is left, and the client goes on working.
+        - Closing the client gives back everything: sockets, files, tasks.
+    """
 
     mailbox: MailboxClient
     """Messages."""

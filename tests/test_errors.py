@@ -1,7 +1,9 @@
 """Errors: texts for people, attributes for programs, one tree."""
 
 import inspect
+import re
 from datetime import UTC, datetime
+from typing import get_type_hints
 
 import pytest
 
@@ -18,6 +20,7 @@ RECEIPT = Receipt(
         "log": Delivery("log", "queued"),
     },
 )
+KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, ObservatoryError)]
 CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
     (errors.InvalidInputError("to", "is empty"), "to: is empty", {"field": "to", "reason": "is empty"}),
     (
@@ -125,3 +128,10 @@ def test_one_line() -> None:
     assert errors.one_line(ValueError("a\n b")) == "ValueError: a b"
     assert errors.one_line(ValueError()) == "ValueError"
     assert errors.one_line(ExceptionGroup("g", [ExceptionGroup("h", [OSError("disk")])])) == "OSError: disk"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attributes_are_declared(kind: type[ObservatoryError]) -> None:
+    """What an error holds is declared with its class: that is what a client gets of it."""
+    assigned = set(re.findall(r"self\.(\w+) = ", inspect.getsource(kind)))
+    assert assigned <= set(get_type_hints(kind, localns={"Receipt": Receipt}))

@@ -53,6 +53,11 @@ ARGUMENTS: dict[type[ObservatoryError], tuple[Any, ...]] = {
     errors.DuplicateNameError: (str, str),
     errors.CanonicalNameError: (str, str),
     errors.EssentialChildError: (str, str),
+    errors.UnreachableError: (str, str),
+    errors.UnauthorizedError: (str,),
+    errors.ForbiddenError: (str,),
+    errors.RateLimitError: (str | None, float),
+    errors.ServiceRunningError: (str, int | None),
 }
 
 

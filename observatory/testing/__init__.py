@@ -1,19 +1,32 @@
 """For plugin authors: conformance suites, fakes, fixtures, and cancelling at every checkpoint. Needs pytest-trio."""
 
-# laws, running, samples, plain   what the suites share
-# storage, channels, modules, services, policies, checks, plugins   one suite each
+# laws, running, samples, plain, same   what the suites share
+# storage, channels, modules, services, policies, checks, clients, plugins   one suite each
 # cancelling   a function cancelled wherever it can be
 # fakes        delivery channels and storage that do what a test wants; plugins made on the spot
 # fixtures     for pytest; to be imported by a conftest.py
 
 import pytest
 
-_SUITES = ("storage", "channels", "modules", "services", "policies", "checks", "plugins", "laws", "running")
+_SUITES = (
+    "storage",
+    "channels",
+    "modules",
+    "services",
+    "policies",
+    "checks",
+    "clients",
+    "plugins",
+    "laws",
+    "running",
+    "same",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))  # before they are imported
 
 from observatory.testing.cancelling import cancel_at_every_checkpoint as cancel_at_every_checkpoint  # noqa: E402
 from observatory.testing.channels import DeliveryChannelConformance as DeliveryChannelConformance  # noqa: E402
 from observatory.testing.checks import CheckConformance as CheckConformance  # noqa: E402
+from observatory.testing.clients import ClientConformance as ClientConformance  # noqa: E402
 from observatory.testing.fakes import (  # noqa: E402
     DurableStorage as DurableStorage,
     FailingChannel as FailingChannel,

@@ -9,8 +9,10 @@ import pytest
 
 import observatory.abc
 import observatory.checks
+import observatory.client
 from observatory.testing import (
     CheckConformance,
+    ClientConformance,
     DeliveryChannelConformance,
     ModuleConformance,
     PluginConformance,
@@ -29,8 +31,9 @@ SUITES: dict[str, type[Conformance]] = {
     "Service": ServiceConformance,
     "Policy": PolicyConformance,
     "Check": CheckConformance,
+    "Client": ClientConformance,
 }
-SOURCE = inspect.getsource(observatory.abc) + inspect.getsource(observatory.checks)
+SOURCE = "".join(map(inspect.getsource, (observatory.abc, observatory.checks, observatory.client)))
 
 
 def plain(text: str | None) -> str:
@@ -39,7 +42,7 @@ def plain(text: str | None) -> str:
 
 
 def written_laws() -> dict[str, list[str]]:
-    """Return the laws in the docstrings of abc.py and checks.py, by extension point."""
+    """Return the laws in the docstrings of abc.py, checks.py and client.py, by extension point."""
     laws: dict[str, list[str]] = {}
     for block in re.finditer(r"\bLaws:\n(.*?)\n *\"\"\"", SOURCE, re.DOTALL):
         name = re.findall(r"^(?:class )?([A-Z]\w+)(?=\(|: TypeAlias)", SOURCE[: block.start()], re.MULTILINE)[-1]
@@ -75,7 +78,7 @@ def test_missing_fixtures(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=sum(len(suite.laws()) for suite in suites))
     factories = [f"{part}_factory" for part in ("backend", "channel", "module", "service", "check")]
-    for name in [*factories, "policy", "plugin_name"]:
+    for name in [*factories, "policy", "open_client", "plugin_name"]:
         result.stdout.fnmatch_lines(f"E*NotImplementedError: give your suite a fixture `{name}` that returns *")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import trio
+
 from observatory import (
     Client,
     DeadLetter,
@@ -20,8 +22,10 @@ from observatory import (
     PluginInfo,
     Receipt,
     Statistics,
+    UnknownMessageError,
     from_wire,
 )
+from observatory_websocket.client.calls import Calls
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
 from observatory_websocket.client.values import receipt_or_error
@@ -37,9 +41,10 @@ class WebSocketClient(Client):
     """
 
     def __init__(self, session: Session) -> None:
-        self.mailbox = _Mailbox(session)
-        self.notes = _Notes(session)
+        self.mailbox = _Mailbox(session.calls)
+        self.notes = _Notes(session.calls)
         self._session = session
+        self._calls = session.calls
 
     async def health(self) -> Health:
         """Return the state of every module, lane and service."""
@@ -55,6 +60,7 @@ class WebSocketClient(Client):
 
     async def deliveries(self, message_id: str) -> tuple[DeliveryRecord, ...]:
         """Return how far each delivery channel has come with a message."""
+        await _check_string("message_id", message_id, "the id of a message")
         return tuple(from_wire(one, DeliveryRecord) for one in await self._read("deliveries.get", id=message_id))
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -63,7 +69,7 @@ class WebSocketClient(Client):
 
     async def redeliver(self, ids: Collection[str] | None = None) -> int:
         """Try dead letters again: those of these messages, or all; return how many were handed to their lanes."""
-        count: int = await self._session.call("dead_letters.redeliver", {"ids": None if ids is None else list(ids)})
+        count: int = await self._calls.ask("dead_letters.redeliver", {"ids": None if ids is None else _listed(ids)})
         return count
 
     async def subscribe(
@@ -78,7 +84,7 @@ class WebSocketClient(Client):
         Raises:
             UnknownNameError: there is no such module or method; and what the method raises.
         """
-        return await self._session.call("modules.call", {"module": module, "method": method, "params": params})
+        return await self._calls.ask("modules.call", {"module": module, "method": method, "params": params})
 
     async def describe(self) -> dict[str, Any]:
         """Return every method of the service, with JSON Schema of what it takes and gives."""
@@ -86,12 +92,12 @@ class WebSocketClient(Client):
         return described
 
     async def _read(self, method: str, **params: Any) -> Any:
-        return await self._session.call(method, params, again=True)
+        return await self._calls.ask(method, params, again=True)
 
 
 class _Mailbox(MailboxClient):
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     async def send_message(
         self,
@@ -106,9 +112,9 @@ class _Mailbox(MailboxClient):
         idempotency_key: str | None = None,
     ) -> Receipt:
         params = {"to": to, "from": from_, "content": content, "type": type, "metadata": metadata}
-        extra = {"require": list(require), "expires_in": expires_in, "idempotency_key": idempotency_key}
+        extra = {"require": _listed(require), "expires_in": expires_in, "idempotency_key": idempotency_key}
         again = idempotency_key is not None
-        return from_wire(await self._session.call("mailbox.send", params | extra, again=again), Receipt)
+        return from_wire(await self._calls.ask("mailbox.send", params | extra, again=again), Receipt)
 
     async def broadcast_to_many(
         self,
@@ -119,52 +125,63 @@ class _Mailbox(MailboxClient):
         type: str = "text",
         metadata: Mapping[str, Any] | None = None,
     ) -> list[Receipt | ObservatoryError]:
-        params = {"names": list(names), "from": from_, "content": content, "type": type, "metadata": metadata}
-        return [receipt_or_error(one) for one in await self._session.call("mailbox.broadcast", params)]
+        params = {"names": _listed(names), "from": from_, "content": content, "type": type, "metadata": metadata}
+        return [receipt_or_error(one) for one in await self._calls.ask("mailbox.broadcast", params)]
 
     async def request(
         self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
     ) -> Message:
         params = {"to": to, "from": from_, "content": content, "type": type, "metadata": metadata}
-        return from_wire(await self._session.call("mailbox.request", params), Message)
+        return from_wire(await self._calls.ask("mailbox.request", params), Message)
 
     async def reply(
         self, message: Message, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
     ) -> Receipt:
         if not isinstance(message, Message):
+            await trio.lowlevel.checkpoint()
             got = message.__class__.__name__
             raise InvalidInputError("message", f"expected the Message to answer, got {got}")
         marked = {**(metadata or {}), _IN_REPLY_TO: message.id}
         return await self.send_message(message.from_, message.to, content, type=type, metadata=marked)
 
     async def receive(self, agent: str, *, after: str | None = None) -> Message:
+        await _check_string("agent", agent, "a name")  # left out, it is another question
         return from_wire(await self._read("mailbox.receive", agent=agent, after=after), Message)
 
     async def get_messages(
         self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
     ) -> list[Message]:
-        found: list[Message] = []
-        more = True
-        while more:
-            asked = {"agent": agent, "limit": limit - len(found), "before": before, "unread_only": unread_only}
-            page = await self._read("mailbox.messages", **asked)
-            found += [from_wire(one, Message) for one in page["messages"]]
-            more = page["more"] and len(found) < limit
-            before = found[-1].id if found else None
+        found, more = await self._page(agent, limit=limit, before=before, unread_only=unread_only)
+        while more and len(found) < limit:
+            try:
+                page, more = await self._page(
+                    agent, limit=limit - len(found), before=found[-1].id, unread_only=unread_only
+                )
+            except UnknownMessageError:  # it has left the mailbox between two pages
+                return await self.get_messages(agent, limit=limit, before=before, unread_only=unread_only)
+            found += page
         return found
+
+    async def _page(
+        self, agent: str, *, limit: int, before: str | None, unread_only: bool
+    ) -> tuple[list[Message], bool]:
+        """Return as many messages as one answer holds, and whether there are more."""
+        page = await self._read("mailbox.messages", agent=agent, limit=limit, before=before, unread_only=unread_only)
+        return [from_wire(one, Message) for one in page["messages"]], page["more"]
 
     async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
         read = await self._read("mailbox.acknowledge", agent=agent, ids=list(ids))  # doing it twice is no error
         return tuple(from_wire(one, Message) for one in read)
 
     async def clear_messages(self, agent: str) -> int:
-        count: int = await self._session.call("mailbox.clear", {"agent": agent})
+        count: int = await self._calls.ask("mailbox.clear", {"agent": agent})
         return count
 
     async def unread_count(self, agent: str) -> int:
         return (await self.agent_stats(agent)).unread
 
     async def agent_stats(self, agent: str) -> MailboxStats:
+        await _check_string("agent", agent, "a name")  # left out, it is another question
         return from_wire((await self._read("mailbox.stats", agent=agent))["mailboxes"][agent], MailboxStats)
 
     async def get_stats(self) -> dict[str, MailboxStats]:
@@ -172,24 +189,35 @@ class _Mailbox(MailboxClient):
         return {agent: from_wire(one, MailboxStats) for agent, one in boxes.items()}
 
     async def _read(self, method: str, **params: Any) -> Any:
-        return await self._session.call(method, params, again=True)
+        return await self._calls.ask(method, params, again=True)
 
 
 class _Notes(NotesClient):
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     async def add_note(self, key: str, text: str) -> Note:
         # Not twice by itself: somebody else may have written the note in between.
-        return from_wire(await self._session.call("notes.add", {"key": key, "text": text}), Note)
+        return from_wire(await self._calls.ask("notes.add", {"key": key, "text": text}), Note)
 
     async def delete_note(self, key: str) -> bool:
-        existed: bool = await self._session.call("notes.delete", {"key": key})
+        existed: bool = await self._calls.ask("notes.delete", {"key": key})
         return existed
 
     async def get_note(self, key: str) -> Note | None:
-        found = await self._session.call("notes.get", {"key": key}, again=True)
+        found = await self._calls.ask("notes.get", {"key": key}, again=True)
         return None if found is None else from_wire(found, Note)
 
     async def list_notes(self) -> list[Note]:
-        return [from_wire(one, Note) for one in await self._session.call("notes.list", {}, again=True)]
+        return [from_wire(one, Note) for one in await self._calls.ask("notes.list", {}, again=True)]
+
+
+def _listed(values: Iterable[Any]) -> Any:
+    """Return the values of a collection; what is none is for the service to refuse."""
+    return values if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
+
+
+async def _check_string(field: str, value: object, what: str) -> None:
+    if not isinstance(value, str):
+        await trio.lowlevel.checkpoint()
+        raise InvalidInputError(field, f"expected {what}, got {type(value).__name__}")

@@ -1,96 +1,243 @@
-"""One connection: calls and their answers, and the events that come in between."""
+"""One connection: from the socket to what is asked over it, and the events that come in between."""
 
 from __future__ import annotations
 
-import itertools
+import logging
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
+import attrs
 import orjson
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
-from observatory import to_wire
-from observatory_websocket.client.values import error_of
+from observatory import ForbiddenError, InvalidInputError, ObservatoryError, UnauthorizedError, UnreachableError
+from observatory_websocket.client.calls import Calls
+
+_log = logging.getLogger("observatory.websocket")
+
+_PATIENCE = 10.0
+"""Seconds that connecting may take."""
+_PING = 20.0
+"""Seconds between two pings, and those after which a connection that does not answer is dead."""
+_MAX_ANSWER = 64 * 1024 * 1024
+_READ = 64 * 1024
+_TOO_BIG = 1009
+_LIMIT = b"observatory-max-message"
+_PORTS = {"ws": 80, "wss": 443}
 
 
-class LostError(Exception):
-    """Raised for a call whose connection was lost before the answer came.
+@attrs.frozen
+class Address:
+    """Where the service is."""
 
-    Attributes:
-        sent: whether the service may have it.
+    url: str
+    """Such as `ws://127.0.0.1:41234/`."""
+    token: str = attrs.field(repr=False)
+    """What it is told."""
+
+
+def split_url(url: object) -> SplitResult:
+    """Take a URL apart.
+
+    Raises:
+        InvalidInputError: it is not one of a websocket.
     """
-
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__("the connection was lost")
-        self.sent = sent
-
-
-class _Call:
-    def __init__(self) -> None:
-        self.answered = trio.Event()
-        self.answer: Mapping[str, Any] | None = None
+    if isinstance(url, str):
+        try:
+            parts = urlsplit(url)
+            if parts.scheme in _PORTS and parts.hostname and parts.port != 0:
+                return parts
+        except ValueError:
+            pass  # such as a port that is none
+    raise InvalidInputError("url", f"expected one such as ws://127.0.0.1:41234/ or wss://…, got {url!r:.80}")
 
 
 class Link:
-    """A websocket that is connected.
+    """One connection.
 
     Args:
-        socket: the websocket.
+        address: where to, and the token.
+        calls: what is asked.
         notify: takes the parameters of each event.
     """
 
-    def __init__(self, socket: WebSocketConnection, notify: Callable[[Mapping[str, Any]], None]) -> None:
-        self._socket = socket
+    def __init__(self, address: Address, calls: Calls, notify: Callable[[Mapping[str, Any]], None]) -> None:
+        self._address = address
+        self._calls = calls
         self._notify = notify
-        self._numbers = itertools.count(1)
-        self._calls: dict[int, _Call] = {}
-        self._lost = False
+        self._max_request: float = float("inf")
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> Any:
-        """Ask for something, and wait for the result. Cancelled, nobody waits for it any more.
+    async def run(self, connected: Callable[[trio.Nursery], None]) -> None:
+        """Connect, and serve until the connection is lost.
+
+        Args:
+            connected: called once it is connected, with a nursery whose tasks end with the connection.
 
         Raises:
-            LostError: the connection was lost.
-            ObservatoryError: what the service has answered.
+            UnreachableError: there was no connection, or it did not go as websockets, or our service, do.
+            UnauthorizedError, ForbiddenError: the service does not let this client in.
         """
-        number = next(self._numbers)
-        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-        text = orjson.dumps(request, default=to_wire).decode()
-        if self._lost or self._socket.closed is not None:
-            await trio.lowlevel.checkpoint()
-            raise LostError(sent=False)
-        call = self._calls[number] = _Call()
+        stream = await self._open_stream()
+        socket: WebSocketConnection | None = None
+        failure: BaseException | None = None
         try:
-            await self._socket.send_message(text)
-            await call.answered.wait()
-        except ConnectionClosed:
-            raise LostError(sent=True) from None
+            async with trio.open_nursery() as nursery:
+                socket = await self._shake_hands(stream, nursery)
+                if socket is not None:
+                    connected(nursery)
+                    await self._serve(socket, nursery)
+                nursery.cancel_scope.cancel()
+        except* Exception as group:  # noqa: BLE001 -- one of the four edges: a connection
+            failure = group.exceptions[0]
         finally:
-            del self._calls[number]
-        if call.answer is None:
-            raise LostError(sent=True)
-        if "error" in call.answer:
-            raise error_of(call.answer["error"])
-        return call.answer["result"]
+            await trio.aclose_forcefully(stream)  # noqa: ASYNC102 -- does not wait
+            if socket is not None:
+                self._calls.lose(too_big=socket.closed is not None and socket.closed.code == _TOO_BIG)
+        if isinstance(failure, ConnectionRejected):
+            raise self._refusal(failure) from failure
+        if socket is None:
+            raise UnreachableError(self._address.url, "no websocket could be agreed on") from failure
+        if failure is not None:
+            _log.error("the connection to %s has failed", self._address.url, exc_info=failure)
+            raise UnreachableError(self._address.url, "the connection has failed") from failure
 
-    async def run(self) -> None:
-        """Take what comes in, until the connection is lost."""
+    async def _open_stream(self) -> _EndingStream:
+        parts = split_url(self._address.url)
+        host = parts.hostname or ""
+        try:
+            with trio.fail_after(_PATIENCE):
+                stream = await trio.open_tcp_stream(host, parts.port or _PORTS[parts.scheme])
+                return _EndingStream(stream if parts.scheme == "ws" else await _secure(stream, host))
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+            raise UnreachableError(self._address.url, _reason_of(error)) from error
+
+    async def _shake_hands(self, stream: _EndingStream, nursery: trio.Nursery) -> WebSocketConnection | None:
+        """Ask for the websocket; None where the other side has ended the connection, or takes too long."""
+        parts = split_url(self._address.url)
+        host = parts.netloc.rpartition("@")[2]
+        resource = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
+        headers = [(b"Authorization", b"Bearer " + self._address.token.encode())]
+        socket: WebSocketConnection | None = None
+        with trio.move_on_after(_PATIENCE):
+            async with trio.open_nursery() as watching:
+                watching.start_soon(_cancel_at, stream.ended, watching.cancel_scope)
+                socket = await wrap_client_stream(
+                    nursery,
+                    stream,  # type: ignore[arg-type]  # any stream will do
+                    host,
+                    resource,
+                    extra_headers=headers,
+                    max_message_size=_MAX_ANSWER,
+                    receive_buffer_size=_READ,
+                    message_queue_size=16,
+                )
+                watching.cancel_scope.cancel()
+        return socket
+
+    async def _serve(self, socket: WebSocketConnection, nursery: trio.Nursery) -> None:
+        limits = [value for name, value in socket.handshake_headers if name == _LIMIT]
+        self._max_request = int(limits[0]) if limits else self._max_request
+        nursery.start_soon(self._write, socket)
+        nursery.start_soon(self._keep_alive, socket, nursery.cancel_scope)
         try:
             while True:
-                self._take(orjson.loads(await self._socket.get_message()))
+                self._take(orjson.loads(await socket.get_message()))
         except ConnectionClosed:
             pass
-        finally:
-            self._lost = True
-            for call in self._calls.values():
-                call.answered.set()
+
+    async def _write(self, socket: WebSocketConnection) -> None:
+        """Write what is asked. It is done here, since a call that is cancelled must not cut a frame off."""
+        try:
+            while True:
+                call = await self._calls.next()
+                if len(call.data) > self._max_request:
+                    most = f"this service takes {self._max_request:,}"
+                    call.fail(InvalidInputError("params", f"the request has {len(call.data):,} bytes; {most}"))
+                else:
+                    await socket.send_message(call.data.decode())
+        except ConnectionClosed:
+            pass  # whoever reads hears of it, too
+
+    async def _keep_alive(self, socket: WebSocketConnection, connection: trio.CancelScope) -> None:
+        """Ping, and end a connection that does not answer in time."""
+        while True:
+            await trio.sleep(_PING)
+            with trio.move_on_after(_PING) as patience:  # noqa: ASYNC912 -- a ping waits for its answer
+                try:
+                    await socket.ping()
+                except ConnectionClosed:
+                    return
+            if patience.cancelled_caught:
+                _log.warning("%s does not answer any more", self._address.url)
+                connection.cancel()
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if message.get("method") == "topics.event":
             self._notify(message["params"])
-            return
-        call = self._calls.get(message.get("id"))  # type: ignore[arg-type]  # the service may not know which it was
-        if call is not None:
-            call.answer = message
-            call.answered.set()
+        else:
+            self._calls.take(message)
+
+    def _refusal(self, error: ConnectionRejected) -> ObservatoryError:
+        reason = (error.body or b"").decode(errors="replace").strip() or f"HTTP status {error.status_code}"
+        if error.status_code == 401:
+            return UnauthorizedError()
+        if error.status_code == 403:
+            return ForbiddenError(reason)
+        return UnreachableError(self._address.url, reason)
+
+
+class _EndingStream(trio.abc.Stream):
+    """A stream that tells of its end: trio-websocket would wait on for a handshake that will not come any more."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.ended = trio.Event()
+        self._stream = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = b""
+        try:
+            data = bytes(await self._stream.receive_some(max_bytes))
+        finally:
+            if not data:
+                self.ended.set()
+        return data
+
+    async def aclose(self) -> None:
+        self.ended.set()
+        await self._stream.aclose()
+
+
+async def _secure(stream: trio.SocketStream, host: str) -> trio.abc.Stream:
+    try:
+        context = await trio.to_thread.run_sync(ssl.create_default_context)  # reads files
+        secure = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        await secure.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)  # noqa: ASYNC102 -- does not wait
+        raise
+    return secure
+
+
+async def _cancel_at(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+def _reason_of(error: BaseException) -> str:
+    """Say what went wrong in one line: of what a library has wrapped, the inmost that has a text."""
+    if isinstance(error, trio.TooSlowError):
+        return f"it does not answer within {_PATIENCE:g} s"
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    text = str(cause or error) or str(error)
+    return text or type(error).__name__

@@ -19,7 +19,8 @@ from observatory import (
     token_for,
 )
 from observatory_websocket.client.client import WebSocketClient
-from observatory_websocket.client.session import Address, Locate, Session
+from observatory_websocket.client.link import Address, split_url
+from observatory_websocket.client.session import Locate, Session
 
 _DOOR = "websocket"
 _TOKEN = "OBSERVATORY_TOKEN"  # noqa: S105 -- the name of the variable
@@ -37,7 +38,7 @@ async def open_client(
 
     A connection that is lost comes back by itself, as often as needed. Subscriptions go on with what was missed, or a
     gap; reads are asked again; a send in hand raises `OutcomeUnknownError`, unless it has an idempotency key: then it
-    is sent again, and counts once.
+    is sent again, and counts once. An exception of the block comes out as itself.
 
     Args:
         url: where the service is, such as `ws://127.0.0.1:41234/`; by default what stands in the root's `service.json`.
@@ -46,21 +47,28 @@ async def open_client(
         identity: an agent's name: connect as that agent, with a token that is made of the service's own.
 
     Raises:
-        InvalidInputError: the arguments do not go together.
+        InvalidInputError: the arguments are not allowed, or do not go together.
         UnreachableError: no service can be reached.
         UnauthorizedError, ForbiddenError: it does not let this client in.
     """
-    session = Session(_locate(url, token or os.environ.get(_TOKEN), root, identity))
+    session = Session(_locate(url, token, root, identity))
+    raised: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(session.run)
             try:
                 yield WebSocketClient(session)
+            except BaseException as error:  # noqa: ASYNC103 -- raised below
+                raised = error
+                if _holds_cancelled(error):  # else the nursery, which would wrap it, has nothing to do with it
+                    raise
             finally:
                 session.close()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise _only(group) from None
+        raised = _unwrap(group, raised)
+    if raised is not None:
+        raise raised
 
 
 def connect(root: Path) -> AbstractAsyncContextManager[Client]:
@@ -71,11 +79,13 @@ def connect(root: Path) -> AbstractAsyncContextManager[Client]:
 def _locate(url: str | None, token: str | None, root: str | Path | None, identity: str | None) -> Locate:
     if url is not None and (root is not None or identity is not None):
         raise InvalidInputError("url", "goes with a token; root and identity find the service by themselves")
+    if token is not None and identity is not None:
+        raise InvalidInputError("identity", "its token is made of the service's own; leave token out")
+    token = _checked(token or os.environ.get(_TOKEN) or None)
     if url is None:
-        where = Path(root) if root is not None else Settings().root
+        where = Settings().root if root is None else Settings(root=root).root
         return lambda: _find(where, token, identity)
-    if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-        raise InvalidInputError("url", f"expected one that begins with ws:// or wss://, got {url!r:.80}")
+    split_url(url)
     if token is None:
         raise UnauthorizedError
     address = Address(url, token)
@@ -96,11 +106,30 @@ async def _find(root: Path, token: str | None, identity: str | None) -> Address:
     return Address(service.doors[_DOOR], token or service.token)
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what the block has raised as it is, and a group only where there is more than that."""
-    rest: BaseException | None = group.split(trio.Cancelled)[1]
-    if rest is None:
+def _checked(token: str | None) -> str | None:
+    """Check that a token can stand in a header.
+
+    Raises:
+        InvalidInputError: it cannot; it is not shown.
+    """
+    if token is None or (isinstance(token, str) and token.isascii() and token.isprintable()):
+        return token
+    raise InvalidInputError("token", "expected printable ASCII characters, as they stand in service.json")
+
+
+def _unwrap(group: BaseExceptionGroup[BaseException], raised: BaseException | None) -> BaseException:
+    """Find what the block has raised, or the opening; a group only where there is more than that."""
+    failures = [one for one in group.exceptions if not _is_cancellation(one)]
+    if raised is not None and not _holds_cancelled(raised):
+        failures.insert(0, raised)
+    if len(failures) > 1:
         return group
-    while isinstance(rest, BaseExceptionGroup) and len(rest.exceptions) == 1:
-        rest = rest.exceptions[0]
-    return rest
+    return raised if raised is not None and not _is_cancellation(raised) else (*failures, raised or group)[0]
+
+
+def _holds_cancelled(error: BaseException) -> bool:
+    return BaseExceptionGroup("", [error]).subgroup(trio.Cancelled) is not None
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    return BaseExceptionGroup("", [error]).split(trio.Cancelled)[1] is None

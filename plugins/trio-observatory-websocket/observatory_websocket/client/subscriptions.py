@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import trio
 
-from observatory import ClientSubscription, Event, Gap
+from observatory import ClientSubscription, Event, Gap, ObservatoryError
 
 _CAPACITY = 1_000
 """Events that wait for a reader; beyond, the oldest go, and an event with a `Gap` stands in their place."""
@@ -20,68 +21,100 @@ class WebSocketSubscription(ClientSubscription):
         topic: the topic or pattern.
         since: the last number that was seen; None for what comes from now on.
         epoch: what that number belongs to.
-        leave: ends it at the service.
+        leave: ends it at the service, without waiting for that.
     """
 
     def __init__(
-        self, topic: str, since: int | None, epoch: str | None, leave: Callable[[str], Awaitable[None]]
+        self, topic: str, since: int | None, epoch: str | None, leave: Callable[[WebSocketSubscription], None]
     ) -> None:
         self.topic = topic
-        self.since = since
-        """The number to go on from, should the connection be lost."""
-        self.epoch = epoch
-        """What that number belongs to."""
+        self.begun = False
+        """Whether the service has said that it begins."""
+        self._since = since  # the number to go on from, should the connection be lost, ...
+        self._epoch = epoch  # ... and what that belongs to
         self._leave = leave
         self._by_position = topic.endswith(":*")
         self._events: deque[Event] = deque()
-        self._missed = 0
         self._came = trio.Event()
-        self._closed = False
+        self._ended = False
+        self._error: ObservatoryError | None = None
+        self._busy = False
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What to ask the service for, so that it goes on from what has come in."""
+        return {"topic": self.topic, "since": self._since, "epoch": self._epoch}
 
     async def __anext__(self) -> Event:
-        """Return the next event."""
-        await trio.lowlevel.checkpoint()
-        while not self._events:
-            if self._closed:
-                raise StopAsyncIteration
-            await self._came.wait()
-        if not self._missed:
+        """Return the next event.
+
+        Raises:
+            StopAsyncIteration: it, or the client, is closed, and everything was read.
+            trio.BusyResourceError: when another task is reading.
+            ObservatoryError: why the service does not go on with it, after everything was read.
+        """
+        if self._busy:
+            raise trio.BusyResourceError("another task is already reading this subscription")
+        self._busy = True
+        try:
+            await trio.lowlevel.checkpoint()
+            while not self._events:
+                if self._error is not None:
+                    raise self._error.with_traceback(None)
+                if self._ended:
+                    raise StopAsyncIteration
+                await self._came.wait()
             return self._events.popleft()
-        missed, self._missed = self._missed, 0
-        first = self._events[0]
-        return Event(self.topic, first.epoch, 0 if self._by_position else first.sequence - 1, Gap(missed))
+        finally:
+            self._busy = False
 
     async def aclose(self) -> None:
         """Unsubscribe."""
-        if self._closed:
-            await trio.lowlevel.checkpoint()
-            return
         self.end()
         self._events.clear()
-        await self._leave(self.topic)
+        self._error = None
+        self._leave(self)
+        await trio.lowlevel.checkpoint()
 
-    def begin(self, epoch: str, newest: int) -> None:
-        """Note where it begins, unless something has come already."""
-        if self.epoch is None:
-            self.epoch, self.since = epoch, newest
+    def begin(self, answer: Mapping[str, Any]) -> None:
+        """Take the service's answer: what comes from now on is of this subscription."""
+        self.begun = True
+        if self._since is None:
+            self._since = answer["newest"]
+        if self._epoch is None:
+            self._epoch = answer["epoch"]
 
     def take(self, event: Event) -> None:
-        """Take what has come in."""
-        number = event.position if self._by_position else event.sequence
-        if event.epoch != self.epoch or self.since is None:
-            self.epoch, self.since = event.epoch, number
-        else:
-            self.since = max(self.since, number)
+        """Take what has come in. It is the service that says where it goes on: numbers may fall, as after a restart."""
+        if not self._by_position:
+            self._since = event.sequence
+        elif event.position:
+            self._since = event.position
+        elif event.epoch != self._epoch:
+            self._since = 0  # a gap has no position: what comes after this one are all events of another epoch
+        self._epoch = event.epoch
         self._events.append(event)
         if len(self._events) > _CAPACITY:
-            self._events.popleft()
-            self._missed += 1
+            self._forget_oldest()
         self._wake()
 
-    def end(self) -> None:
-        """Let the reader have what is there, and no more."""
-        self._closed = True
+    def end(self, error: ObservatoryError | None = None) -> None:
+        """Let the reader have what is there, and then the error, if there is one."""
+        if not self._ended:
+            self._ended = True
+            self._error = error
         self._wake()
+
+    def _forget_oldest(self) -> None:
+        """Put a gap in the place of the oldest events, one of which may be a gap itself."""
+        gone = [self._events.popleft(), self._events.popleft()]
+        missed: int | None = 0
+        for event in gone:
+            more = event.payload.missed if isinstance(event.payload, Gap) else 1
+            missed = None if missed is None or more is None else missed + more
+        following = self._events[0]
+        sequence = 0 if self._by_position else following.sequence - (not isinstance(following.payload, Gap))
+        self._events.appendleft(Event(self.topic, following.epoch, sequence, Gap(missed)))
 
     def _wake(self) -> None:
         self._came.set()

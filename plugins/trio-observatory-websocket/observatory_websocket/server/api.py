@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
+import trio
 
 from observatory import (
     ClosedError,
@@ -72,6 +73,9 @@ class Api:
     """
 
     AUTHENTICATE = "observatory.authenticate"
+    CANCEL = "observatory.cancel"
+    WAITING = frozenset(("mailbox.receive", "mailbox.request"))
+    """What waits for somebody else, for as long as that takes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -299,15 +303,16 @@ class Api:
         try:
             state = self._snapshot(topic) if snapshot else None
         except ObservatoryError:
-            caller.following.unsubscribe(topic)
+            caller.following.drop(topic)
             raise
         caller.followers.append(follower)
         pubsub = self._context.pubsub
         return Subscribed(topic, pubsub.epoch, pubsub.newest(topic), state)
 
-    def unsubscribe(self, topic: str, *, caller: Caller) -> bool:
-        """Follow a topic or pattern no more; return whether it was followed."""
-        return caller.following.unsubscribe(topic)
+    async def unsubscribe(self, topic: str, *, caller: Caller) -> bool:
+        """Follow a topic or pattern no more; return whether it was followed. After the answer, no more of it comes."""
+        await trio.lowlevel.checkpoint()
+        return await caller.following.unsubscribe(topic)
 
     def describe(self) -> dict[str, Any]:
         """Return every method with JSON Schema of what it takes and gives, and the codes of errors."""

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from observatory import Identity, ObservatoryError, UnauthorizedError
+from observatory import Identity, InvalidInputError, ObservatoryError, UnauthorizedError
 from observatory_websocket.server import rpc
 from observatory_websocket.server.api import Api, Caller
 from observatory_websocket.server.following import Following
@@ -25,6 +25,9 @@ _log = logging.getLogger("observatory.websocket")
 GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
+
+_MOST_WAITING = 1_000
+"""Requests of a connection that wait for somebody else: each of them is a task."""
 
 _GRACE = 10.0
 """Seconds in which a connection that is closed can take what was written, and say goodbye."""
@@ -65,6 +68,7 @@ class Connection:
         self._room = trio.Semaphore(settings.max_requests)
         self._full_since: float | None = None
         self._closing = False
+        self._waiting: dict[trio.CancelScope, rpc.Id] = {}
 
     @property
     def identity(self) -> Identity | None:
@@ -181,9 +185,39 @@ class Connection:
                 continue
             if isinstance(read, list):
                 await self._take_batch(read)
+            elif read.method == Api.CANCEL:
+                self._cancel(read)
+            elif read.method in Api.WAITING:
+                await self._begin_waiting(read)
             else:
                 await self._room.acquire()
                 self._nursery.start_soon(self._answer_one, read)
+
+    async def _begin_waiting(self, request: rpc.Request) -> None:
+        """Carry out what waits for somebody else: it takes no room from the others, and its client can take it back."""
+        if len(self._waiting) >= _MOST_WAITING:
+            reason = f"a connection may wait for {_MOST_WAITING:,} messages, and this one does"
+            await self._write(request.failure(InvalidInputError("method", reason)))
+            return
+        scope = trio.CancelScope()
+        self._waiting[scope] = request.id
+        self._nursery.start_soon(self._wait_and_answer, request, scope)
+
+    async def _wait_and_answer(self, request: rpc.Request, scope: trio.CancelScope) -> None:
+        try:
+            with scope:  # noqa: ASYNC912 -- it waits for as long as it takes
+                answer = await self._outcome(request, self._caller())
+        finally:
+            del self._waiting[scope]
+        if not scope.cancelled_caught and answer is not None:
+            await self._write(answer)
+
+    def _cancel(self, request: rpc.Request) -> None:
+        """Take back what waits under an id; there is no answer, to neither of the two."""
+        id = request.params.get("id") if isinstance(request.params, dict) else None
+        for scope, waiting in self._waiting.items():
+            if waiting == id:
+                scope.cancel()
 
     async def _take_batch(self, batch: Sequence[rpc.Request | rpc.BadRequestError]) -> None:
         """Carry a batch out, its requests begun in their order, and answer with all that have an answer."""

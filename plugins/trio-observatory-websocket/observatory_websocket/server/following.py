@@ -93,19 +93,24 @@ class Following:
         self._followers[topic] = follower
         return follower
 
-    def unsubscribe(self, topic: str) -> bool:
-        """End a subscription; what was taken from it is still written. Return whether there was one."""
-        follower = self._followers.pop(topic, None)
+    async def unsubscribe(self, topic: str) -> bool:
+        """End a subscription; return, once no more of it is written, whether there was one."""
+        follower = self._followers.get(topic)
         if follower is None:
             return False
-        follower.subscription.close()
-        self._feeds.leave(topic)
+        self.drop(topic)
+        await follower.end()
         return True
+
+    def drop(self, topic: str) -> None:
+        """End a subscription at once; what was taken from it is still written."""
+        self._followers.pop(topic).subscription.close()
+        self._feeds.leave(topic)
 
     def close(self) -> None:
         """End all of them."""
         for topic in tuple(self._followers):
-            self.unsubscribe(topic)
+            self.drop(topic)
 
     def is_full(self, events: int, size: int) -> bool:
         """Tell whether more than so many events, or bytes of them, wait for this connection."""

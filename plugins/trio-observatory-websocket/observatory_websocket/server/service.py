@@ -179,7 +179,8 @@ async def accept(
             request = await wrap_server_stream(
                 nursery, shared, max_message_size=settings.max_frame_bytes, receive_buffer_size=_READ
             )
-            socket = await request.accept()
+            limit = str(settings.max_frame_bytes).encode()  # so that a client need not find out
+            socket = await request.accept(extra_headers=[(b"observatory-max-message", limit)])
         if socket is not None:
             await session(socket, shared, identity)
         nursery.cancel_scope.cancel()

@@ -1,0 +1,171 @@
+"""What was asked and is not answered yet, in the order in which it was begun, over one connection after another."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import orjson
+import trio
+
+from observatory import ObservatoryError, OutcomeUnknownError
+from observatory_websocket.client.values import as_json, error_of
+
+Then: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Takes a result before anything is looked at that comes in after it."""
+
+_LOST = (
+    "the connection to the service was lost before its answer came; with an idempotency key the same can be sent again"
+)
+_TOO_BIG = (
+    "the connection to the service was closed over a message that is larger than one may be, while this was in hand"
+)
+
+
+class Call:
+    """A request, until it is answered.
+
+    Args:
+        data: what is written.
+        again: whether it may be asked twice, so that a lost connection costs only time.
+        then: takes the result.
+    """
+
+    def __init__(self, data: bytes, *, again: bool = False, then: Then | None = None) -> None:
+        self.data = data
+        self.sent = False
+        """Whether the service may have it."""
+        self.done = trio.Event()
+        self.again = again
+        self._then = then
+        self._result: Any = None
+        self._error: ObservatoryError | None = None
+
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Take the answer."""
+        if "error" in answer:
+            self.fail(error_of(answer["error"]))
+            return
+        self._result = answer["result"]
+        if self._then is not None:
+            self._then(self._result)
+        self.done.set()
+
+    def fail(self, error: ObservatoryError) -> None:
+        """End without a result."""
+        self._error = error
+        self.done.set()
+
+    def result(self) -> Any:
+        """Return what has come of it.
+
+        Raises:
+            ObservatoryError: the error that it ended with.
+        """
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # others may have been told with the same one
+        return self._result
+
+
+class Calls:
+    """All requests of one client.
+
+    They are written in the order in which they were begun. What may be asked twice is written again, to the next
+    connection, still in that order; so is what has not been written yet.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._calls: OrderedDict[int, Call] = OrderedDict()  # those that somebody waits for
+        self._unsent: OrderedDict[int, Call] = OrderedDict()
+        self._more = trio.Event()
+        self._refusal: ObservatoryError | None = None
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any], *, again: bool = False, then: Then | None = None
+    ) -> Any:
+        """Ask for something, and wait for the result; while there is no connection, wait for one.
+
+        Cancelled, it is not asked for, or taken back, or its answer is let go.
+
+        Args:
+            method: what is asked for.
+            params: by name.
+            again: whether it may be asked twice, so that a lost connection costs only time.
+            then: takes the result before anything is looked at that comes in after it.
+
+        Raises:
+            OutcomeUnknownError: the connection was lost with the request in hand.
+            InvalidInputError: JSON cannot hold the parameters.
+            ClosedError: the client is closed; and what the service answers, or refuses a connection for.
+        """
+        number = next(self._numbers)
+        try:
+            call = self._begin(number, method, params, again=again, then=then)
+        except ObservatoryError:
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 -- cancelled, it may be that
+            raise
+        try:
+            await call.done.wait()
+        finally:
+            del self._calls[number]
+            if self._unsent.pop(number, None) is None and not call.done.is_set():
+                self._tell("observatory.cancel", {"id": number})
+        return call.result()
+
+    async def next(self) -> Call:
+        """Return what is to be written next; wait until there is something."""
+        while not self._unsent:
+            await self._more.wait()
+        _, call = self._unsent.popitem(last=False)
+        call.sent = True
+        return call
+
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Take an answer; one that nobody waits for is let go."""
+        call = self._calls.get(answer["id"])
+        if call is not None:
+            call.take(answer)
+
+    def lose(self, *, too_big: bool) -> None:
+        """Note that the connection is gone.
+
+        Args:
+            too_big: whether it was closed over the size of a message; then it would be closed over that again.
+        """
+        self._unsent.clear()
+        for number, call in self._calls.items():
+            if call.done.is_set():
+                continue
+            if call.sent and (too_big or not call.again):
+                call.fail(OutcomeUnknownError(_TOO_BIG if too_big else _LOST))
+                continue
+            call.sent = False
+            self._unsent[number] = call
+
+    def refuse(self, error: ObservatoryError) -> None:
+        """Let everybody go who waits, now and from now on."""
+        self._refusal = error
+        for call in self._calls.values():
+            if not call.done.is_set():
+                call.fail(error)
+
+    def _begin(self, number: int, method: str, params: Mapping[str, Any], *, again: bool, then: Then | None) -> Call:
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": as_json(params)}
+        call = self._calls[number] = Call(orjson.dumps(request), again=again, then=then)
+        self._put(number, call)
+        return call
+
+    def _tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Write something that has no answer, unless the connection is lost before that."""
+        notification = {"jsonrpc": "2.0", "method": method, "params": params}
+        self._put(next(self._numbers), Call(orjson.dumps(notification)))
+
+    def _put(self, number: int, call: Call) -> None:
+        self._unsent[number] = call
+        self._more.set()
+        self._more = trio.Event()
