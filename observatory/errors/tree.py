@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from observatory.messages import Receipt
 
 
+_LONGEST = 200
+"""Characters of a name to which others are compared: with more, that would take its time."""
+
+
 class ObservatoryError(Exception):
     """Base of every error that Observatory raises."""
 
@@ -258,7 +262,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     import difflib  # here, so that `import observatory` is quick
 
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=1)
+    nearest = difflib.get_close_matches(name[:_LONGEST], names, n=1)
     if nearest:
         return f"did you mean {nearest[0]!r}?"
     return f"known: {', '.join(names)}" if names else "none is known"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import trio
 
 from observatory import Context, DeliveryChannel, Done, Dropped, Failed, Job, Outcome, Post, Skipped
-from observatory_websocket.server.api import DOOR
 from observatory_websocket.server.listening import Listeners, notification
 from observatory_websocket.server.service import WebSocketService
+from observatory_websocket.settings import DOOR
 
 _SENT = Done("sent")
 

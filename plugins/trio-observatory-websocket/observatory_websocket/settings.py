@@ -8,6 +8,9 @@ import attrs
 
 from observatory import SettingsError
 
+DOOR = "websocket"
+"""The name of the service in `service.json`, and of the delivery channel."""
+
 
 def _count(at_least: int, at_most: int | None = None) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:

@@ -31,7 +31,7 @@ from observatory.testing import DeliveryChannelConformance
 
 
 def _stream() -> SharedStream:
-    return SharedStream(memory_stream_pair()[0], b"")
+    return SharedStream(memory_stream_pair()[0], b"", b"")
 
 
 class _Recorder(Listener):
@@ -57,9 +57,10 @@ class TestWebSocketChannel(DeliveryChannelConformance):
     @pytest.fixture
     def channel_factory(self) -> ChannelFactory:
         """Return a factory whose delivery channels find a service with listeners."""
-        self.recorders = {name: _Recorder() for name in "abcd"}
+        self.recorders: dict[str, _Recorder] = {}
 
         def factory(context: Context) -> DeliveryChannel:
+            self.recorders = self.recorders or {name: _Recorder() for name in "abcd"}
             service = WebSocketService(context)
             for name, recorder in self.recorders.items():
                 service.listeners.add(name, recorder)
@@ -167,7 +168,7 @@ async def test_without_the_channel_listening_says_so(settings: Settings) -> None
         assert (await bob.ask("mailbox.listen"))["result"] is False
 
 
-def test_a_full_listener_is_told_what_it_has_missed() -> None:
+async def test_a_full_listener_is_told_what_it_has_missed() -> None:
     """With the next frame for which there is room."""
     listener = Listener(_stream(), 1, 1_000)
     assert listener.put(b"first")

@@ -1,7 +1,10 @@
 # From the socket to the library:
 # service      listens, lets clients in, tells where it is
+# accepting    from a stream to a websocket
 # connection   one client: who it is, what it asks, whether it keeps up
 # api          what can be asked for
+# mailboxes    what of that concerns mailboxes
+# caller       who asks, and in whose name
 # answers      what some of it answers
 # following    what a client follows
 # listening    whose mail it has brought to it
@@ -10,3 +13,4 @@
 # head         the request's head, checked before the upgrade
 # stream       what is below a websocket, written to by two
 # frames       websocket frames that are ready to be written
+# encoding     values of the library as JSON

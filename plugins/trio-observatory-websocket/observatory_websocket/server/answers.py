@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import attrs
+import orjson
 
 from observatory import InvalidInputError, Mailbox, MailboxStats, MailboxTotals, Message
 
 _MAX_PAGE = 1024 * 1024
-"""Characters of content in one page, if there is more than one message in it."""
+"""Characters of content and metadata in one page, if there is more than one message in it."""
 
 _MAX_MESSAGES = 10_000
 """Messages in one page."""
@@ -90,12 +91,13 @@ def page_of(mailbox: Mailbox, agent: str, *, limit: int, before: str | None, unr
     Raises:
         InvalidInputError, UnknownMessageError: as `Mailbox.get_messages` does.
     """
-    most = min(limit, _MAX_MESSAGES) + (limit >= 0)  # one more tells whether there are more
-    found = mailbox.get_messages(agent, limit=most, before=before, unread_only=unread_only)
+    most = min(limit, _MAX_MESSAGES)
+    # One more tells whether there are more.
+    found = mailbox.get_messages(agent, limit=most + (limit >= 0), before=before, unread_only=unread_only)
     page: list[Message] = []
     room = _MAX_PAGE
-    for message in found[:limit]:
-        room -= len(message.content)
+    for message in found[:most]:
+        room -= _size_of(message)
         if page and room < 0:
             break
         page.append(message)
@@ -114,10 +116,15 @@ def check_of(mailbox: Mailbox, agent: str, *, max_chars: int) -> Check:
     messages: list[Message] = []
     digest: list[Line] = []
     for message in found:
-        if not digest and len(message.content) <= max_chars:
-            max_chars -= len(message.content)
+        if not digest and _size_of(message) <= max_chars:
+            max_chars -= _size_of(message)
             messages.append(message)
         else:
             digest.append(Line(message.id, message.from_, message.type, message.timestamp, len(message.content)))
     unread = mailbox.unread_count(agent)
     return Check(unread, messages, digest, unread - len(found))
+
+
+def _size_of(message: Message) -> int:
+    """Return the characters of a message's content, and bytes of its metadata."""
+    return len(message.content) + (len(orjson.dumps(message.metadata)) if message.metadata else 0)

@@ -3,102 +3,76 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
-import orjson
-
-from observatory import Event, to_wire
+from observatory import Event
+from observatory_websocket.server.encoding import to_json
 from observatory_websocket.server.frames import text_frame
 
 _CHUNK = 256 * 1024
 """Bytes after which a write is handed over: a connection that is slow holds no more than that, and one event."""
 
-_KEPT = 4 * 1024 * 1024
-"""Bytes of frames that a feed keeps for connections that are a little behind."""
+_KEPT = 16 * 1024 * 1024
+"""Bytes that are kept for other connections, all topics together."""
 
-_JOINED = 4
-"""Writes that a feed keeps: connections that are at the same place take the very same bytes."""
+_OVERHEAD = 300
+"""Bytes that a write is counted for beside its own."""
 
-
-class Feed:
-    """The frames of one topic or pattern.
-
-    Args:
-        topic: as it was subscribed to.
-    """
-
-    def __init__(self, topic: str) -> None:
-        self.followers = 0
-        """Subscriptions that read it."""
-        self._topic = topic
-        self._frames: OrderedDict[int, bytes] = OrderedDict()  # by position
-        self._bytes = 0
-        self._joined: OrderedDict[tuple[int, int, int], tuple[bytes, ...]] = OrderedDict()
-
-    def writes(self, events: Sequence[Event]) -> Sequence[bytes]:
-        """Return what is to be written for these events, in pieces of bounded size."""
-        key = events[0].position, events[-1].position, len(events)
-        writes = self._joined.get(key) if key[0] else None  # a gap is of one subscription only
-        if writes is None:
-            writes = tuple(self._pieces(events))
-            if key[0] and len(writes) == 1:
-                self._joined[key] = writes
-                if len(self._joined) > _JOINED:
-                    self._joined.popitem(last=False)
-        return writes
-
-    def _pieces(self, events: Sequence[Event]) -> list[bytes]:
-        pieces: list[bytes] = []
-        frames: list[bytes] = []
-        size = 0
-        for event in events:
-            frame = self._frame(event)
-            frames.append(frame)
-            size += len(frame)
-            if size >= _CHUNK:
-                pieces.append(b"".join(frames))
-                frames, size = [], 0
-        if frames:
-            pieces.append(b"".join(frames))
-        return pieces
-
-    def _frame(self, event: Event) -> bytes:
-        frame = self._frames.get(event.position)
-        if frame is None:
-            frame = text_frame(encode(self._topic, event))
-            if event.position:
-                self._keep(event.position, frame)
-        return frame
-
-    def _keep(self, position: int, frame: bytes) -> None:
-        self._frames[position] = frame
-        self._bytes += len(frame)
-        while self._bytes > _KEPT:
-            _, forgotten = self._frames.popitem(last=False)
-            self._bytes -= len(forgotten)
+_Key: TypeAlias = tuple[str, tuple[int, ...]]  # the topic or pattern, and the events' positions
 
 
 class Feeds:
-    """The feeds of all topics that somebody follows."""
+    """What is written for the events of topics and patterns.
+
+    Each event is made a frame once, and connections that are at the same place take the very same bytes.
+    """
 
     def __init__(self) -> None:
-        self._feeds: dict[str, Feed] = {}
+        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
+        self._bytes = 0
 
-    def enter(self, topic: str) -> Feed:
-        """Return the feed of a topic, for one more subscription."""
-        feed = self._feeds.get(topic)
-        if feed is None:
-            feed = self._feeds[topic] = Feed(topic)
-        feed.followers += 1
-        return feed
+    def writes(self, topic: str, events: Sequence[Event]) -> Iterator[tuple[bytes, Event]]:
+        """Give what is to be written for events, in pieces of bounded size, each with the last event in it.
 
-    def leave(self, topic: str) -> None:
-        """Let go of a feed; with the last subscription it is forgotten."""
-        feed = self._feeds[topic]
-        feed.followers -= 1
-        if not feed.followers:
-            del self._feeds[topic]
+        Args:
+            topic: as it was subscribed to.
+            events: at least one.
+        """
+        key = topic, tuple([event.position for event in events])
+        kept = self._kept.get(key)
+        if kept is not None:
+            yield kept, events[-1]
+            return
+        frames: list[bytes] = []
+        size = 0
+        for taken, event in enumerate(events, start=1):
+            frame = self._frame(topic, event)
+            frames.append(frame)
+            size += len(frame)
+            if size >= _CHUNK or taken == len(events):
+                data = b"".join(frames)
+                if 1 < len(frames) == len(events):
+                    self._keep(key, data)
+                yield data, event
+                frames, size = [], 0
+
+    def _frame(self, topic: str, event: Event) -> bytes:
+        key = topic, (event.position,)
+        frame = self._kept.get(key)
+        if frame is None:
+            frame = text_frame(encode(topic, event))
+            self._keep(key, frame)
+        return frame
+
+    def _keep(self, key: _Key, data: bytes) -> None:
+        if not all(key[1]):  # a gap has no position: it is of one subscription only
+            return
+        self._kept[key] = data
+        self._bytes += len(data) + _OVERHEAD
+        while self._bytes > _KEPT:
+            _, forgotten = self._kept.popitem(last=False)
+            self._bytes -= len(forgotten) + _OVERHEAD
 
 
 def encode(subscription: str, event: Event) -> bytes:
@@ -116,9 +90,9 @@ def encode(subscription: str, event: Event) -> bytes:
     }
     notification: dict[str, Any] = {"jsonrpc": "2.0", "method": "topics.event", "params": params}
     try:
-        return orjson.dumps(notification, default=to_wire)
+        return to_json(notification)
     except TypeError as error:  # what a plugin publishes may be anything; that it was there is told all the same
         params["payload"] = None
         params["topic"] = event.topic.encode(errors="backslashreplace").decode()
         params["unreadable"] = f"JSON cannot hold it: {error}"
-        return orjson.dumps(notification)
+        return to_json(notification)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
-from observatory import ClosedError, InvalidInputError, PubSub, Subscription
-from observatory_websocket.server.feeds import Feed, Feeds
+from observatory import Backlog, ClosedError, Event, InvalidInputError, PubSub, Subscription
+from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.stream import SharedStream
 
 _TOGETHER = 256
@@ -21,39 +23,47 @@ class Follower:
 
     Attributes:
         begun: whether `run` was called, or is about to be.
-        last: number of the last event of a topic that was written; of a pattern, its position.
+        last: number of the last event of a topic that the client has; of a pattern, its position.
     """
 
-    def __init__(self, subscription: Subscription, feed: Feed, stream: SharedStream) -> None:
+    def __init__(self, subscription: Subscription, last: int, feeds: Feeds, stream: SharedStream) -> None:
         self.begun = False
-        self.last = 0
+        self.last = last
         self.topic = subscription.topic
         self.subscription = subscription
-        self._feed = feed
+        self._feeds = feeds
         self._stream = stream
         self._by_position = self.topic.endswith(":*")
+        self._stopped = False
         self._ended = trio.Event()
 
     async def run(self) -> None:
-        """Write until the subscription is closed, or the connection is gone."""
+        """Write until it is stopped, or the connection is gone."""
         try:
             while True:
-                events = await self.subscription.receive_batch(_TOGETHER)
-                for data in self._feed.writes(events):
-                    await self._stream.send_all(data)
-                newest = events[-1]
-                self.last = newest.position if self._by_position else newest.sequence
+                await self._write(await self.subscription.receive_batch(_TOGETHER))
         except (ClosedError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # whoever has closed it knows, and the connection's reader hears of the rest
+            pass  # whoever has closed it knows
         finally:
             self._ended.set()
 
-    async def end(self) -> str:
-        """Stop after what is being written, and say how far it has come."""
+    def stop(self) -> None:
+        """Begin to write nothing any more."""
+        self._stopped = True
         self.subscription.close()
+
+    async def end(self) -> str:
+        """Wait until what is being written was taken, and say how far it has come."""
         if self.begun:
             await self._ended.wait()
         return f"{self.last}@{self.topic}"
+
+    async def _write(self, events: Sequence[Event]) -> None:
+        for data, event in self._feeds.writes(self.topic, events):
+            if self._stopped:
+                return
+            await self._stream.send_all(data)
+            self.last = (event.position or self.last) if self._by_position else event.sequence
 
 
 class Following:
@@ -61,7 +71,7 @@ class Following:
 
     Args:
         pubsub: what is subscribed to.
-        feeds: the frames, shared with all other connections.
+        feeds: what is written, shared with all other connections.
         stream: the connection's.
         most: topics and patterns that it may follow.
     """
@@ -78,45 +88,42 @@ class Following:
         return len(self._followers)
 
     def subscribe(self, topic: str, since: int | None, epoch: str | None) -> Follower:
-        """Subscribe; what is published from now on is written once `begin` is called.
+        """Subscribe; what is published from now on is written once the follower runs.
 
         Raises:
             InvalidInputError: it is followed already, there are too many, or an argument is not allowed.
             ClosedError: Observatory is closed.
         """
         if topic in self._followers:
-            raise InvalidInputError("topic", f"{topic!r:.80} is followed by this connection already")
+            raise InvalidInputError("params.topic", f"{topic!r:.80} is followed by this connection already")
         if len(self._followers) >= self._most:
-            raise InvalidInputError("topic", f"a connection may follow {self._most:,} topics, and this one does")
+            raise InvalidInputError("params.topic", f"a connection may follow {self._most:,} topics, and this one does")
         subscription = self._pubsub.subscribe(topic, since=since, epoch=epoch, capacity=_CAPACITY)
-        follower = Follower(subscription, self._feeds.enter(topic), self._stream)
-        self._followers[topic] = follower
+        last = self._pubsub.newest(topic) if since is None else since
+        follower = self._followers[topic] = Follower(subscription, last, self._feeds, self._stream)
         return follower
 
-    async def unsubscribe(self, topic: str) -> bool:
-        """End a subscription; return, once no more of it is written, whether there was one."""
-        follower = self._followers.get(topic)
+    def unsubscribe(self, topic: str) -> bool:
+        """End a subscription: nothing of it is written after this. Return whether there was one."""
+        follower = self._followers.pop(topic, None)
         if follower is None:
             return False
-        self.drop(topic)
-        await follower.end()
+        follower.stop()
         return True
-
-    def drop(self, topic: str) -> None:
-        """End a subscription at once; what was taken from it is still written."""
-        self._followers.pop(topic).subscription.close()
-        self._feeds.leave(topic)
 
     def close(self) -> None:
         """End all of them."""
         for topic in tuple(self._followers):
-            self.drop(topic)
+            self.unsubscribe(topic)
 
-    def is_full(self, events: int, size: int) -> bool:
-        """Tell whether more than so many events, or bytes of them, wait for this connection."""
+    def backlog(self) -> Backlog:
+        """Return how much waits for this connection."""
         backlogs = [follower.subscription.backlog() for follower in self._followers.values()]
-        return sum(one.events for one in backlogs) > events or sum(one.bytes for one in backlogs) > size
+        return Backlog(sum([one.events for one in backlogs]), sum([one.bytes for one in backlogs]))
 
     async def end(self) -> str:
-        """Stop after what is being written; say how far the connection was served: the last number of each topic."""
-        return " ".join([await follower.end() for follower in self._followers.values()])
+        """Stop, and say how far the connection was served: the last number of each topic."""
+        followers = tuple(self._followers.values())
+        for follower in followers:
+            follower.stop()
+        return " ".join([await follower.end() for follower in followers])

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import struct
 
+CLOSE = 0x88
+"""First byte of a close frame."""
+
+PING = b"\x89\x00"
+"""A ping."""
+
 _TEXT = 0x81
-_CLOSE = 0x88
 _SMALL = 125
 _MEDIUM = 0xFFFF
 _MAX_REASON = 123  # bytes: a close frame holds 125, two of which are the code
@@ -22,11 +27,8 @@ def text_frame(data: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """Return the frame that ends a connection."""
-    data = struct.pack("!H", code) + cut(reason).encode()
-    return bytes((_CLOSE, len(data))) + data
-
-
-def cut(reason: str) -> str:
-    """Return as much of a reason as a close frame holds."""
-    return reason.encode()[:_MAX_REASON].decode(errors="ignore")
+    """Return the frame that ends a connection, with as many words of the reason as it holds."""
+    words = reason.encode()
+    if len(words) > _MAX_REASON:
+        words = words[: _MAX_REASON + 1].rpartition(b" ")[0]
+    return struct.pack("!BBH", CLOSE, 2 + len(words), code) + words

@@ -43,21 +43,23 @@ class RefusedError(Exception):
             **{name.replace("_", "-"): value for name, value in self.headers.items()},
         }
         lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}", *(f"{n}: {v}" for n, v in headers.items())]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 @attrs.frozen
 class Head:
-    """The head of a request for a websocket."""
+    """The head of a request."""
 
-    raw: bytes
-    """All that was read, the head and what came with it."""
     method: bytes
     """Such as `GET`."""
     target: bytes
     """The path, with a query if there is one."""
+    version: bytes
+    """Of HTTP, such as `1.1`."""
     headers: Sequence[tuple[bytes, bytes]]
     """Names in lower case, and values."""
+    early: bytes
+    """What was read behind it."""
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a header, as often as it stands there."""
@@ -74,66 +76,82 @@ async def read_head(stream: ReceiveStream) -> Head | None:
         RefusedError: it is too large, or not HTTP.
     """
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
-    raw = b""
     while True:
         data = await stream.receive_some(_READ)
         if not data:
             return None
-        raw += bytes(data)
         try:
             parser.receive_data(bytes(data))
             event = parser.next_event()
         except h11.RemoteProtocolError as error:
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if len(raw) >= _MAX_HEAD else HTTPStatus.BAD_REQUEST
-            raise RefusedError(status, f"this is no request that can be read: {error}") from error
+            status = HTTPStatus(error.error_status_hint)
+            raise RefusedError(status, f"this is no request that can be read: {error!s:.200}") from error
         if isinstance(event, h11.Request):
-            return Head(raw, event.method, event.target, list(event.headers))
+            early, _ = parser.trailing_data
+            return Head(event.method, event.target, event.http_version, list(event.headers), early)
 
 
-def check_head(head: Head, security: Security, port: int) -> Identity | None:
-    """See that a request may become a websocket, and who asks for it.
+def identify(head: Head, security: Security, port: int) -> Identity | None:
+    """See who asks for something at the door of that port.
 
     Returns:
         Who it is; None when the token is still to come, as the first message.
 
     Raises:
-        RefusedError: it may not.
+        RefusedError: it may not come in.
     """
     try:
         security.check_host(head.values(b"host"), port)
         security.check_origin(head.values(b"origin"))
-    except ForbiddenError as error:
-        raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from error
-    _check_upgrade(head)
-    try:
         token = security.bearer(head.values(b"authorization"))
         return None if token is None else security.identify(token)
+    except ForbiddenError as error:
+        raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from error
     except UnauthorizedError as error:
         raise RefusedError(HTTPStatus.UNAUTHORIZED, str(error), WWW_Authenticate="Bearer") from error
 
 
-def _check_upgrade(head: Head) -> None:
+def upgrade_of(head: Head) -> bytes:
+    """See that a request is one for a websocket.
+
+    Returns:
+        The same request in the words that trio-websocket needs: what nobody has checked does not reach it.
+
+    Raises:
+        RefusedError: it is not.
+    """
+    if head.version != b"1.1":
+        raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here")
     if head.target != b"/":
         raise RefusedError(HTTPStatus.NOT_FOUND, "there is nothing here: the websocket is at /")
     if head.method != b"GET":
         raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "a websocket is asked for with GET", Allow="GET")
-    version = head.values(b"sec-websocket-version")
+    if head.values(b"transfer-encoding") or any(size != b"0" for size in head.values(b"content-length")):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "a request for a websocket has no body")
     if b"websocket" not in _tokens(head, b"upgrade") or b"upgrade" not in _tokens(head, b"connection"):
         words = "this is a websocket, which a browser's address line cannot open: connect a websocket client"
         raise RefusedError(HTTPStatus.UPGRADE_REQUIRED, words, Upgrade="websocket", Connection="Upgrade, close")
-    if version != [b"13"]:
+    if head.values(b"sec-websocket-version") != [b"13"]:
         words = "version 13 of the websocket protocol is spoken here"
         raise RefusedError(HTTPStatus.UPGRADE_REQUIRED, words, Sec_WebSocket_Version="13")
-    if not _is_key(head.values(b"sec-websocket-key")):
+    keys = head.values(b"sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the header Sec-WebSocket-Key must stand there once, with 16 bytes")
+    return _UPGRADE % keys[0]
+
+
+_UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
+)
 
 
 def _tokens(head: Head, name: bytes) -> list[bytes]:
     return [token.strip().lower() for value in head.values(name) for token in value.split(b",")]
 
 
-def _is_key(values: Sequence[bytes]) -> bool:
+def _is_key(value: bytes) -> bool:
     try:
-        return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == 16
+        return len(base64.b64decode(value, validate=True)) == 16
     except binascii.Error:
         return False

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import attrs
 import orjson
 
-from observatory import InvalidInputError, ObservatoryError, error_to_wire, to_wire
+from observatory import InvalidInputError, ObservatoryError, UnknownNameError, error_to_wire
+from observatory_websocket.server.encoding import to_json
 
 Id: TypeAlias = str | int | float | None
 
@@ -36,6 +37,12 @@ CODES: Mapping[str, int] = {
     "PluginError": -32019,
 }
 """The code of each error of the library; of one that does not stand here, that of its nearest base."""
+
+_MAX_BATCH = 1_000
+"""Requests in one batch."""
+
+_MAX_ANSWERS = 16 * 1024 * 1024
+"""Bytes of the answers to one batch."""
 
 
 class BadRequestError(Exception):
@@ -81,9 +88,9 @@ class Request:
         """Return the answer to a request that we have failed with; what happened stands in the log."""
         return _failure(self.id, INTERNAL_ERROR, "the service has failed with this request; its log says why", None)
 
-    def unknown(self, hint: str) -> dict[str, Any]:
+    def unknown(self, error: UnknownNameError) -> dict[str, Any]:
         """Return the answer to a request for a method that there is not."""
-        return _failure(self.id, METHOD_NOT_FOUND, f"there is no method {self.method!r:.80}; {hint}", None)
+        return _failure(self.id, METHOD_NOT_FOUND, str(error), error_to_wire(error))
 
 
 def code_of(error: ObservatoryError) -> int:
@@ -107,6 +114,10 @@ def read(text: str | bytes) -> list[Request | BadRequestError] | Request:
         return _request(data)
     if not data:
         raise BadRequestError(INVALID_REQUEST, "this batch is empty")
+    if len(data) > _MAX_BATCH:
+        raise BadRequestError(
+            INVALID_REQUEST, f"a batch has at most {_MAX_BATCH:,} requests, and this one has {len(data):,}"
+        )
     return [_request_or_error(item) for item in data]
 
 
@@ -145,13 +156,38 @@ def _failure(id: Id, code: int, message: str, data: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "error": error}
 
 
+class BatchAnswer:
+    """The answers to a batch, in the order of its requests.
+
+    Args:
+        requests: the batch.
+    """
+
+    def __init__(self, requests: Sequence[Request | BadRequestError]) -> None:
+        self._answers = [write(one.answer()) if isinstance(one, BadRequestError) else None for one in requests]
+        self._room = _MAX_ANSWERS
+
+    def put(self, place: int, request: Request, answer: bytes) -> None:
+        """Put the answer to a request in its place, unless nobody wants one."""
+        if len(answer) > self._room:
+            words = f"this was carried out, but the answers to its batch have more than {_MAX_ANSWERS:,} bytes"
+            answer = write(request.failure(ObservatoryError(f"{words}; ask for less at a time")))
+        self._room -= len(answer)
+        self._answers[place] = answer if request.answered else None
+
+    def joined(self) -> bytes | None:
+        """Return all answers as one; None when there is none."""
+        answers = [answer for answer in self._answers if answer is not None]
+        return b"[%b]" % b",".join(answers) if answers else None
+
+
 def write(answer: Any) -> bytes:
-    """Return an answer, or those of a batch, as JSON.
+    """Return an answer as JSON.
 
     Raises:
         InvalidInputError: JSON cannot hold what a method has returned.
     """
     try:
-        return orjson.dumps(answer, default=to_wire)
+        return to_json(answer)
     except TypeError as error:
         raise InvalidInputError("result", f"cannot be written as JSON: {error}") from error

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 
 import trio
 from trio.abc import Stream
-from trio_websocket import WebSocketConnection, wrap_server_stream
+from trio_websocket import WebSocketConnection
 
 from observatory import Context, Identity, Service, ServiceFile, ServiceRunningError
-from observatory_websocket.server.api import DOOR, Api
-from observatory_websocket.server.connection import Connection
+from observatory_websocket.server.accepting import Session, accept
+from observatory_websocket.server.api import Api
+from observatory_websocket.server.connection import GOING_AWAY, Connection
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
-from observatory_websocket.server.head import Head, RefusedError, check_head, read_head
+from observatory_websocket.server.head import Head, RefusedError, identify
 from observatory_websocket.server.listening import Listener, Listeners, Listening
 from observatory_websocket.server.stream import SharedStream
-from observatory_websocket.settings import WebSocketSettings
+from observatory_websocket.settings import DOOR, WebSocketSettings
 
 _log = logging.getLogger("observatory.websocket")
-
-_READ = 64 * 1024
-"""Bytes that are read at a time."""
 
 _RETRY = 2.0
 """Seconds between two looks whether another process's service on this root has ended."""
 
-Session: TypeAlias = Callable[[WebSocketConnection, SharedStream, Identity | None], Awaitable[None]]
-"""What is done with a connection that was accepted."""
+_MOMENT = 0.5
+"""Seconds that telling all clients that the service ends may take."""
+
+_SPARE = 64
+"""Connections beyond the bound that are told so; what comes beyond these is cut off, so that a flood takes no room."""
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not bound here: what is told instead of it
 
 
 class WebSocketService(Service):
@@ -62,7 +65,7 @@ class WebSocketService(Service):
         api = Api(self._context)
         while True:
             try:
-                await self._serve(api, task_status)
+                await self._serve(api, task_status.started)
             except ServiceRunningError as error:
                 _log.warning("%s; this one waits until that has ended", error)
                 task_status.started()
@@ -79,14 +82,17 @@ class WebSocketService(Service):
             "clients": [connection.statistics() for connection in self._connections],
         }
 
-    async def _serve(self, api: Api, task_status: trio.TaskStatus[None]) -> None:
+    async def _serve(self, api: Api, started: Callable[[], None]) -> None:
         listeners = await trio.open_tcp_listeners(self._settings.port, host=self._settings.host)
         try:
-            await self._announce(listeners)
+            await self._announce(listeners[0])
             async with trio.open_nursery() as nursery:
-                await nursery.start(trio.serve_listeners, lambda stream: self._let_in(stream, api), listeners)
-                nursery.start_soon(self._watch)
-                task_status.started()
+                clients = await nursery.start(_hold_clients)
+                try:
+                    await self._listen(listeners, clients, api, started)
+                finally:
+                    await self._say_goodbye()  # noqa: ASYNC102 -- shielded, for a moment
+                    clients.cancel_scope.cancel()
         finally:
             self.url = None
             with trio.CancelScope(shield=True):
@@ -94,13 +100,37 @@ class WebSocketService(Service):
                     await listener.aclose()
                 await trio.to_thread.run_sync(self._file.withdraw, DOOR)
 
-    async def _announce(self, listeners: list[trio.SocketListener]) -> None:
-        self._port = int(listeners[0].socket.getsockname()[1])
+    async def _announce(self, listener: trio.SocketListener) -> None:
+        host, self._port = listener.socket.getsockname()[:2]
         self._tls = await trio.to_thread.run_sync(self._context.security.ssl_context)
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        url = f"{'wss' if self._tls else 'ws'}://{host}:{self._port}/"
+        host = _ANY_ADDRESS.get(host, host)
+        url = f"{'wss' if self._tls else 'ws'}://{f'[{host}]' if ':' in host else host}:{self._port}/"
         await trio.to_thread.run_sync(self._file.announce, DOOR, url)
         self.url = url
+
+    async def _listen(
+        self,
+        listeners: list[trio.SocketListener],
+        clients: trio.Nursery,
+        api: Api,
+        started: Callable[[], None],
+    ) -> None:
+        session = self._session(api)
+
+        async def let_in(stream: trio.SocketStream) -> None:
+            await self._let_in(stream, session)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            started()
+            await trio.serve_listeners(let_in, listeners, handler_nursery=clients)
+
+    async def _say_goodbye(self) -> None:
+        """Tell all clients that the service ends, as long as that goes quickly."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _MOMENT):
+            async with trio.open_nursery() as nursery:
+                for connection in self._connections:
+                    nursery.start_soon(connection.close, GOING_AWAY, "the service is ending")
 
     async def _watch(self) -> None:
         """Look after all connections, once a second."""
@@ -110,29 +140,29 @@ class WebSocketService(Service):
             for connection in self._connections:
                 connection.watch(now)
 
-    async def _let_in(self, stream: Stream, api: Api) -> None:
+    async def _let_in(self, stream: Stream, session: Session) -> None:
         """Serve one connection, and let nothing that goes wrong with it reach another."""
+        if self._open >= self._settings.max_connections + _SPARE:
+            self._refused += 1
+            await trio.aclose_forcefully(stream)
+            return
         self._open += 1
         try:
             if self._tls is not None:
                 stream = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
-            session = self._session(api)
             await accept(stream, self._check, session, self._settings)
         except RefusedError:
             self._refused += 1
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client has gone
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a connection
             _log.error("a connection has failed", exc_info=error)
         finally:
             self._open -= 1
-            await trio.aclose_forcefully(stream)  # noqa: ASYNC102 -- does not wait
 
     def _check(self, head: Head) -> Identity | None:
         if self._open > self._settings.max_connections:
             words = f"{self._settings.max_connections:,} connections are open, which is what this service holds"
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words, Retry_After="1")
-        return check_head(head, self._context.security, self._port)
+        return identify(head, self._context.security, self._port)
 
     def _session(self, api: Api) -> Session:
         async def session(socket: WebSocketConnection, stream: SharedStream, identity: Identity | None) -> None:
@@ -150,47 +180,9 @@ class WebSocketService(Service):
         return session
 
 
-async def accept(
-    stream: Stream, check: Callable[[Head], Identity | None], session: Session, settings: WebSocketSettings
-) -> None:
-    """Let a client ask for the websocket, and hold the session with it.
-
-    Args:
-        stream: the client's connection.
-        check: sees who it is; raises `RefusedError`.
-        session: what is done with the websocket, after which it is closed.
-        settings: the bounds.
-
-    Raises:
-        RefusedError: it was refused, and has the answer.
-        trio.BrokenResourceError: it has gone.
-    """
-    deadline = trio.current_time() + settings.handshake_seconds
-    asked: tuple[Head, Identity | None] | None = None
-    with trio.move_on_at(deadline):
-        asked = await _ask(stream, check)
-    if asked is None:
-        return  # gone, or too slow to say what it wants
-    head, identity = asked
-    shared = SharedStream(stream, head.raw)
-    socket: WebSocketConnection | None = None
-    async with trio.open_nursery() as nursery:
-        with trio.move_on_at(deadline):
-            request = await wrap_server_stream(
-                nursery, shared, max_message_size=settings.max_frame_bytes, receive_buffer_size=_READ
-            )
-            limit = str(settings.max_frame_bytes).encode()  # so that a client need not find out
-            socket = await request.accept(extra_headers=[(b"observatory-max-message", limit)])
-        if socket is not None:
-            await session(socket, shared, identity)
-        nursery.cancel_scope.cancel()
-
-
-async def _ask(stream: Stream, check: Callable[[Head], Identity | None]) -> tuple[Head, Identity | None] | None:
-    """Read what the client asks for; answer it where that is refused."""
-    try:
-        head = await read_head(stream)
-        return None if head is None else (head, check(head))
-    except RefusedError as error:
-        await stream.send_all(error.response())
-        raise
+async def _hold_clients(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """Hold the tasks of clients, whom nothing cancels but the service, once it has said goodbye."""
+    async with trio.open_nursery() as clients:
+        clients.cancel_scope.shield = True
+        task_status.started(clients)
+        await trio.sleep_forever()

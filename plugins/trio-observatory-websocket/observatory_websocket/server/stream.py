@@ -5,37 +5,61 @@ from __future__ import annotations
 from contextlib import suppress
 
 import trio
-from trio.abc import Stream
+from trio.abc import HalfCloseableStream, Stream
+
+from observatory_websocket.server.frames import CLOSE
+
+_MOMENT = 1.0
+"""Seconds in which the other side can take our last words and go."""
+
+_READ = 64 * 1024
 
 
 class SharedStream(Stream):
-    """Lets frames that wait together be one write, never lets half a frame be followed by another.
+    """Lets frames that wait together be one write; never lets anything follow half a frame, or a close frame.
 
     Args:
-        stream: the connection's.
-        received: what was read from it already: the head of its request.
+        stream: the connection's; whoever has made it closes it.
+        request: the request for a websocket, as trio-websocket is to read it.
+        early: what the client has sent behind it already.
     """
 
-    def __init__(self, stream: Stream, received: bytes) -> None:
+    def __init__(self, stream: Stream, request: bytes, early: bytes) -> None:
         self.blocked_since: float | None = None
         """Trio's time at which the write began that is under way; None when there is none."""
         self.written = 0
         """Bytes written so far."""
+        self.unwritten = 0
+        """Bytes that wait to be written, those included that are being written."""
+        self.heard = trio.current_time()
+        """Trio's time at which something came in last."""
+        self.ended = trio.Event()
+        """Set when it is over: the close frame was written, or the other side is gone."""
         self._stream = stream
-        self._received = received
+        self._request = request
+        self._early = early
+        self._upgraded = trio.Event()
         self._turn = trio.Lock()
         self._waiting: list[bytes] = []
         self._appended = 0  # writes that were ever asked for ...
         self._taken = 0  # ... and those of them that somebody has carried out
+        self._closing = False  # the close frame is among them
         self._broken = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Write, after what waits already and together with it.
+        """Write whole frames, after what waits already and together with it.
 
         Raises:
+            trio.ClosedResourceError: there was a close frame before.
             trio.BrokenResourceError: the other side is gone, or a write was cut off in the middle of a frame.
         """
+        self._upgraded.set()  # the first write is trio-websocket's answer to the request
+        if self._closing:
+            await trio.lowlevel.checkpoint()
+            raise trio.ClosedResourceError("nothing follows a close frame")
+        self._closing = data[0] == CLOSE
         self._waiting.append(bytes(data))
+        self.unwritten += len(data)
         self._appended = number = self._appended + 1
         async with self._turn:
             if self._taken < number:
@@ -50,36 +74,60 @@ class SharedStream(Stream):
         self.blocked_since = trio.current_time()
         try:
             await self._stream.send_all(data)
+        except trio.BrokenResourceError:
+            self.ended.set()
+            raise
         finally:
             self.blocked_since = None
+            self.unwritten -= len(data)
         self._broken = False
         self._taken += len(batch)
         self.written += len(data)
+        if batch[-1][0] == CLOSE:
+            self.ended.set()
 
-    async def say_last(self, frame: bytes) -> None:
-        """Write a frame if nothing else is being written, for at most a moment; nobody's cancelling reaches it."""
-        if self._broken or self._turn.locked():
-            return
-        deadline = trio.current_time() + _MOMENT
-        with trio.CancelScope(shield=True, deadline=deadline), suppress(trio.BrokenResourceError):
-            await self.send_all(frame)
+    async def wait_written(self, size: int) -> None:
+        """Wait until at most so many bytes wait to be written."""
+        while self.unwritten > size:
+            async with self._turn:
+                pass
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until a write could go through."""
-        await self._stream.wait_send_all_might_not_block()
+        """Wait until nothing else is being written."""
+        await self.wait_written(0)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Read: first what was read already."""
-        if self._received:
+        """Read: the request, and once that was answered, what came behind it; before, trio-websocket would lose it."""
+        if self._request:
             await trio.lowlevel.checkpoint()
-            data, self._received = self._received, b""
+            data, self._request = self._request, b""
             return data
-        return bytes(await self._stream.receive_some(max_bytes))
+        if not self._upgraded.is_set():
+            await self._upgraded.wait()
+        if self._early:
+            await trio.lowlevel.checkpoint()
+            data, self._early = self._early, b""
+            return data
+        data = bytes(await self._stream.receive_some(max_bytes))
+        self.heard = trio.current_time()
+        if not data:
+            self.ended.set()
+        return data
 
     async def aclose(self) -> None:
-        """Close it."""
-        await self._stream.aclose()
+        """Be over, so that whoever has made the stream closes it."""
+        self.ended.set()
+        await trio.lowlevel.checkpoint()
 
 
-_MOMENT = 0.5
-"""Seconds that the last words of a connection may take."""
+async def part(stream: Stream) -> None:
+    """Close a connection so that our last words arrive: were something left unread, the system would cut it off."""
+    transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    try:
+        with trio.move_on_after(_MOMENT), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            if isinstance(transport, HalfCloseableStream):
+                await transport.send_eof()
+            while await transport.receive_some(_READ):
+                pass
+    finally:
+        await trio.aclose_forcefully(stream)
