@@ -67,10 +67,11 @@ def read_service(root: Path) -> ServiceInfo | None:
     try:
         with _folder(root) as folder:
             return _read(folder) if _is_locked(folder) else None
-    except (FileNotFoundError, NotADirectoryError):  # also below a root that is none, as whoever opens it is told
+    except FileNotFoundError:
         return None
     except (_UnusableError, OSError) as error:
-        _log.warning("%s is not used: %s", os.path.join(root, _FOLDER, _FILE), _why(error))
+        if os.path.lexists(os.path.join(root, _FOLDER)):  # a root that is none is for whoever opens it to tell of
+            _log.warning("%s is not used: %s", os.path.join(root, _FOLDER, _FILE), _why(error))
         return None
 
 
