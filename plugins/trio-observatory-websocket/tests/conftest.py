@@ -53,6 +53,10 @@ class Raw:
     async def ask(self, request: bytes) -> tuple[int, dict[str, str], str]:
         """Send a request; return the status, the headers and, unless it was upgraded, all that came behind them."""
         await self.stream.send_all(request)
+        return await self.answer()
+
+    async def answer(self) -> tuple[int, dict[str, str], str]:
+        """Return the answer to a request, as above."""
         head = await self._until(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")[:-2]
         status = int(first.split(" ")[1])
@@ -97,7 +101,7 @@ class Raw:
         while True:
             opcode, payload = await self.receive()
             if opcode == _CLOSE:
-                return struct.unpack("!H", payload[:2])[0], payload[2:].decode()
+                return (int.from_bytes(payload[:2], "big") or 1005), payload[2:].decode()
 
     async def receive(self) -> tuple[int, bytes]:
         """Return the next frame: opcode and payload."""

@@ -102,14 +102,17 @@ class Connection:
         elif now - self._full_since >= self._settings.full_seconds and not self._closing:
             self._closing = True
             _log.warning("a connection of %s is closed: it does not read fast enough", self._name())
-            self._nursery.start_soon(self.close, TRY_AGAIN_LATER, "too slow; last ")
+            self._nursery.start_soon(self.close, TRY_AGAIN_LATER, "too slow")
 
     async def close(self, code: int, reason: str) -> None:
-        """Close it, once what is being written was taken; after a while whether it was or not."""
+        """Close it with a reason, and the last number of each topic, once what is being written was taken.
+
+        After a while it is closed whether it was or not.
+        """
         self._closing = True
         with trio.move_on_after(_GRACE):
             last = await self._following.end()
-            await self._send(close_frame(code, f"{reason}{last}"))
+            await self._send(close_frame(code, f"{reason}; last {last}" if last else reason))
         self._nursery.cancel_scope.cancel()
 
     def statistics(self) -> dict[str, Any]:
@@ -185,7 +188,7 @@ class Connection:
             await self._stream.wait_written(self._settings.queue_bytes)
             message = await self._socket.get_message()  # a turn of the loop, so what was begun before is under way
             if self._is_too_large(message):
-                await self.close(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes; last ")
+                await self.close(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes")
             try:
                 read = rpc.read(message)
             except rpc.BadRequestError as error:
