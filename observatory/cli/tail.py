@@ -11,7 +11,6 @@ import trio
 from cyclopts import Parameter
 
 from observatory import ClientSubscription
-from observatory.cli.endings import OK
 from observatory.cli.events import EventPrinter
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import note
@@ -23,7 +22,7 @@ _EVERYTHING = ("agent:*", "notes:*", "health:*", "session:*")
 async def tail(
     *topics: Annotated[str, Parameter()],
     options: ListingOptions = ListingOptions(),  # noqa: B008  # frozen
-) -> int:
+) -> None:
     """Follow what is published, until Ctrl-C.
 
     On a terminal a line for each event says when, who, and what; one whose sender is verified has a check mark.
@@ -43,7 +42,6 @@ async def tail(
         printer = EventPrinter(json=options.json)
         for subscription in subscriptions:
             nursery.start_soon(_follow, subscription, printer)
-    return OK
 
 
 async def _follow(subscription: ClientSubscription, printer: EventPrinter) -> None:
