@@ -18,8 +18,17 @@ SUBJECTS = {
     "resident": ["resident memory"],
     "imports": ["import observatory"],
     "bystanders": ["stuck channel", "failing channel"],
+    "websocket-fan-out": ["websocket events to 2 connections: ours"],
+    "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],
+    "websocket-stuck": ["beside one that is stuck", "most resident memory"],
 }
-NEED_INBOX = {"inbox", "bystanders"}
+NEEDED = {
+    "inbox": "inbox",
+    "bystanders": "inbox",
+    "websocket-fan-out": "websocket",
+    "websocket-requests": "websocket",
+    "websocket-stuck": "websocket",
+}
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,8 +39,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_subject(subject: str, tmp_path: Path) -> None:
     """Each benchmark runs with tiny sizes, prints a line for what it measures, and leaves nothing behind."""
-    if subject in NEED_INBOX and "inbox" not in entry_points(group="observatory").names:
-        pytest.skip("the plugin trio-observatory-inbox is not installed")
+    plugin = NEEDED.get(subject)
+    if plugin and plugin not in entry_points(group="observatory").names:
+        pytest.skip(f"the plugin trio-observatory-{plugin} is not installed")
     done = run(tmp_path, subject, "--pairs", "1", "--quick")
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in SUBJECTS[subject])

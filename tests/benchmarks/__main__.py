@@ -18,6 +18,9 @@ import restart
 import sends
 import stored
 import team
+import websocket_fan_out
+import websocket_requests
+import websocket_stuck
 from harness import Figure, Options
 from report import print_figures
 
@@ -32,6 +35,9 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "resident": resident.measure,
     "imports": imports.measure,
     "bystanders": bystanders.measure,
+    "websocket-fan-out": websocket_fan_out.measure,
+    "websocket-requests": websocket_requests.measure,
+    "websocket-stuck": websocket_stuck.measure,
 }
 
 
