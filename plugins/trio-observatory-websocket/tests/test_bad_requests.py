@@ -118,7 +118,15 @@ async def test_large_batch(client: Any) -> None:
 
 
 _METHODS = st.sampled_from(
-    ["mailbox.send", "mailbox.messages", "mailbox.check", "mailbox.stats", "notes.add", "topics.subscribe", "health.get"]
+    [
+        "mailbox.send",
+        "mailbox.messages",
+        "mailbox.check",
+        "mailbox.stats",
+        "notes.add",
+        "topics.subscribe",
+        "health.get",
+    ]
 )
 _PARAMS = st.dictionaries(st.sampled_from(["to", "content", "from", "agent", "limit", "key", "topic", "since"]), _JSON)
 _REQUESTS = st.fixed_dictionaries(

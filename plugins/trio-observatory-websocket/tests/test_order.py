@@ -91,7 +91,7 @@ async def test_in_flight(open_house: Any) -> None:
     async with open_house(max_requests=2) as house, house.upgraded() as raw:
         for number in range(3):
             request = {"jsonrpc": "2.0", "id": number, "method": "mailbox.receive", "params": {"agent": f"a{number}"}}
-            await raw.send(1, json.dumps(request))
+            await raw.send(1, json.dumps([request]))  # in a batch also what waits for somebody else counts
         await raw.send(_PING, b"alive")
         assert await raw.receive() == (_PONG, b"alive")
         await trio.testing.wait_all_tasks_blocked(0.05)
@@ -99,7 +99,7 @@ async def test_in_flight(open_house: Any) -> None:
         assert figures["requests"] == 2
         await house.obs.mailbox.send_message("a2", "x", "")
         await house.obs.mailbox.send_message("a1", "x", "")
-        assert [(await raw.message())["id"] for _ in range(2)] == [1, 2]
+        assert [(await raw.message())[0]["id"] for _ in range(2)] == [1, 2]
 
 
 async def test_in_flight_within_a_batch(open_house: Any) -> None:
@@ -118,11 +118,11 @@ async def test_held_back_is_not_dead(open_house: Any) -> None:
     """A connection from which nothing more is read at the bound is not taken for a dead one."""
     async with open_house(max_requests=1, ping_seconds=0.1) as house, house.client(message_queue_size=99) as client:
         for number in range(20):
-            await client.begin("mailbox.receive", {"agent": f"a{number}"})
+            await client.say([_receive(number)])
         await trio.sleep(0.5)
         for number in range(20):
             await house.obs.mailbox.send_message(f"a{number}", "x", "")
-        assert [(await client.message())["id"] for _ in range(20)] == list(range(1, 21))
+        assert [(await client.message())[0]["id"] for _ in range(20)] == list(range(20))
 
 
 async def test_gone_while_waiting(open_house: Any) -> None:
@@ -130,6 +130,34 @@ async def test_gone_while_waiting(open_house: Any) -> None:
     async with open_house(max_requests=2) as house:
         async with house.client() as client:
             for number in range(3):
-                await client.begin("mailbox.receive", {"agent": f"a{number}"})
+                await client.say([_receive(number)])
             await house.until(lambda: house.service.statistics()["clients"][0]["requests"] == 2)
         await house.until(lambda: house.service.statistics()["connections"] == 0)
+
+
+async def test_what_waits_takes_no_room(open_house: Any) -> None:
+    """Requests that wait for somebody else leave others theirs, and can be taken back."""
+    async with open_house(max_requests=1) as house, house.client() as client:
+        for number in range(20):
+            await client.say(_receive(number))
+        assert (await client.answer("health.get", {}))["result"]["healthy"]
+        await client.say({"jsonrpc": "2.0", "method": "observatory.cancel", "params": {"id": 7}})
+        await client.say({"jsonrpc": "2.0", "method": "observatory.cancel"})
+        await client.answer("health.get", {})
+        for number in (7, 3):
+            await house.obs.mailbox.send_message(f"a{number}", "x", "")
+        assert (await client.message())["id"] == 3
+
+
+async def test_so_many_may_wait(house: Any) -> None:
+    """Beyond a thousand the next one is refused."""
+    async with house.client() as client:
+        for number in range(1_001):
+            await client.say(_receive(number))
+        refusal = await client.message()
+        assert (refusal["id"], refusal["error"]["data"]["fields"]["field"]) == (1_000, "method")
+
+
+def _receive(number: int) -> dict[str, Any]:
+    """Return a request that waits for a message."""
+    return {"jsonrpc": "2.0", "id": number, "method": "mailbox.receive", "params": {"agent": f"a{number}"}}

@@ -103,6 +103,7 @@ async def test_state_and_what_follows(house: Any, topic: str, seed: int) -> None
             for _ in range(chance.randrange(30)):
                 await trio.lowlevel.checkpoint()
             answer = await client.call("topics.subscribe", topic=topic, snapshot=True)
+        await obs.mailbox.send_message("agent-1", "x", "the last one")  # positions count what others publish, too
         last = obs.pubsub.newest(topic)
         by = "position" if topic.endswith(":*") else "sequence"
         events = list(client.events)
@@ -170,7 +171,9 @@ async def test_long_mailbox(house: Any) -> None:
         await obs.mailbox.send_message("agent-1", "x", str(number))
     async with house.client() as client:
         answer = await client.call("topics.subscribe", topic="agent:agent-1", snapshot=True)
-        assert [message["content"] for message in answer["snapshot"]["messages"]] == [str(n) for n in range(149, 49, -1)]
+        assert [message["content"] for message in answer["snapshot"]["messages"]] == [
+            str(n) for n in range(149, 49, -1)
+        ]
         assert answer["snapshot"]["more"] is True
         before = answer["snapshot"]["messages"][-1]["id"]
         rest = await client.call("mailbox.messages", agent="agent-1", before=before)

@@ -148,7 +148,9 @@ async def test_resume(house: Any, client: Any, topic: str) -> None:
     assert [(await client.event())["payload"] for _ in range(4)] == [2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(("since", "epoch", "missed"), [(1, None, 2), (0, None, 3), (1, "other", None), (99, None, None)])
+@pytest.mark.parametrize(
+    ("since", "epoch", "missed"), [(1, None, 2), (0, None, 3), (1, "other", None), (99, None, None)]
+)
 async def test_gap(open_house: Any, since: int, epoch: str | None, missed: int | None) -> None:
     """What is gone is an event of kind `Gap`, which says how much where that is known."""
     async with open_house(tables={"pubsub": PubSubSettings(replay_events=2)}) as house, house.client() as client:

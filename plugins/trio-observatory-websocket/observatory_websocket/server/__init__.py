@@ -6,6 +6,7 @@
 # mailboxes    what of that concerns mailboxes
 # caller       who asks, and in whose name
 # answers      what some of it answers
+# waiting      requests that wait for somebody else
 # following    what a client follows
 # listening    whose mail it has brought to it
 # feeds        events as frames, encoded once for all

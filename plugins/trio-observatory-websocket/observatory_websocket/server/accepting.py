@@ -87,7 +87,8 @@ async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSo
         request = await wrap_server_stream(
             nursery, shared, max_message_size=settings.max_frame_bytes, receive_buffer_size=_READ
         )
-        socket = await request.accept()
+        limit = str(settings.max_frame_bytes).encode()
+        socket = await request.accept(extra_headers=[(b"observatory-max-message", limit)])  # clients need not find out
         await session(socket, shared, asked.identity)
         await _say_why(socket, shared)
         nursery.cancel_scope.cancel()

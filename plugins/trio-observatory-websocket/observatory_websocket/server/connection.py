@@ -13,7 +13,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from observatory import Backlog, Identity, ObservatoryError, UnauthorizedError
-from observatory_websocket.server import rpc
+from observatory_websocket.server import rpc, waiting
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.caller import Caller
 from observatory_websocket.server.following import Following
@@ -66,6 +66,7 @@ class Connection:
         self._settings = settings
         self._identity = identity
         self._room = trio.Semaphore(settings.max_requests)
+        self._waiting = waiting.Waiting()
         self._full_since: float | None = None
         self._backlog = Backlog(0, 0)  # at the last look
         self._closing = False
@@ -196,9 +197,30 @@ class Connection:
                 continue
             if isinstance(read, list):
                 await self._nursery.start(self._answer_batch, read)
+            elif read.method == waiting.CANCEL:
+                self._waiting.cancel(read.params)
+            elif read.method in waiting.METHODS:
+                await self._begin_waiting(read)
             else:
                 await self._room.acquire()
                 self._nursery.start_soon(self._answer_one, read)
+
+    async def _begin_waiting(self, request: rpc.Request) -> None:
+        try:
+            scope = self._waiting.begin(request.id)
+        except ObservatoryError as error:
+            await self._answer(request, request.failure(error))
+        else:
+            self._nursery.start_soon(self._wait_and_answer, request, scope)
+
+    async def _wait_and_answer(self, request: rpc.Request, scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                answer = await self._outcome(request, self._caller())
+        finally:
+            self._waiting.end(scope)
+        if request.answered and not scope.cancelled_caught:
+            await self._write(answer)
 
     async def _answer_one(self, request: rpc.Request) -> None:
         caller = self._caller()
