@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -141,7 +142,5 @@ async def test_gone_before_the_answer(house: Any) -> None:
 
 
 async def _send_all(raw: Any, data: bytes) -> None:
-    try:
+    with suppress(trio.BrokenResourceError):  # it was closed before all was sent
         await raw.stream.send_all(data)
-    except trio.BrokenResourceError:
-        pass  # it was closed before all was sent

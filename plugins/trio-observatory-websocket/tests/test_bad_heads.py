@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -93,10 +94,8 @@ async def test_any_bytes(open_house: Any, data: bytes) -> None:
 
 
 async def _send(raw: Any, data: bytes) -> None:
-    try:
+    with suppress(trio.BrokenResourceError):  # it was closed before all was sent
         await raw.stream.send_all(data)
-    except trio.BrokenResourceError:
-        pass  # it was closed before all was sent
 
 
 async def _drip(raw: Any) -> None:

@@ -170,6 +170,7 @@ async def test_without_the_channel_listening_says_so(settings: Settings) -> None
 
 async def test_a_full_listener_is_told_what_it_has_missed() -> None:
     """With the next frame for which there is room."""
+    await trio.lowlevel.checkpoint()
     listener = Listener(_stream(), 1, 1_000)
     assert listener.put(b"first")
     assert not listener.put(b"second")

@@ -64,6 +64,7 @@ async def test_let_in(house: Any, changes: dict[str, Any]) -> None:
         "upgrade": "websocket",
         "connection": "Upgrade",
         "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        "observatory-max-message": "1048576",
     }
 
 

@@ -104,22 +104,26 @@ async def test_redelivering(agent: Any, owner: Any) -> None:
 async def test_rate_limit(open_house: Any) -> None:
     """Who asks too much is told when to ask again; another identity is not held back."""
     security = SecuritySettings(requests_per_second=0.5, burst=3)
-    async with open_house(tables={"security": security}) as house:
-        async with house.client("agent-1") as client, house.client("agent-1") as again, house.client() as owner:
-            for _ in range(3):
-                await client.answer("nonsense", {})  # counts, too
-            error = await again.refusal("mailbox.send", to="a", content="")
-            assert (error["code"], error["data"]["error"]) == (-32003, "RateLimitError")
-            assert error["data"]["fields"]["identity"] == "agent-1"
-            assert 1 < error["data"]["fields"]["retry_after"] <= 2
-            assert house.obs.mailbox.unread_count("a") == 0
-            assert (await owner.call("health.get"))["healthy"]
+    async with (
+        open_house(tables={"security": security}) as house,
+        house.client("agent-1") as client,
+        house.client("agent-1") as again,
+        house.client() as owner,
+    ):
+        for _ in range(3):
+            await client.answer("nonsense", {})  # counts, too
+        error = await again.refusal("mailbox.send", to="a", content="")
+        assert (error["code"], error["data"]["error"]) == (-32003, "RateLimitError")
+        assert error["data"]["fields"]["identity"] == "agent-1"
+        assert 1 < error["data"]["fields"]["retry_after"] <= 2
+        assert house.obs.mailbox.unread_count("a") == 0
+        assert (await owner.call("health.get"))["healthy"]
 
 
 async def test_rate_limit_of_a_batch(open_house: Any) -> None:
     """Each request of a batch counts."""
-    async with open_house(tables={"security": SecuritySettings(requests_per_second=0.5, burst=3)}) as house:
-        async with house.client() as client:
-            await client.say([{"jsonrpc": "2.0", "id": n, "method": "health.get"} for n in range(5)])
-            answers = await client.message()
-            assert ["error" in answer for answer in answers] == [False, False, False, True, True]
+    security = SecuritySettings(requests_per_second=0.5, burst=3)
+    async with open_house(tables={"security": security}) as house, house.client() as client:
+        await client.say([{"jsonrpc": "2.0", "id": n, "method": "health.get"} for n in range(5)])
+        answers = await client.message()
+        assert ["error" in answer for answer in answers] == [False, False, False, True, True]

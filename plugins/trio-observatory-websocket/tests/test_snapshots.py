@@ -147,7 +147,7 @@ async def test_health(open_house: Any, log: Any) -> None:
         assert answer["snapshot"] == await client.call("health.get")
         assert answer["snapshot"]["healthy"] is True
         plugin.module.fail.set()
-        states = []
+        states: list[tuple[str, int]] = []
         while not states or states[-1] != ("running", 1):
             event = await client.event()
             [child] = [child for child in event["payload"]["children"] if child["name"] == "module:Fragile"]
@@ -171,9 +171,8 @@ async def test_long_mailbox(house: Any) -> None:
         await obs.mailbox.send_message("agent-1", "x", str(number))
     async with house.client() as client:
         answer = await client.call("topics.subscribe", topic="agent:agent-1", snapshot=True)
-        assert [message["content"] for message in answer["snapshot"]["messages"]] == [
-            str(n) for n in range(149, 49, -1)
-        ]
+        contents = [message["content"] for message in answer["snapshot"]["messages"]]
+        assert contents == [str(n) for n in range(149, 49, -1)]
         assert answer["snapshot"]["more"] is True
         before = answer["snapshot"]["messages"][-1]["id"]
         rest = await client.call("mailbox.messages", agent="agent-1", before=before)

@@ -1,0 +1,119 @@
+"""What is asked, where that is more than one request and one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import trio
+from observatory_websocket import WebSocketClient, open_client
+from trio.testing import wait_all_tasks_blocked
+
+from observatory import (
+    InvalidInputError,
+    Mailbox,
+    Observatory,
+    Settings,
+    UnknownMessageError,
+    open_observatory,
+)
+
+MakeSettings = Callable[..., Settings]
+OpenProxied = Callable[..., AbstractAsyncContextManager[tuple[Observatory, Any, WebSocketClient]]]
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+async def test_many_wait(settings: MakeSettings, until: Until) -> None:
+    """Those that wait for a message do not hold the others up, and leave nothing when they give up."""
+    async with open_observatory(settings()) as observatory, open_client(root=observatory.settings.root) as client:
+        await client.health()
+        before = trio.lowlevel.current_statistics().tasks_living
+        async with trio.open_nursery() as nursery:
+            for number in range(200):
+                nursery.start_soon(client.mailbox.receive, f"agent-{number}")
+            await wait_all_tasks_blocked(0.01)
+            with trio.fail_after(5):
+                await client.mailbox.send_message("a", "b", "hello")
+            nursery.cancel_scope.cancel()
+        with trio.fail_after(5):
+            await client.health()
+            await until(lambda: trio.lowlevel.current_statistics().tasks_living <= before)
+
+
+async def test_large_request(settings: MakeSettings) -> None:
+    """A request that is larger than the service takes is refused here, with both sizes, and costs nobody anything."""
+    websocket = {"max_frame_bytes": 10_000}
+    async with (
+        open_observatory(settings(plugins={"websocket": websocket})) as observatory,
+        open_client(root=observatory.settings.root) as client,
+    ):
+        with pytest.raises(InvalidInputError, match=r"has 1.,... bytes; this service takes 10,000"):
+            await client.mailbox.send_message("a", "b", "x" * 10_000, idempotency_key="key")
+        await client.mailbox.send_message("a", "b", "x" * 9_000)
+    assert observatory.service("websocket").statistics()["accepted"] == 1
+
+
+async def test_pages(settings: MakeSettings) -> None:
+    """Messages that no one answer holds come all, newest first, up to the limit."""
+    async with open_observatory(settings()) as observatory, open_client(root=observatory.settings.root) as client:
+        for number in range(7):
+            await observatory.mailbox.send_message("a", "b", str(number) * 400_000)
+        expected = observatory.mailbox.get_messages("a")
+        before = observatory.statistics().services["websocket"]["clients"][0]["requests"]
+        assert await client.mailbox.get_messages("a") == expected
+        assert observatory.statistics().services["websocket"]["clients"][0]["requests"] >= before + 3
+        assert await client.mailbox.get_messages("a", limit=4) == expected[:4]
+        assert await client.mailbox.get_messages("a", limit=6, before=expected[0].id) == expected[1:]
+
+
+async def test_page_gone(settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When what the next page would follow has left the mailbox, it is read anew; what the caller gave is an error."""
+    async with open_observatory(settings()) as observatory, open_client(root=observatory.settings.root) as client:
+        mailbox, read = observatory.mailbox, Mailbox.get_messages
+        for number in range(4):
+            await mailbox.send_message("a", "b", str(number) * 600_000)
+        gone = iter([UnknownMessageError("a", "gone")])
+
+        def get_messages(self: Mailbox, agent: str, **options: Any) -> Any:
+            if options["before"] is not None:
+                for error in gone:
+                    raise error
+            return read(self, agent, **options)
+
+        monkeypatch.setattr(Mailbox, "get_messages", get_messages)
+        assert await client.mailbox.get_messages("a") == read(mailbox, "a")
+        with pytest.raises(UnknownMessageError):
+            await client.mailbox.get_messages("a", before="0" * 16)
+
+
+async def test_payloads(settings: MakeSettings) -> None:
+    """What a plugin publishes comes as JSON says it, also under the name of one of ours."""
+
+    class Note:
+        """A plugin's own."""
+
+    async with (
+        open_observatory(settings()) as observatory,
+        open_client(root=observatory.settings.root) as client,
+        await client.subscribe("x") as subscription,
+    ):
+        for payload in ({"a": [1]}, None, Note()):
+            observatory.pubsub.publish("x", payload)
+        assert [(await anext(subscription)).payload for _ in range(3)] == [{"a": [1]}, None, None]
+
+
+async def test_module(settings: MakeSettings) -> None:
+    """What a service describes can be called; parameters that JSON cannot hold are refused."""
+    async with open_observatory(settings()) as observatory, open_client(root=observatory.settings.root) as client:
+        assert set((await client.describe())["methods"]) >= {"mailbox.send", "topics.subscribe"}
+        with pytest.raises(InvalidInputError, match=r"params\.x: is a object, which JSON cannot hold"):
+            await client.call_module("Notes", "nothing", x=object())
+        deep: list[Any] = []
+        deep.append(deep)
+        with pytest.raises(InvalidInputError, match="params: is nested too deep, or contains itself"):
+            await client.call_module("Notes", "nothing", x={"y": deep})
