@@ -271,8 +271,14 @@ async def house(open_house: OpenHouse) -> AsyncIterator[House]:
 class Log:
     """What may be logged."""
 
-    def __init__(self) -> None:
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.expected: list[str] = []
+        self._caplog = caplog
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the warnings and errors that were logged so far."""
+        return [record.getMessage() for record in self._caplog.records if record.levelno >= logging.WARNING]
 
     def expect(self, pattern: str, times: int = 1) -> None:
         """Let lines be logged that match; they must be."""
@@ -282,7 +288,7 @@ class Log:
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
     """See that no warning or error is logged but what a test expects."""
-    log = Log()
+    log = Log(caplog)
     yield log
     lines = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
     for pattern in log.expected:

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from observatory import Backlog, Identity, ObservatoryError, UnauthorizedError
+from observatory import Identity, ObservatoryError, UnauthorizedError
 from observatory_websocket.server import rpc, waiting
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.caller import Caller
@@ -67,8 +67,7 @@ class Connection:
         self._identity = identity
         self._room = trio.Semaphore(settings.max_requests)
         self._waiting = waiting.Waiting()
-        self._full_since: float | None = None
-        self._backlog = Backlog(0, 0)  # at the last look
+        self._full = False
         self._closing = False
 
     @property
@@ -95,12 +94,10 @@ class Connection:
 
     def watch(self, now: float) -> None:
         """Look after it, once a second: one that stays full is closed, with how far it was served."""
-        before, self._backlog = self._backlog, self._following.backlog()
-        if not self._is_full() or self._backlog.events < before.events:  # it reads, and catches up
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = now
-        elif now - self._full_since >= self._settings.full_seconds and not self._closing:
+        settings = self._settings
+        since = self._following.full_since(settings.queue_events, settings.queue_bytes)
+        self._full = since is not None and self._stream.blocked_since is not None
+        if self._full and not self._closing and now - since >= settings.full_seconds:
             self._closing = True
             _log.warning("a connection of %s is closed: it does not read fast enough", self._name())
             self._nursery.start_soon(self.close, TRY_AGAIN_LATER, "too slow")
@@ -123,16 +120,11 @@ class Connection:
             "requests": self.requests,
             "subscriptions": len(self._following),
             "written_bytes": self._stream.written,
-            "full": self._full_since is not None,
+            "full": self._full,
         }
 
     def _name(self) -> str:
         return "the owner" if self._identity is None or self._identity.name is None else repr(self._identity.name)
-
-    def _is_full(self) -> bool:
-        waiting, settings = self._backlog, self._settings
-        beyond = waiting.events > settings.queue_events or waiting.bytes > settings.queue_bytes
-        return self._stream.blocked_since is not None and beyond
 
     def _is_too_large(self, message: str | bytes) -> bool:
         """Tell whether a message is: trio-websocket counts characters of text, of which one has up to four bytes."""

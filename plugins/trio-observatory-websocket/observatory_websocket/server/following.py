@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import trio
 
-from observatory import Backlog, ClosedError, Event, InvalidInputError, PubSub, Subscription
+from observatory import ClosedError, Event, InvalidInputError, PubSub, Subscription
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.stream import SharedStream
 
@@ -24,11 +24,13 @@ class Follower:
     Attributes:
         begun: whether `run` was called, or is about to be.
         last: number of the last event of a topic that the client has; of a pattern, its position.
+        caught_up: Trio's time at which nothing more waited for it last.
     """
 
     def __init__(self, subscription: Subscription, last: int, feeds: Feeds, stream: SharedStream) -> None:
         self.begun = False
         self.last = last
+        self.caught_up = trio.current_time()
         self.topic = subscription.topic
         self.subscription = subscription
         self._feeds = feeds
@@ -41,7 +43,10 @@ class Follower:
         """Write until it is stopped, or the connection is gone."""
         try:
             while True:
-                await self._write(await self.subscription.receive_batch(_TOGETHER))
+                events = await self.subscription.receive_batch(_TOGETHER)
+                if len(events) < _TOGETHER:
+                    self.caught_up = trio.current_time()
+                await self._write(events)
         except (ClosedError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # whoever has closed it knows
         finally:
@@ -116,10 +121,13 @@ class Following:
         for topic in tuple(self._followers):
             self.unsubscribe(topic)
 
-    def backlog(self) -> Backlog:
-        """Return how much waits for this connection."""
-        backlogs = [follower.subscription.backlog() for follower in self._followers.values()]
-        return Backlog(sum([one.events for one in backlogs]), sum([one.bytes for one in backlogs]))
+    def full_since(self, events: int, size: int) -> float | None:
+        """Return since when more than so many events, or bytes of them, may have waited; None while they do not."""
+        backlogs = {follower: follower.subscription.backlog() for follower in self._followers.values()}
+        if sum([one.events for one in backlogs.values()]) <= events:
+            if sum([one.bytes for one in backlogs.values()]) <= size:
+                return None
+        return min([follower.caught_up for follower, backlog in backlogs.items() if backlog.events])
 
     async def end(self) -> str:
         """Stop, and say how far the connection was served: the last number of each topic."""
