@@ -35,7 +35,7 @@ async def _publish(house: Any, healthy: list[Any], count: int, topics: tuple[str
     for number in range(count):
         house.obs.pubsub.publish(topics[number % len(topics)], "x" * _SIZE, size=_SIZE)
         if number % 100 == 99:
-            await house.until(lambda: all(one.count > number - 100 for one in healthy))
+            await house.until(lambda least=number - 100: all(one.count > least for one in healthy))
 
 
 class _Reader:

@@ -97,7 +97,7 @@ class Connection:
         settings = self._settings
         since = self._following.full_since(settings.queue_events, settings.queue_bytes)
         self._full = since is not None and self._stream.blocked_since is not None
-        if self._full and not self._closing and now - since >= settings.full_seconds:
+        if since is not None and self._full and not self._closing and now - since >= settings.full_seconds:
             self._closing = True
             _log.warning("a connection of %s is closed: it does not read fast enough", self._name())
             self._nursery.start_soon(self.close, TRY_AGAIN_LATER, "too slow")

@@ -124,9 +124,9 @@ class Following:
     def full_since(self, events: int, size: int) -> float | None:
         """Return since when more than so many events, or bytes of them, may have waited; None while they do not."""
         backlogs = {follower: follower.subscription.backlog() for follower in self._followers.values()}
-        if sum([one.events for one in backlogs.values()]) <= events:
-            if sum([one.bytes for one in backlogs.values()]) <= size:
-                return None
+        waiting = [(one.events, one.bytes) for one in backlogs.values()]
+        if sum([one[0] for one in waiting]) <= events and sum([one[1] for one in waiting]) <= size:
+            return None
         return min([follower.caught_up for follower, backlog in backlogs.items() if backlog.events])
 
     async def end(self) -> str:
