@@ -279,4 +279,5 @@ class Connection:
 
     async def _send(self, frame: bytes) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # it is told of by the stream
-            await self._stream.send_all(frame)
+            if not self._stream.send_nowait(frame):
+                await self._stream.flush()

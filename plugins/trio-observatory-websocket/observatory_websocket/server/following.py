@@ -67,7 +67,8 @@ class Follower:
         for data, event in self._feeds.writes(self.topic, events):
             if self._stopped:
                 return
-            await self._stream.send_all(data)
+            if not self._stream.send_nowait(data):
+                await self._stream.flush()
             self.last = (event.position or self.last) if self._by_position else event.sequence
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 import trio
@@ -36,14 +37,14 @@ class SharedStream(Stream):
         self.ended = trio.Event()
         """Set when it is over: the close frame was written, or the other side is gone."""
         self._stream = stream
+        # The socket, to be asked directly, which takes a fraction of the time; None where all is encrypted.
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
         self._request = request
         self._early = early
         self._upgraded = trio.Event()
         self._turn = trio.Lock()
         self._waiting: list[bytes] = []
-        self._appended = 0  # writes that were ever asked for ...
-        self._taken = 0  # ... and those of them that somebody has carried out
-        self._closing = False  # the close frame is among them
+        self._closing = False  # a close frame is among them, or was written
         self._broken = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -53,23 +54,70 @@ class SharedStream(Stream):
             trio.ClosedResourceError: there was a close frame before.
             trio.BrokenResourceError: the other side is gone, or a write was cut off in the middle of a frame.
         """
+        if self.send_nowait(bytes(data)):
+            await trio.lowlevel.checkpoint()
+        else:
+            await self.flush()
+
+    def send_nowait(self, data: bytes) -> bool:
+        """Write whole frames at once, if nothing waits and the system takes them; what is left waits for `flush`.
+
+        Returns:
+            Whether nothing is left.
+
+        Raises:
+            trio.ClosedResourceError, trio.BrokenResourceError: as `send_all` does.
+        """
         self._upgraded.set()  # the first write is trio-websocket's answer to the request
         if self._closing:
-            await trio.lowlevel.checkpoint()
             raise trio.ClosedResourceError("nothing follows a close frame")
+        rest = data
+        if not self._turn.locked():
+            self._check_whole()
+            if not self._waiting:
+                rest = data[self._write_at_once(data) :]
         self._closing = data[0] == CLOSE
-        self._waiting.append(bytes(data))
-        self.unwritten += len(data)
-        self._appended = number = self._appended + 1
+        if rest:
+            self._waiting.append(rest)
+            self.unwritten += len(rest)
+        elif self._closing:
+            self.ended.set()
+        return not rest
+
+    async def flush(self) -> None:
+        """Write what waits.
+
+        Raises:
+            trio.BrokenResourceError: as `send_all` does.
+        """
         async with self._turn:
-            if self._taken < number:
+            self._check_whole()
+            if self._waiting:
                 await self._write_waiting()
 
-    async def _write_waiting(self) -> None:
+    def _check_whole(self) -> None:
         if self._broken:
             raise trio.BrokenResourceError("a frame was cut off")
+
+    def _write_at_once(self, data: bytes) -> int:
+        """Return how many bytes the system takes without waiting; none where they have to be encrypted."""
+        if self._socket is None:
+            return 0
+        try:
+            size = os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._broken = True
+            self.ended.set()
+            raise trio.BrokenResourceError("the other side is gone") from error
+        self.written += size
+        return size
+
+    async def _write_waiting(self) -> None:
         batch, self._waiting = self._waiting, []
         data = batch[0] if len(batch) == 1 else b"".join(batch)
+        last = self._closing  # nothing follows a close frame, so that it is among these
         self._broken = True  # unless it comes to its end
         self.blocked_since = trio.current_time()
         try:
@@ -81,16 +129,18 @@ class SharedStream(Stream):
             self.blocked_since = None
             self.unwritten -= len(data)
         self._broken = False
-        self._taken += len(batch)
         self.written += len(data)
-        if batch[-1][0] == CLOSE:
+        if last:
             self.ended.set()
 
     async def wait_written(self, size: int) -> None:
-        """Wait until at most so many bytes wait to be written."""
+        """Wait until at most so many bytes wait to be written.
+
+        Raises:
+            trio.BrokenResourceError: as `send_all` does.
+        """
         while self.unwritten > size:
-            async with self._turn:
-                pass
+            await self.flush()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until nothing else is being written."""
@@ -108,11 +158,24 @@ class SharedStream(Stream):
             await trio.lowlevel.checkpoint()
             data, self._early = self._early, b""
             return data
-        data = bytes(await self._stream.receive_some(max_bytes))
+        data = await self._receive(max_bytes)
         self.heard = trio.current_time()
         if not data:
             self.ended.set()
         return data
+
+    async def _receive(self, max_bytes: int | None) -> bytes:
+        """Read; where nothing is encrypted, wait first, since what was there before was read with what came before."""
+        if self._socket is None or max_bytes is None:
+            return bytes(await self._stream.receive_some(max_bytes))
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return os.read(self._socket.fileno(), max_bytes)
+            except BlockingIOError:  # false alarm
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError("the other side is gone") from error
 
     async def aclose(self) -> None:
         """Be over, so that whoever has made the stream closes it."""
