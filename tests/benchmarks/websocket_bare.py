@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 
 import attrs
 import trio
@@ -24,18 +23,19 @@ async def run_each(options: Options, connections: int) -> float:
         present.release()
         await connection.get_message()
 
-    async def publish() -> None:
-        async with trio.open_nursery() as nursery:  # quicker than one connection after another
-            for connection in sockets:
-                nursery.start_soon(_send, connection)
-
     async with _serve(hold) as port:
         with start_clients(Plan(work="count", port=port, connections=connections, burst=BURST)) as reports:
-            report = partial(receive_report, reports)
-            await report()  # they are connected
+
+            async def burst() -> None:
+                async with trio.open_nursery() as nursery:  # quicker than one connection after another
+                    for connection in sockets:
+                        nursery.start_soon(_send, connection)
+                await receive_report(reports)
+
+            await receive_report(reports)  # they are connected
             for _ in range(connections):
                 await present.acquire()
-            return await time_bursts(options, publish, report)
+            return await time_bursts(options, burst)
 
 
 async def run_echo(plan: Plan) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from typing import TypeAlias
 import trio
 from harness import Figure, Options, at_least, interleave, speeds
 from websocket_clients import Plan, start_clients
-from websocket_servers import BURST, EVENT, open_door, receive_report, time_bursts
+from websocket_servers import BURST, EVENT, Burst, open_door, receive_report, time_bursts
 
 TOPIC = "benchmark"
 
@@ -39,7 +40,7 @@ def _measure(options: Options, root: Path, connections: int, goal: float) -> Ite
     others = _others(options, connections)
     ours, bare, *rest = interleave(
         options,
-        partial(trio.run, run_ours, options, root, connections),
+        partial(trio.run, _ours, options, root, connections),
         partial(trio.run, run_each, options, connections),
         *others.values(),
     )
@@ -75,17 +76,15 @@ def _run(side: _Side, options: Options, connections: int) -> float:
     return asyncio.run(side(options, connections))
 
 
-async def run_ours(options: Options, root: Path, connections: int, stuck: int = 0) -> float:
-    """Publish to connections that read, and to some that do not; return the seconds that a burst takes."""
-    async with open_door(root) as door:
+async def _ours(options: Options, root: Path, connections: int) -> float:
+    async with open_fan_out(root, connections) as burst:
+        return await time_bursts(options, burst)
 
-        async def publish() -> None:
-            for _ in range(BURST):
-                door.observatory.pubsub.publish(TOPIC, EVENT)
-            await trio.lowlevel.checkpoint()
 
-        for _ in range(_WIDE):
-            door.observatory.pubsub.publish(TOPIC, EVENT)
+@asynccontextmanager
+async def open_fan_out(root: Path, connections: int, *, stuck: int = 0) -> AsyncIterator[Burst]:
+    """Connect some that read to a service, and some that are stuck; the block gets what publishes to them."""
+    async with open_door(root, close_stuck=False) as door:
         plan = Plan(
             work="count",
             port=door.port,
@@ -95,10 +94,17 @@ async def run_ours(options: Options, root: Path, connections: int, stuck: int = 
             first=FIRST,
             burst=BURST,
         )
+        publish = door.observatory.pubsub.publish
+        for _ in range(_WIDE):
+            publish(TOPIC, EVENT)
         with start_clients(plan) as reports:
-            report = partial(receive_report, reports)
-            await report()  # they are connected
+
+            async def burst() -> None:
+                for _ in range(BURST):
+                    publish(TOPIC, EVENT)
+                await receive_report(reports)
+
+            await receive_report(reports)  # they are connected
             while door.full() < stuck:
-                await publish()
-                await report()
-            return await time_bursts(options, publish, report)
+                await burst()
+            yield burst

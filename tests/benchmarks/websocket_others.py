@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from harness import Options
 from websocket_clients import Plan, start_clients
-from websocket_servers import BURST, EVENT, Report, time_bursts
+from websocket_servers import BURST, EVENT, time_bursts
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 
@@ -27,22 +27,23 @@ async def run_websockets(options: Options, connections: int) -> float:
         await connection.wait_closed()
 
     async with serve(hold, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
-
-        async def publish() -> None:
-            for _ in range(BURST):
-                broadcast(server.connections, EVENT)
-            await asyncio.sleep(0)
-
         port = next(iter(server.sockets)).getsockname()[1]
         with start_clients(Plan(work="count", port=port, connections=connections, burst=BURST)) as reports:
             report = await _connected(reports)
+
+            async def burst() -> None:
+                for _ in range(BURST):
+                    broadcast(server.connections, EVENT)
+                await report()
+
             for _ in range(connections):
                 await present.acquire()
-            return await time_bursts(options, publish, report)
+            return await time_bursts(options, burst)
 
 
 async def run_aiohttp(options: Options, connections: int) -> float:
     """Publish with aiohttp, which has nothing for many connections: to each in turn, bytes that are made once."""
+    event = EVENT.encode()
     sockets: set[web.WebSocketResponse] = set()
     present = asyncio.Semaphore(0)
 
@@ -54,12 +55,6 @@ async def run_aiohttp(options: Options, connections: int) -> float:
         await response.receive()
         return response
 
-    async def publish() -> None:
-        event = EVENT.encode()
-        for _ in range(BURST):
-            for response in sockets:
-                await response.send_frame(event, aiohttp.WSMsgType.TEXT)
-
     application = web.Application()
     application.router.add_get("/", hold)
     runner = web.AppRunner(application, access_log=None)
@@ -69,9 +64,16 @@ async def run_aiohttp(options: Options, connections: int) -> float:
         port = runner.addresses[0][1]
         with start_clients(Plan(work="count", port=port, connections=connections, burst=BURST)) as reports:
             report = await _connected(reports)
+
+            async def burst() -> None:
+                for _ in range(BURST):
+                    for response in sockets:
+                        await response.send_frame(event, aiohttp.WSMsgType.TEXT)
+                await report()
+
             for _ in range(connections):
                 await present.acquire()
-            return await time_bursts(options, publish, report)
+            return await time_bursts(options, burst)
     finally:
         await runner.cleanup()
 
@@ -84,17 +86,19 @@ async def run_redis(options: Options, connections: int) -> float:
     frame = len(f"*3\r\n$7\r\nmessage\r\n$1\r\nt\r\n${len(EVENT)}\r\n{EVENT}\r\n")
     with _start_redis() as port, socket.create_connection(("127.0.0.1", port)) as publisher:
         publisher.setblocking(False)
-
-        async def publish() -> None:
-            await loop.sock_sendall(publisher, commands)
-            missing = replies
-            while missing:
-                missing -= len(await loop.sock_recv(publisher, missing))
-
         first = "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nt\r\n"
         plan = Plan(work="count", port=port, connections=connections, first=first, frame=frame, burst=BURST)
         with start_clients(plan) as reports:
-            return await time_bursts(options, publish, await _connected(reports))
+            report = await _connected(reports)
+
+            async def burst() -> None:
+                await loop.sock_sendall(publisher, commands)
+                missing = replies
+                while missing:
+                    missing -= len(await loop.sock_recv(publisher, missing))
+                await report()
+
+            return await time_bursts(options, burst)
 
 
 def has_redis() -> bool:
@@ -117,7 +121,7 @@ def _start_redis() -> Iterator[int]:
             server.terminate()
 
 
-async def _connected(reports: socket.socket) -> Report:
+async def _connected(reports: socket.socket) -> Callable[[], Awaitable[bytes]]:
     """Wait until the clients are connected, and return how to wait for what else they report."""
     report = partial(asyncio.get_running_loop().sock_recv, reports, 8)
     await report()

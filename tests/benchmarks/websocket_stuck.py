@@ -9,18 +9,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-import attrs
 import trio
-from harness import Figure, Options, at_least, at_most, interleave, speeds
+from harness import Figure, Options, at_least, at_most
 from websocket_clients import Plan, start_clients
-from websocket_fan_out import FIRST, TOPIC, run_ours
-from websocket_servers import BURST, open_door, receive_report
+from websocket_fan_out import FIRST, TOPIC, open_fan_out
+from websocket_servers import BURST, Burst, open_door, receive_report
 
 _PAIRS = 11
+_SECONDS = 1.0
 _MIB = 1024 * 1024
 _PAYLOAD = "x" * 2_000
 _PAUSE = 0.005
@@ -29,18 +29,38 @@ _PAUSE = 0.005
 
 def measure(options: Options) -> Iterator[Figure]:
     """Measure 99 that read beside one that does not, and 500 that do not."""
-    root = options.make_folder()
     reading = options.size(99, 3)
-    more = attrs.evolve(options, pairs=max(options.pairs, options.size(_PAIRS, 1)))
-    sides = [partial(trio.run, run_ours, more, root, reading, stuck) for stuck in (1, 0)]
-    beside_stuck, alone = interleave(more, *sides)
-    name = f"websocket events to {reading} connections"
-    yield Figure(f"{name} beside one that is stuck", "without it", speeds(beside_stuck, alone), at_least(0.9))
+    values = trio.run(_compare, options, reading)
+    yield Figure(f"websocket events to {reading}, and one stuck", "without that", values, at_least(0.9))
     stuck = options.size(500, 3)
     command = [sys.executable, __file__, str(stuck), str(options.size(20, 1))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    name = f"websocket: most resident memory with {stuck} connections that are stuck"
-    yield Figure(name, "none", [int(done.stdout) / _MIB], at_most(600), "MiB")
+    yield Figure(
+        f"websocket, {stuck} that are stuck: most memory", "none", [int(done.stdout) / _MIB], at_most(600), "MiB"
+    )
+
+
+async def _compare(options: Options, reading: int) -> list[float]:
+    """Publish in turn to connections of which one is stuck, and to as many without it."""
+    beside, alone = options.make_folder(), options.make_folder()
+    async with open_fan_out(beside, reading, stuck=1) as publish_beside, open_fan_out(alone, reading) as publish_alone:
+        await publish_alone()
+        pairs = max(options.pairs, options.size(_PAIRS, 1))
+        seconds = [await _time(options, publish_beside, publish_alone) for _ in range(pairs)]
+    return [without / with_one for with_one, without in seconds]
+
+
+async def _time(options: Options, *sides: Burst) -> list[float]:
+    """Let each side publish for a second, in turn, burst for burst."""
+    seconds = [0.0] * len(sides)
+    bursts = 0
+    while min(seconds) < _SECONDS and bursts < options.size(1_000_000, 2):
+        for side, burst in enumerate(sides):
+            start = time.perf_counter()
+            await burst()
+            seconds[side] += time.perf_counter() - start
+        bursts += 1
+    return seconds
 
 
 async def _hold(count: int, seconds: float) -> None:
