@@ -96,9 +96,9 @@ async def test_memory(open_house: Any) -> None:
             held, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    # The topic's log has 8 MiB of them, and the frames that are kept 16; a connection what it is writing.
-    assert held < 48 * 1024 * 1024
-    assert peak < 64 * 1024 * 1024
+    # All events are 20 MiB. The topic's log keeps some, and of each connection there is what it is writing.
+    assert held < 20 * 1024 * 1024
+    assert peak < 40 * 1024 * 1024
 
 
 async def test_never_reads_again(open_house: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:

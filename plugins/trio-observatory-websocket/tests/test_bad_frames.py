@@ -142,5 +142,5 @@ async def test_gone_before_the_answer(house: Any) -> None:
 
 
 async def _send_all(raw: Any, data: bytes) -> None:
-    with suppress(trio.BrokenResourceError):  # it was closed before all was sent
+    with suppress(trio.BrokenResourceError):  # it may be closed before all was sent
         await raw.stream.send_all(data)

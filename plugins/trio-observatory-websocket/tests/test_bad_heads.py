@@ -94,7 +94,7 @@ async def test_any_bytes(open_house: Any, data: bytes) -> None:
 
 
 async def _send(raw: Any, data: bytes) -> None:
-    with suppress(trio.BrokenResourceError):  # it was closed before all was sent
+    with suppress(trio.BrokenResourceError):  # it may be closed before all was sent
         await raw.stream.send_all(data)
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pytest
 import trio
 
-from observatory import Module, hookimpl
+from observatory import Module
+from observatory.testing import observatory_plugin
 
 
 class _Calculator(Module):
@@ -38,11 +39,7 @@ class _Calculator(Module):
         return ["hello", 5]
 
 
-class _Plugin:
-    @hookimpl
-    def observatory_register_modules(self, registrar: Any) -> None:
-        """Register it."""
-        registrar.register("Calculator", lambda context: _Calculator())
+_PLUGIN = observatory_plugin("calculator", modules={"Calculator": lambda context: _Calculator()})
 
 
 def _call(method: str, params: Any, **more: Any) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def _error(code: int, id: Any) -> dict[str, Any]:
 @pytest.fixture
 async def raw(open_house: Any) -> AsyncIterator[Any]:
     """Return a connection."""
-    async with open_house(plugins=(_Plugin(),)) as house, house.upgraded() as raw:
+    async with open_house(plugins=(_PLUGIN,)) as house, house.upgraded() as raw:
         yield raw
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from observatory import Module, hookimpl
+from observatory import Module
+from observatory.testing import observatory_plugin
 
 _AGENTS = ("agent-1", "agent-2", "agent-3")
 _END = "the end"
@@ -103,13 +104,12 @@ async def test_state_and_what_follows(house: Any, topic: str, seed: int) -> None
             for _ in range(chance.randrange(30)):
                 await trio.lowlevel.checkpoint()
             answer = await client.call("topics.subscribe", topic=topic, snapshot=True)
-        await obs.mailbox.send_message("agent-1", "x", "the last one")  # positions count what others publish, too
-        last = obs.pubsub.newest(topic)
-        by = "position" if topic.endswith(":*") else "sequence"
-        events = list(client.events)
-        while (events[-1][by] if events else answer["newest"]) < last:
+        await obs.mailbox.send_message("agent-1", "x", _END)
+        await obs.notes.add_note(_END, "")
+        events: list[Any] = []
+        while not events or _END not in (events[-1]["payload"].get("content"), events[-1]["payload"].get("key")):
             events.append(await client.event())
-        assert events, "nothing has changed since"
+        by = "position" if topic.endswith(":*") else "sequence"
         assert all(event[by] > answer["newest"] for event in events)
         assert follow(answer["snapshot"], events) == state(obs)
 
@@ -128,25 +128,16 @@ class _Fragile(Module):
         raise RuntimeError("told to")
 
 
-class _Plugin:
-    def __init__(self) -> None:
-        self.module = _Fragile()
-
-    @hookimpl
-    def observatory_register_modules(self, registrar: Any) -> None:
-        """Register it."""
-        registrar.register("Fragile", lambda context: self.module)
-
-
 async def test_health(open_house: Any, log: Any) -> None:
     """The snapshot of `health:update` is the state of every child, and each event the one after it."""
     log.expect("module:Fragile", times=1)
-    plugin = _Plugin()
+    module = _Fragile()
+    plugin = observatory_plugin("fragile", modules={"Fragile": lambda context: module})
     async with open_house(plugins=(plugin,)) as house, house.client() as client:
         answer = await client.call("topics.subscribe", topic="health:update", snapshot=True)
         assert answer["snapshot"] == await client.call("health.get")
         assert answer["snapshot"]["healthy"] is True
-        plugin.module.fail.set()
+        module.fail.set()
         states: list[tuple[str, int]] = []
         while not states or states[-1] != ("running", 1):
             event = await client.event()
@@ -171,8 +162,9 @@ async def test_long_mailbox(house: Any) -> None:
         await obs.mailbox.send_message("agent-1", "x", str(number))
     async with house.client() as client:
         answer = await client.call("topics.subscribe", topic="agent:agent-1", snapshot=True)
-        contents = [message["content"] for message in answer["snapshot"]["messages"]]
-        assert contents == [str(n) for n in range(149, 49, -1)]
+        assert [message["content"] for message in answer["snapshot"]["messages"]] == [
+            str(n) for n in range(149, 49, -1)
+        ]
         assert answer["snapshot"]["more"] is True
         before = answer["snapshot"]["messages"][-1]["id"]
         rest = await client.call("mailbox.messages", agent="agent-1", before=before)

@@ -63,7 +63,7 @@ async def accept(stream: Stream, check: Check, session: Session, settings: WebSo
     except* (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # it has gone; or trio-websocket has answered what came after the close frame, which wsproto forbids
     finally:
-        await part(stream)  # noqa: ASYNC102 -- closes it also when cancelled
+        await part(stream)  # noqa: ASYNC102 -- shielded, for a moment
 
 
 async def _ask(stream: Stream, check: Check, seconds: float) -> _Asked | None:

@@ -83,10 +83,9 @@ class Connection:
                 nursery.start_soon(self._keep_alive)
                 nursery.start_soon(self._until_ended)
                 with suppress(ConnectionClosed):
-                    identity = self._identity = self._identity or await self._authenticate()
-                    if identity is not None:
-                        self._caller = partial(Caller, identity, self._following, self._listening)
-                        await self._take_requests()
+                    self._identity = self._identity or await self._authenticate()
+                    self._caller = partial(Caller, self._identity, self._following, self._listening)
+                    await self._take_requests()
                 nursery.cancel_scope.cancel()
         finally:
             self._following.close()
@@ -97,17 +96,22 @@ class Connection:
         settings = self._settings
         since = self._following.full_since(settings.queue_events, settings.queue_bytes)
         self._full = since is not None and self._stream.blocked_since is not None
-        if since is not None and self._full and not self._closing and now - since >= settings.full_seconds:
-            self._closing = True
+        if since is not None and self._full and now - since >= settings.full_seconds and not self._closing:
             _log.warning("a connection of %s is closed: it does not read fast enough", self._name())
-            self._nursery.start_soon(self.close, TRY_AGAIN_LATER, "too slow")
+            self.close_soon(TRY_AGAIN_LATER, "too slow")
 
-    async def close(self, code: int, reason: str) -> None:
-        """Close it with a reason, and the last number of each topic, once what is being written was taken.
+    def close_soon(self, code: int, reason: str) -> None:
+        """Begin to close it, unless that has begun: with a reason, and the last number of each topic."""
+        if not self._closing:
+            self._closing = True
+            self._nursery.start_soon(self._close, code, reason)
 
-        After a while it is closed whether it was or not.
-        """
-        self._closing = True
+    async def wait_ended(self) -> None:
+        """Wait until it is over."""
+        await self._stream.ended.wait()
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Say so once what is being written was taken; after a while it is over whether it was or not."""
         with trio.move_on_after(_GRACE):
             last = await self._following.end()
             await self._send(close_frame(code, f"{reason}; last {last}" if last else reason))
@@ -148,7 +152,7 @@ class Connection:
             asked = trio.current_time()
             self._nursery.start_soon(self._send, PING)  # not here: cut off, it would break the stream
 
-    async def _authenticate(self) -> Identity | None:
+    async def _authenticate(self) -> Identity:
         """Wait for the first message, which must say who it is; else close the connection."""
         with trio.move_on_after(self._settings.handshake_seconds):
             request = await self._first_request()
@@ -159,8 +163,8 @@ class Connection:
                     return identity
                 except ObservatoryError as error:
                     await self._answer(request, request.failure(error))
-        await self.close(POLICY_VIOLATION, "a token is needed: as a header, or as the first message")
-        return None
+        self.close_soon(POLICY_VIOLATION, "a token is needed: as a header, or as the first message")
+        await trio.sleep_forever()
 
     async def _first_request(self) -> rpc.Request | None:
         try:
@@ -181,7 +185,8 @@ class Connection:
             await self._stream.wait_written(self._settings.queue_bytes)
             message = await self._socket.get_message()  # a turn of the loop, so what was begun before is under way
             if self._is_too_large(message):
-                await self.close(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes")
+                self.close_soon(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes")
+                await trio.sleep_forever()
             try:
                 read = rpc.read(message)
             except rpc.BadRequestError as error:

@@ -125,8 +125,8 @@ class Following:
     def full_since(self, events: int, size: int) -> float | None:
         """Return since when more than so many events, or bytes of them, may have waited; None while they do not."""
         backlogs = {follower: follower.subscription.backlog() for follower in self._followers.values()}
-        waiting = [(one.events, one.bytes) for one in backlogs.values()]
-        if sum([one[0] for one in waiting]) <= events and sum([one[1] for one in waiting]) <= size:
+        waiting = sum([one.events for one in backlogs.values()]), sum([one.bytes for one in backlogs.values()])
+        if waiting[0] <= events and waiting[1] <= size:
             return None
         return min([follower.caught_up for follower, backlog in backlogs.items() if backlog.events])
 

@@ -76,6 +76,7 @@ class WebSocketService(Service):
         """Return the figures of the service and of its connections."""
         return {
             "url": self.url,
+            "open": self._open,
             "connections": len(self._connections),
             "accepted": self._accepted,
             "refused": self._refused,
@@ -128,9 +129,11 @@ class WebSocketService(Service):
     async def _say_goodbye(self) -> None:
         """Tell all clients that the service ends, as long as that goes quickly."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _MOMENT):
-            async with trio.open_nursery() as nursery:
-                for connection in self._connections:
-                    nursery.start_soon(connection.close, GOING_AWAY, "the service is ending")
+            await trio.lowlevel.checkpoint()
+            for connection in self._connections:
+                connection.close_soon(GOING_AWAY, "the service is ending")
+            for connection in tuple(self._connections):
+                await connection.wait_ended()
 
     async def _watch(self) -> None:
         """Look after all connections, once a second."""

@@ -10,7 +10,7 @@ from trio.abc import HalfCloseableStream, Stream
 
 from observatory_websocket.server.frames import CLOSE
 
-_MOMENT = 1.0
+_MOMENT = 0.5
 """Seconds in which the other side can take our last words and go."""
 
 _READ = 64 * 1024
@@ -186,11 +186,12 @@ class SharedStream(Stream):
 async def part(stream: Stream) -> None:
     """Close a connection so that our last words arrive: were something left unread, the system would cut it off."""
     transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-    try:
-        with trio.move_on_after(_MOMENT), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            if isinstance(transport, HalfCloseableStream):
-                await transport.send_eof()
-            while await transport.receive_some(_READ):
-                pass
-    finally:
-        await trio.aclose_forcefully(stream)
+    deadline = trio.current_time() + _MOMENT
+    gone = suppress(trio.BrokenResourceError, trio.ClosedResourceError)
+    with trio.CancelScope(shield=True, deadline=deadline), gone:
+        await trio.lowlevel.checkpoint()
+        if isinstance(transport, HalfCloseableStream):
+            await transport.send_eof()
+        while await transport.receive_some(_READ):
+            pass
+    await trio.aclose_forcefully(stream)

@@ -1,0 +1,180 @@
+"""What modules of plugins expose, and what happens when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+import trio
+
+from observatory import InvalidInputError, Module, PolicyRefusedError
+from observatory.testing import observatory_plugin
+
+
+@attrs.frozen
+class _Task:
+    """A task."""
+
+    name: str
+    """What it is called."""
+    urgent: bool = False
+    """Whether it is."""
+
+
+class _OwnError(PolicyRefusedError):
+    """A plugin's own error."""
+
+
+class _Board(Module):
+    """A board of tasks."""
+
+    exposes: ClassVar = ("add", "names", "wait", "refuse", "fail", "crash", "garbage", "unwritable")
+
+    def __init__(self) -> None:
+        self.tasks: list[_Task] = []
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Wait."""
+        task_status.started()
+        await trio.sleep_forever()
+
+    def add(self, task: _Task, *, first: bool = False) -> _Task:
+        """Put a task on the board."""
+        self.tasks.insert(0 if first else len(self.tasks), task)
+        return task
+
+    def names(self) -> list[str]:
+        """Name the tasks."""
+        return [task.name for task in self.tasks]
+
+    async def wait(self) -> None:
+        """Wait for a moment."""
+        await trio.sleep(0.01)
+
+    def refuse(self) -> None:
+        """Refuse, with a word that UTF-8 can hold."""
+        raise _OwnError("board", "full")
+
+    def fail(self) -> None:
+        """Fail with an error that UTF-8 cannot hold."""
+        raise InvalidInputError("task", "\ud800")
+
+    async def crash(self) -> None:
+        """Fail in a way that nobody foresees."""
+        raise ZeroDivisionError("a secret of the service")
+
+    def garbage(self) -> Any:
+        """Return what JSON cannot hold."""
+        return {"board": self}
+
+    def unwritable(self) -> str:
+        """Return what UTF-8 cannot hold."""
+        return "\ud800"
+
+    def hidden(self) -> None:
+        """Do what is offered to nobody."""
+
+
+_PLUGIN = observatory_plugin("board", modules={"Board": lambda context: _Board()})
+
+
+@pytest.fixture
+async def client(open_house: Any) -> AsyncIterator[Any]:
+    """Return a client that can still ask for something at the end."""
+    async with open_house(plugins=(_PLUGIN,)) as house, house.client() as client:
+        yield client
+        assert (await client.call("health.get"))["healthy"]
+
+
+async def _refusal(client: Any, method: str, params: Any = None, module: str = "Board") -> Any:
+    return await client.refusal("modules.call", module=module, method=method, params=params)
+
+
+async def test_call(client: Any) -> None:
+    """A method that is exposed is called with values of its kinds."""
+    task = {"name": "read", "urgent": True}
+    assert await client.call("modules.call", module="Board", method="add", params={"task": task}) == task
+    later = await client.call("modules.call", module="Board", method="add", params=[{"name": "write"}])
+    assert later == {"name": "write", "urgent": False}
+    assert await client.call("modules.call", module="Board", method="names") == ["read", "write"]
+    assert await client.call("modules.call", module="Board", method="wait") is None
+
+
+@pytest.mark.parametrize(
+    ("module", "method", "message"),
+    [
+        ("Bord", "names", "there is no module 'Bord'; did you mean 'Board'?"),
+        ("Mailbox", "run", "there is no method of Mailbox 'run'; none is known"),
+        ("Board", "name", "there is no method of Board 'name'; did you mean 'names'?"),
+        ("Board", "hidden", "there is no method of Board 'hidden'; known: add, "),
+        ("Board", "tasks", "there is no method of Board 'tasks'; known: add, "),
+        ("Board", "run", "there is no method of Board 'run'; known: add, "),
+        ("Board", "__init__", "there is no method of Board '__init__'; known: add, "),
+        ("Board", "", "there is no method of Board ''; known: add, "),
+    ],
+)
+async def test_unknown(client: Any, module: str, method: str, message: str) -> None:
+    """What is not exposed is not there, whatever the module has."""
+    error = await _refusal(client, method, module=module)
+    assert (error["code"], error["data"]["error"]) == (-32010, "UnknownNameError")
+    assert error["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "params.task: required, but missing"),
+        ({"task": {}}, "params.task.name: required, but missing"),
+        ({"task": {"name": 7}}, "params.task.name: expected a string, got an integer"),
+        ({"task": {"name": "x"}, "last": True}, "params.last: unknown parameter; "),
+        ([{"name": "x"}, True], "params: expected a list of at most 1 values, got 2"),
+    ],
+)
+async def test_wrong_parameters(client: Any, params: Any, message: str) -> None:
+    """What a module is given is checked as everything else is."""
+    error = await _refusal(client, "add", params)
+    assert error["code"] == -32602
+    assert error["message"].startswith(message)
+
+
+async def test_own_error(client: Any) -> None:
+    """A plugin's own error is told as the nearest one that every client knows."""
+    error = await _refusal(client, "refuse")
+    assert (error["code"], error["data"]["error"]) == (-32014, "PolicyRefusedError")
+    assert error["data"]["fields"] == {"policy": "board", "reason": "full"}
+
+
+@pytest.mark.parametrize("method", ["crash", "fail"])
+async def test_fault(client: Any, log: Any, method: str) -> None:
+    """What nobody foresees stands in the log; the client hears that, and nothing of how the service is made."""
+    log.expect("the method 'modules.call' has failed")
+    error = await _refusal(client, method)
+    assert error == {"code": -32603, "message": "the service has failed with this request; its log says why"}
+
+
+async def test_fault_in_a_batch(client: Any, log: Any) -> None:
+    """A fault in a batch is the fault of one request."""
+    log.expect("the method 'modules.call' has failed")
+    crash = {"jsonrpc": "2.0", "id": 1, "method": "modules.call", "params": {"module": "Board", "method": "crash"}}
+    await client.say([crash, {"jsonrpc": "2.0", "id": 2, "method": "health.get"}])
+    first, second = await client.message()
+    assert (first["error"]["code"], second["result"]["healthy"]) == (-32603, True)
+
+
+@pytest.mark.parametrize("method", ["garbage", "unwritable"])
+async def test_what_json_cannot_hold(client: Any, method: str) -> None:
+    """A result that JSON cannot hold is an error that says so."""
+    error = await _refusal(client, method)
+    assert error["code"] == -32602
+    assert error["message"].startswith("result: cannot be written as JSON: ")
+
+
+async def test_described(client: Any) -> None:
+    """What is exposed is described, and nothing else."""
+    modules = (await client.call("observatory.describe"))["modules"]
+    assert set(modules) == {"Board", "Mailbox", "Notes"}
+    assert set(modules["Board"]) == set(_Board.exposes)
+    assert modules["Board"]["add"]["params"]["required"] == ["task"]
+    assert (modules["Mailbox"], modules["Notes"]) == ({}, {})
