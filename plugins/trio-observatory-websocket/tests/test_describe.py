@@ -33,6 +33,8 @@ _CALLS: list[tuple[str, dict[str, Any]]] = [
     ("mailbox.messages", {"agent": "agent-1", "limit": 2, "unread_only": True}),
     ("mailbox.check", {"agent": "agent-1", "max_chars": 6}),
     ("mailbox.acknowledge", {"agent": "agent-1", "ids": ["ID"]}),
+    ("mailbox.listen", {}),
+    ("mailbox.unlisten", {"agent": "agent-1"}),
     ("mailbox.stats", {}),
     ("mailbox.stats", {"agent": "agent-1"}),
     ("deliveries.get", {"id": "ID"}),
