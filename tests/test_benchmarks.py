@@ -20,7 +20,7 @@ SUBJECTS = {
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],
-    "websocket-stuck": ["beside one that is stuck", "most resident memory"],
+    "websocket-stuck": ["and one stuck", "that are stuck: most memory"],
 }
 NEEDED = {
     "inbox": "inbox",
