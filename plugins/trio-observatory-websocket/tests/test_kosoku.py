@@ -18,7 +18,7 @@ _SETTINGS = WebSocketSettings(max_frame_bytes=64 * 1024 * 1024)  # the largest c
 
 # Cases 12 and 13 are about compression, which is not offered.
 _PROGRAM = """
-import asyncio, sys
+import asyncio, os, sys
 from kosoku import FailureError, run_fuzzingclient
 
 async def main():
@@ -29,7 +29,8 @@ async def main():
     failed = [result for result in results if not result.passed]
     for result in failed:
         print(result.case_id, result.behavior.value, result.behavior_close.value, result.result, result.result_close)
-    print(len(results), "cases,", len(failed), "failed")
+    print(len(results), "cases,", len(failed), "failed", flush=True)
+    os._exit(0)  # ending in the usual way, kosoku's threads may abort the process
 
 asyncio.run(main())
 """
