@@ -65,9 +65,11 @@ class Operation:
         for left in leave_out:
             if left not in sources or not _may_be_left_out(sources[left]):
                 raise InvalidInputError("leave_out", f"{name} has no parameter {left!r} with a default, or behind `*`")
-        self._parameters = tuple(_parameter(source, hints, name) for source in sources.values())
-        self.parameters = tuple(one for one in self._parameters if one.source.name not in leave_out)
+        everything = [_parameter(source, hints, name) for source in sources.values()]
+        self.parameters = tuple(one for one in everything if one.source.name not in leave_out)
         """What clients can give, in the order of the function."""
+        self._required = [one.name for one in self.parameters if one.required]
+        self._in_order = [one for one in everything if one.source.kind is not inspect.Parameter.KEYWORD_ONLY]
         self._offered = {parameter.name: parameter for parameter in self.parameters}
         self.schema()  # what JSON cannot hold is an error now, and not at a call
 
@@ -98,7 +100,7 @@ class Operation:
         params = {
             "type": "object",
             "properties": {one.name: parameters.schema(one.kind, f"{self.name}.{one.name}") for one in self.parameters},
-            "required": [one.name for one in self.parameters if one.required],
+            "required": [*self._required],
             "additionalProperties": False,
         }
         returned = result.schema(self._result, f"{self.name}.return")
@@ -125,23 +127,20 @@ class Operation:
         return params
 
     def _decode(self, params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Make values of parameters, all of them, since those after `*` stand behind every one before it."""
+        """Make values of parameters: all that have a place, since those after `*` stand behind every one before it."""
+        for name in self._required:
+            if name not in params:
+                raise InvalidInputError(f"params.{name}", "required, but missing")
+        offered = self._offered
+        values = {name: from_wire(value, offered[name].kind, path=f"params.{name}") for name, value in params.items()}
         positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for parameter in self._parameters:
-            value, path = parameter.default, f"params.{parameter.name}"
-            if parameter.name in params:
-                value = from_wire(params[parameter.name], parameter.kind, path=path)
-            elif parameter.source.name in self.left_out and parameter.required:
-                continue  # whoever calls gives it
-            elif parameter.required:
-                raise InvalidInputError(path, "required, but missing")
-            if parameter.source.kind is inspect.Parameter.KEYWORD_ONLY:
-                named[parameter.source.name] = value
-            elif parameter.source.kind is inspect.Parameter.VAR_POSITIONAL:
+        for parameter in self._in_order:
+            value = values.pop(parameter.name, parameter.default)
+            if parameter.source.kind is inspect.Parameter.VAR_POSITIONAL:
                 positional.extend(value)
             else:
                 positional.append(value)
+        named = {offered[name].source.name: value for name, value in values.items()}
         return positional, named
 
 
