@@ -118,21 +118,55 @@ class Subscription:
         """
         if max_events is not None:
             check_at_least(1, "max_events", max_events)
-        if self._busy:
-            raise trio.BusyResourceError("another task is already reading this subscription")
+        await self.wait()
+        return self._take(max_events)
+
+    def receive_batch_nowait(self, max_events: int | None = None) -> list[Event]:
+        """Return every event that waits, which may be none.
+
+        Args:
+            max_events: return at most so many.
+
+        Raises:
+            InvalidInputError: when `max_events` is less than 1.
+            SubscriptionOverflowError: when it fell behind its capacity and was to be closed then.
+            trio.BusyResourceError: when a task is reading.
+        """
+        if max_events is not None:
+            check_at_least(1, "max_events", max_events)
+        self._check_not_busy()
+        return self._take(max_events) if self._pending else []
+
+    def skip(self, events: Sequence[Event]) -> bool:
+        """Go past events that its reader has got from another subscription to the same; False when others come next."""
+        log = self._log
+        place = self._next - log.next + len(log.events)
+        if self._ahead or place < 0 or self._next == log.next or log.events[place] is not events[0]:
+            return False
+        self._next += len(events)
+        self._delivered += len(events)
+        return True
+
+    async def wait(self) -> None:
+        """Wait until there is something to read.
+
+        Raises:
+            ClosedError: when it is closed and everything was read.
+            trio.BusyResourceError: when another task is reading.
+        """
+        self._check_not_busy()
         self._busy = True
         log = self._log
         try:
-            if self._next != log.next or self._ahead:
+            if self._pending:
                 await trio.lowlevel.checkpoint()
-            while self._next == log.next and not self._ahead:
+            while not self._pending:
                 if self._closed:
                     await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
                 task = self._task = trio.lowlevel.current_task()
                 log.waiting[task] = None
                 await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
-            return self._take(max_events)
         finally:
             self._busy = False
 
@@ -144,11 +178,12 @@ class Subscription:
     def close(self) -> None:
         """Unsubscribe at once; a task that is reading gets `ClosedError`."""
         if not self._closed:
-            self._next = self._log.next
             self._ahead.clear()
             self._replayed = _NOTHING
             self.end()
             self._leave(self)
+            self._log = EventLog(self.topic)  # an empty one, so that nothing comes that is published later
+            self._next = self._log.next
 
     def end(self) -> None:
         """Let the reader have what is there, and no more."""
@@ -185,6 +220,14 @@ class Subscription:
             pending=self.backlog().events,
             capacity=self.capacity,
         )
+
+    @property
+    def _pending(self) -> bool:
+        return self._next != self._log.next or bool(self._ahead)
+
+    def _check_not_busy(self) -> None:
+        if self._busy:
+            raise trio.BusyResourceError("another task is already reading this subscription")
 
     def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
         del self._log.waiting[self._task]
