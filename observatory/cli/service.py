@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, signals, stopping, nursery.cancel_scope)
             async with opened(settings, services=True) as running:
+                gc.freeze()  # what is there by now stays: no search for garbage needs to look at all of it again
                 print(_ready(running), flush=True)
                 await stopping.wait()
                 note("stopping; Ctrl-C again ends at once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(names: Sequence[str], options: Options) -> Iterator[Figure]:
+    gc.freeze()  # as `observatory serve` does
     for name in names:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         yield from SUBJECTS[name](options)
