@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+from observatory_websocket.server.fan_out import FanOuts
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.stream import SharedStream
@@ -24,7 +25,8 @@ class _Desk:
         self.stream, self.other = memory_stream_pair()
         self.gate = trio.Event()
         self.stream.send_stream.send_all_hook = self._wait
-        self.following = Following(self.pubsub, Feeds(), SharedStream(self.stream, b"", b""), most=3)
+        feeds = Feeds()
+        self.following = Following(self.pubsub, feeds, FanOuts(feeds), SharedStream(self.stream, b"", b""), most=3)
 
     async def _wait(self) -> None:
         await self.gate.wait()
@@ -45,7 +47,6 @@ async def desk(mock_clock: MockClock, nursery: trio.Nursery) -> AsyncIterator[_D
     """Return a connection that is stuck since the tenth second."""
     desk = _Desk()
     follower = desk.following.subscribe("build", None, None)
-    follower.begun = True
     nursery.start_soon(follower.run)
     await wait_all_tasks_blocked()
     mock_clock.jump(trio.current_time() + 10)
@@ -95,6 +96,6 @@ async def test_another_topic(desk: _Desk, mock_clock: MockClock) -> None:
     mock_clock.jump(5)
     desk.following.subscribe("other", None, None)
     desk.publish(_EVENTS + 1)
+    await wait_all_tasks_blocked()
     assert desk.full_since == since
-    desk.gate.set()
-    assert await desk.following.end() == "1@build 0@other"
+    assert desk.following.end() == "1@build 0@other"

@@ -2,12 +2,14 @@
 # service      listens, lets clients in, tells where it is
 # accepting    from a stream to a websocket
 # connection   one client: who it is, what it asks, whether it keeps up
+# first_message  says who it is, where the request did not
 # api          what can be asked for
 # mailboxes    what of that concerns mailboxes
 # caller       who asks, and in whose name
 # answers      what some of it answers
 # waiting      requests that wait for somebody else
 # following    what a client follows
+# fan_out      connections that keep up are written to in one go
 # listening    whose mail it has brought to it
 # feeds        events as frames, encoded once for all
 # rpc          JSON-RPC 2.0

@@ -85,7 +85,11 @@ async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSo
     shared = SharedStream(stream, asked.upgrade, asked.early)
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(
-            nursery, shared, max_message_size=settings.max_frame_bytes, receive_buffer_size=_READ
+            nursery,
+            shared,
+            max_message_size=settings.max_frame_bytes,
+            receive_buffer_size=_READ,
+            message_queue_size=0,  # so that the stream is asked for more once every message was taken
         )
         limit = str(settings.max_frame_bytes).encode()
         socket = await request.accept(extra_headers=[(b"observatory-max-message", limit)])  # clients need not find out

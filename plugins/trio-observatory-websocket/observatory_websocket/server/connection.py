@@ -12,10 +12,11 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from observatory import Identity, ObservatoryError, UnauthorizedError
+from observatory import Identity, ObservatoryError
 from observatory_websocket.server import rpc, waiting
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.caller import Caller
+from observatory_websocket.server.first_message import read_identity
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.frames import PING, close_frame, text_frame
 from observatory_websocket.server.listening import Listening
@@ -67,13 +68,10 @@ class Connection:
         self._identity = identity
         self._room = trio.Semaphore(settings.max_requests)
         self._waiting = waiting.Waiting()
+        self._spare = trio.lowlevel.ParkingLot()  # where a task waits that can take requests, one at most
+        self._taking = True  # a task takes requests, or waits for one
         self._full = False
         self._closing = False
-
-    @property
-    def identity(self) -> Identity | None:
-        """Who it is."""
-        return self._identity
 
     async def run(self) -> None:
         """Serve until it is closed, from either side."""
@@ -82,12 +80,10 @@ class Connection:
                 self._nursery = nursery
                 nursery.start_soon(self._keep_alive)
                 nursery.start_soon(self._until_ended)
-                with suppress(ConnectionClosed):
-                    self._identity = self._identity or await self._authenticate()
-                    self._caller = partial(Caller, self._identity, self._following, self._listening)
-                    await self._take_requests()
-                nursery.cancel_scope.cancel()
+                self._stream.on_heard = self._see_to_taking
+                await self._take_requests()
         finally:
+            self._stream.on_heard = None
             self._following.close()
             self._listening.close()
 
@@ -113,7 +109,7 @@ class Connection:
     async def _close(self, code: int, reason: str) -> None:
         """Say so once what is being written was taken; after a while it is over whether it was or not."""
         with trio.move_on_after(_GRACE):
-            last = await self._following.end()
+            last = self._following.end()
             await self._send(close_frame(code, f"{reason}; last {last}" if last else reason))
         self._nursery.cancel_scope.cancel()
 
@@ -155,35 +151,45 @@ class Connection:
     async def _authenticate(self) -> Identity:
         """Wait for the first message, which must say who it is; else close the connection."""
         with trio.move_on_after(self._settings.handshake_seconds):
-            request = await self._first_request()
-            if request is not None:
-                try:
-                    identity = self._api.authenticate(request.params)
-                    await self._answer(request, request.result({"identity": identity.name}))
-                    return identity
-                except ObservatoryError as error:
-                    await self._answer(request, request.failure(error))
+            identity = await read_identity(self._socket, self._api, self._write)
+            if identity is not None:
+                return identity
         self.close_soon(POLICY_VIOLATION, "a token is needed: as a header, or as the first message")
         await trio.sleep_forever()
 
-    async def _first_request(self) -> rpc.Request | None:
-        try:
-            request = rpc.read(await self._socket.get_message())
-        except rpc.BadRequestError as error:
-            await self._write(rpc.write(error.answer()))
-            return None
-        if isinstance(request, list):
-            return None
-        if request.method != Api.AUTHENTICATE:
-            await self._answer(request, request.failure(UnauthorizedError()))
-            return None
-        return request
-
     async def _take_requests(self) -> None:
-        """Begin each request in the order in which they come, and carry out some at a time."""
+        """Carry out one request after another; another task takes what comes meanwhile, so they begin in order."""
+        try:
+            identity = self._identity = self._identity or await self._authenticate()
+            self._caller = partial(Caller, identity, self._following, self._listening)
+            while True:
+                self._taking = True
+                request = await self._next_request()
+                self._taking = False
+                if not self._stream.quiet:
+                    self._see_to_taking()
+                await self._answer_one(request)
+                if self._taking:
+                    if self._spare:
+                        return
+                    await self._spare.park()
+        except ConnectionClosed:
+            self._nursery.cancel_scope.cancel()
+
+    def _see_to_taking(self) -> None:
+        """Let a task take what has come in, unless one does."""
+        if not self._taking:
+            self._taking = True
+            if self._spare:
+                self._spare.unpark()
+            else:
+                self._nursery.start_soon(self._take_requests)
+
+    async def _next_request(self) -> rpc.Request:
+        """Return the next request, once there is room for it; batches, and those that wait, are begun on the way."""
         while True:
             await self._stream.wait_written(self._settings.queue_bytes)
-            message = await self._socket.get_message()  # a turn of the loop, so what was begun before is under way
+            message = await self._socket.get_message()
             if self._is_too_large(message):
                 self.close_soon(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes")
                 await trio.sleep_forever()
@@ -199,14 +205,21 @@ class Connection:
             elif read.method in waiting.METHODS:
                 await self._begin_waiting(read)
             else:
-                await self._room.acquire()
-                self._nursery.start_soon(self._answer_one, read)
+                await self._take_room()
+                return read
+
+    async def _take_room(self) -> None:
+        try:
+            self._room.acquire_nowait()
+        except trio.WouldBlock:
+            await self._room.acquire()
 
     async def _begin_waiting(self, request: rpc.Request) -> None:
         try:
             scope = self._waiting.begin(request.id)
         except ObservatoryError as error:
-            await self._answer(request, request.failure(error))
+            if request.answered:
+                await self._write(rpc.write(request.failure(error)))
         else:
             self._nursery.start_soon(self._wait_and_answer, request, scope)
 
@@ -257,7 +270,6 @@ class Connection:
     def _begin_following(self, caller: Caller) -> None:
         """Write what is followed or listened for since, now that the answer that says so was written."""
         for follower in caller.followers:
-            follower.begun = True
             self._nursery.start_soon(follower.run)
         if len(self._listening) and not self._listening.begun:
             self._listening.begun = True
@@ -274,10 +286,6 @@ class Connection:
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a request, of a method that a plugin may have written
             _log.error("the method %r has failed", request.method, exc_info=error)
             return rpc.write(request.fault())
-
-    async def _answer(self, request: rpc.Request, answer: dict[str, Any]) -> None:
-        if request.answered:
-            await self._write(rpc.write(answer))
 
     async def _write(self, data: bytes) -> None:
         await self._send(text_frame(data))

@@ -21,6 +21,9 @@ _OVERHEAD = 300
 
 _Key: TypeAlias = tuple[str, tuple[int, ...]]  # the topic or pattern, and the events' positions
 
+Piece: TypeAlias = tuple[bytes, Event]
+"""Frames that are written together, and the last event in them."""
+
 
 class Feeds:
     """What is written for the events of topics and patterns.
@@ -32,8 +35,8 @@ class Feeds:
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._bytes = 0
 
-    def writes(self, topic: str, events: Sequence[Event]) -> Iterator[tuple[bytes, Event]]:
-        """Give what is to be written for events, in pieces of bounded size, each with the last event in it.
+    def writes(self, topic: str, events: Sequence[Event]) -> Iterator[Piece]:
+        """Give what is to be written for events, in pieces of bounded size.
 
         Args:
             topic: as it was subscribed to.

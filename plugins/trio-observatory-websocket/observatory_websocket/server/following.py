@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import trio
 
-from observatory import ClosedError, Event, InvalidInputError, PubSub, Subscription
-from observatory_websocket.server.feeds import Feeds
+from observatory import ClosedError, InvalidInputError, PubSub, Subscription
+from observatory_websocket.server.fan_out import FanOut, FanOuts
+from observatory_websocket.server.feeds import Feeds, Piece
 from observatory_websocket.server.stream import SharedStream
 
 _TOGETHER = 256
@@ -22,54 +23,64 @@ class Follower:
     """One subscription of a connection.
 
     Attributes:
-        begun: whether `run` was called, or is about to be.
-        last: number of the last event of a topic that the client has; of a pattern, its position.
+        last: number of the last event of a topic that was written; of a pattern, its position.
         caught_up: Trio's time at which nothing more waited for it last.
     """
 
-    def __init__(self, subscription: Subscription, last: int, feeds: Feeds, stream: SharedStream) -> None:
-        self.begun = False
+    def __init__(
+        self, subscription: Subscription, last: int, feeds: Feeds, fan_out: FanOut, stream: SharedStream
+    ) -> None:
         self.last = last
         self.caught_up = trio.current_time()
         self.topic = subscription.topic
         self.subscription = subscription
         self._feeds = feeds
+        self._fan_out = fan_out
         self._stream = stream
         self._by_position = self.topic.endswith(":*")
         self._stopped = False
-        self._ended = trio.Event()
+        self._pieces: Iterator[Piece] = iter(())  # what was read, and is still to be written
 
     async def run(self) -> None:
         """Write until it is stopped, or the connection is gone."""
         try:
-            while True:
-                events = await self.subscription.receive_batch(_TOGETHER)
-                if len(events) < _TOGETHER:
-                    self.caught_up = trio.current_time()
-                await self._write(events)
+            while not self._stopped:
+                while not self.write_nowait():
+                    await self._stream.flush()
+                await self._fan_out.keep_up(self)
+                await self._stream.flush()  # what was taken is not all written
         except (ClosedError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # whoever has closed it knows
-        finally:
-            self._ended.set()
+
+    def write_nowait(self) -> bool:
+        """Write what waits as far as the connection takes it at once; return whether that was everything."""
+        while self._put(self._pieces):
+            events = self.subscription.receive_batch_nowait(_TOGETHER)
+            if not events:
+                self.caught_up = trio.current_time()
+                return True
+            self._pieces = self._feeds.writes(self.topic, events)
+        return False
+
+    def take(self, pieces: Iterable[Piece]) -> bool:
+        """Write what comes next at once, as `write_nowait` does; the subscription has gone past it."""
+        self.caught_up = trio.current_time()
+        return self._put(pieces)
+
+    def _put(self, pieces: Iterable[Piece]) -> bool:
+        self._pieces = iter(pieces)
+        for data, event in self._pieces:
+            self.last = (event.position or self.last) if self._by_position else event.sequence
+            if not self._stream.send_nowait(data):
+                return False
+        return True
 
     def stop(self) -> None:
-        """Begin to write nothing any more."""
+        """Write nothing any more."""
         self._stopped = True
         self.subscription.close()
-
-    async def end(self) -> str:
-        """Wait until what is being written was taken, and say how far it has come."""
-        if self.begun:
-            await self._ended.wait()
-        return f"{self.last}@{self.topic}"
-
-    async def _write(self, events: Sequence[Event]) -> None:
-        for data, event in self._feeds.writes(self.topic, events):
-            if self._stopped:
-                return
-            if not self._stream.send_nowait(data):
-                await self._stream.flush()
-            self.last = (event.position or self.last) if self._by_position else event.sequence
+        self._pieces = iter(())
+        self._fan_out.dismiss(self)
 
 
 class Following:
@@ -77,14 +88,16 @@ class Following:
 
     Args:
         pubsub: what is subscribed to.
-        feeds: what is written, shared with all other connections.
+        feeds: what is written, shared with all other connections ...
+        fan_outs: ... as is who writes it to those that keep up.
         stream: the connection's.
         most: topics and patterns that it may follow.
     """
 
-    def __init__(self, pubsub: PubSub, feeds: Feeds, stream: SharedStream, most: int) -> None:
+    def __init__(self, pubsub: PubSub, feeds: Feeds, fan_outs: FanOuts, stream: SharedStream, most: int) -> None:
         self._pubsub = pubsub
         self._feeds = feeds
+        self._fan_outs = fan_outs
         self._stream = stream
         self._most = most
         self._followers: dict[str, Follower] = {}
@@ -106,7 +119,8 @@ class Following:
             raise InvalidInputError("params.topic", f"a connection may follow {self._most:,} topics, and this one does")
         subscription = self._pubsub.subscribe(topic, since=since, epoch=epoch, capacity=_CAPACITY)
         last = self._pubsub.newest(topic) if since is None else since
-        follower = self._followers[topic] = Follower(subscription, last, self._feeds, self._stream)
+        fan_out = self._fan_outs.of(topic)
+        follower = self._followers[topic] = Follower(subscription, last, self._feeds, fan_out, self._stream)
         return follower
 
     def unsubscribe(self, topic: str) -> bool:
@@ -130,9 +144,9 @@ class Following:
             return None
         return min([follower.caught_up for follower, backlog in backlogs.items() if backlog.events])
 
-    async def end(self) -> str:
+    def end(self) -> str:
         """Stop, and say how far the connection was served: the last number of each topic."""
         followers = tuple(self._followers.values())
         for follower in followers:
             follower.stop()
-        return " ".join([await follower.end() for follower in followers])
+        return " ".join([f"{follower.last}@{follower.topic}" for follower in followers])

@@ -15,6 +15,7 @@ from observatory import Context, Identity, Service, ServiceFile, ServiceRunningE
 from observatory_websocket.server.accepting import Session, accept
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.connection import GOING_AWAY, Connection
+from observatory_websocket.server.fan_out import FanOuts
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.head import Head, RefusedError, identify
@@ -54,6 +55,7 @@ class WebSocketService(Service):
         self._settings: WebSocketSettings = context.settings or WebSocketSettings()
         self._file = ServiceFile(context.root, context.security, context.clock)
         self._feeds = Feeds()
+        self._fan_outs = FanOuts(self._feeds)
         self._connections: set[Connection] = set()
         self._open = 0  # connections, those included that have not asked for anything yet
         self._accepted = 0
@@ -169,7 +171,9 @@ class WebSocketService(Service):
 
     def _session(self, api: Api) -> Session:
         async def session(socket: WebSocketConnection, stream: SharedStream, identity: Identity | None) -> None:
-            following = Following(self._context.pubsub, self._feeds, stream, self._settings.max_subscriptions)
+            following = Following(
+                self._context.pubsub, self._feeds, self._fan_outs, stream, self._settings.max_subscriptions
+            )
             listener = Listener(stream, self._settings.queue_events, self._settings.queue_bytes)
             listening = Listening(self.listeners, listener)
             connection = Connection(socket, stream, api, following, listening, self._settings, identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -36,6 +37,10 @@ class SharedStream(Stream):
         """Trio's time at which something came in last."""
         self.ended = trio.Event()
         """Set when it is over: the close frame was written, or the other side is gone."""
+        self.quiet = False
+        """Whether everything that came in was handed over, and more is being waited for."""
+        self.on_heard: Callable[[], None] | None = None
+        """Called when something has come in."""
         self._stream = stream
         # The socket, to be asked directly, which takes a fraction of the time; None where all is encrypted.
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
@@ -158,8 +163,12 @@ class SharedStream(Stream):
             await trio.lowlevel.checkpoint()
             data, self._early = self._early, b""
             return data
+        self.quiet = True
         data = await self._receive(max_bytes)
+        self.quiet = False
         self.heard = trio.current_time()
+        if self.on_heard is not None:
+            self.on_heard()
         if not data:
             self.ended.set()
         return data

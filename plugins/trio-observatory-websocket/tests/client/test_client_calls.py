@@ -42,7 +42,8 @@ async def test_many_wait(settings: MakeSettings, until: Until) -> None:
             nursery.cancel_scope.cancel()
         with trio.fail_after(5):
             await client.health()
-            await until(lambda: trio.lowlevel.current_statistics().tasks_living <= before)
+            one_more = 1  # the service keeps a task for what comes while another one is busy
+            await until(lambda: trio.lowlevel.current_statistics().tasks_living <= before + one_more)
 
 
 async def test_large_request(settings: MakeSettings) -> None:
