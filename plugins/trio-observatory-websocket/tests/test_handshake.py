@@ -178,7 +178,7 @@ async def test_refused(house: Any, changes: dict[str, Any], status: int) -> None
     assert text.rstrip().isprintable()
     assert house.token not in text
     assert "Traceback" not in text
-    await house.until(lambda: house.service.statistics()["refused"] == 1)
+    await house.until(lambda: house.service.statistics()["refused"] == {str(status): 1})
     assert house.service.statistics()["accepted"] == 0
 
 

@@ -1,8 +1,9 @@
 # From the socket to the library:
 # service      listens, lets clients in, tells where it is
 # accepting    from a stream to a websocket
-# connection   one client: who it is, what it asks, whether it keeps up
+# connection   one client: who it is, whether it keeps up, how it ends
 # first_message  says who it is, where the request did not
+# requests     what it asks, taken in order and carried out side by side
 # api          what can be asked for
 # mailboxes    what of that concerns mailboxes
 # caller       who asks, and in whose name

@@ -73,12 +73,20 @@ class Api:
         Raises:
             ObservatoryError: it is refused, or has failed.
         """
-        self._context.security.admit(caller.identity)
+        self.admit(caller.identity)
         operation = self._operations.get(request.method)
         if operation is None:
             return request.unknown(UnknownNameError("method", request.method[:_SHOWN], self._operations))
         given = {"caller": caller} if operation in self._personal else {}
         return request.result(await operation.call(request.params, **given))
+
+    def admit(self, identity: Identity) -> None:
+        """Count a request.
+
+        Raises:
+            RateLimitError: it has asked for more than it may.
+        """
+        self._context.security.admit(identity)
 
     def authenticate(self, params: Any) -> Identity:
         """Find out who has sent a token.

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import trio
 
 from observatory import Subscription
-from observatory_websocket.server.feeds import Feeds, Piece
+from observatory_websocket.server.feeds import Feeds, Piece, take_some
 
 _TURNS = 4
 """Turns of the loop in which nothing more has come, after which what there is is written: the next request, if it was
@@ -19,8 +19,8 @@ sent already, is carried out by then."""
 _MOMENT = 0.001
 """Seconds for which events are collected at most, as long as more of them come."""
 
-_TOGETHER = 256
-"""Events that are written in one go."""
+_ENOUGH = 256
+"""Events that are not collected any further."""
 
 
 class Member(Protocol):
@@ -28,6 +28,10 @@ class Member(Protocol):
 
     subscription: Subscription
     """What it reads."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the connection has taken everything."""
 
     def take(self, pieces: Iterable[Piece]) -> bool:
         """Write what comes next at once, as `write_nowait` does; the subscription has gone past it."""
@@ -89,15 +93,19 @@ class FanOut:
         await leader.subscription.wait()
         until = trio.current_time() + _MOMENT
         before, waiting = 0, leader.subscription.backlog().events
-        while before < waiting < _TOGETHER and trio.current_time() <= until:
+        while before < waiting < _ENOUGH and trio.current_time() <= until:
             for _ in range(_TURNS):
                 await trio.lowlevel.checkpoint()
             before, waiting = waiting, leader.subscription.backlog().events
-        if leader in self._members:
-            self._write(leader)
+        self._write(leader)
 
     def _write(self, leader: Member) -> None:
-        events = leader.subscription.receive_batch_nowait(_TOGETHER)
+        for member in tuple(self._members):
+            if not member.ready:
+                self.dismiss(member)
+        if leader not in self._members:
+            return
+        events = take_some(leader.subscription)
         pieces = tuple(self._feeds.writes(self._topic, events))
         for member in tuple(self._members):
             whole = False

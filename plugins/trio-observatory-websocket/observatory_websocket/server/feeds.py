@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from observatory import Event
+from observatory import Event, Subscription
 from observatory_websocket.server.encoding import to_json
 from observatory_websocket.server.frames import text_frame
 
@@ -23,6 +23,12 @@ _Key: TypeAlias = tuple[str, tuple[int, ...]]  # the topic or pattern, and the e
 
 Piece: TypeAlias = tuple[bytes, Event]
 """Frames that are written together, and the last event in them."""
+
+_TOGETHER = 256
+"""Events that are taken from a subscription at a time ..."""
+
+_TOGETHER_BYTES = 1024 * 1024
+"""... and about their bytes: whoever is stuck holds them."""
 
 
 class Feeds:
@@ -99,3 +105,10 @@ def encode(subscription: str, event: Event) -> bytes:
         params["topic"] = event.topic.encode(errors="backslashreplace").decode()
         params["unreadable"] = f"JSON cannot hold it: {error}"
         return to_json(notification)
+
+
+def take_some(subscription: Subscription) -> list[Event]:
+    """Return the next events of a subscription, as many as are written together; none when none wait."""
+    backlog = subscription.backlog()
+    fitting = backlog.events * _TOGETHER_BYTES // max(backlog.bytes, 1)
+    return subscription.receive_batch_nowait(max(1, min(_TOGETHER, fitting)))

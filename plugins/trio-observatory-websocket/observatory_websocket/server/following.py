@@ -8,11 +8,8 @@ import trio
 
 from observatory import ClosedError, InvalidInputError, PubSub, Subscription
 from observatory_websocket.server.fan_out import FanOut, FanOuts
-from observatory_websocket.server.feeds import Feeds, Piece
+from observatory_websocket.server.feeds import Feeds, Piece, take_some
 from observatory_websocket.server.stream import SharedStream
-
-_TOGETHER = 256
-"""Events that are taken from a subscription at a time."""
 
 _CAPACITY = 10_000
 """Events that a subscription may fall behind before there is a gap. They lie in the topic's log, not with us, and long
@@ -41,6 +38,11 @@ class Follower:
         self._stopped = False
         self._pieces: Iterator[Piece] = iter(())  # what was read, and is still to be written
 
+    @property
+    def ready(self) -> bool:
+        """Whether the connection has taken everything."""
+        return not self._stream.unwritten
+
     async def run(self) -> None:
         """Write until it is stopped, or the connection is gone."""
         try:
@@ -55,7 +57,7 @@ class Follower:
     def write_nowait(self) -> bool:
         """Write what waits as far as the connection takes it at once; return whether that was everything."""
         while self._put(self._pieces):
-            events = self.subscription.receive_batch_nowait(_TOGETHER)
+            events = take_some(self.subscription)
             if not events:
                 self.caught_up = trio.current_time()
                 return True
@@ -69,11 +71,14 @@ class Follower:
 
     def _put(self, pieces: Iterable[Piece]) -> bool:
         self._pieces = iter(pieces)
-        for data, event in self._pieces:
+        while self.ready:  # else it would only pile up
+            piece = next(self._pieces, None)
+            if piece is None:
+                return True
+            data, event = piece
             self.last = (event.position or self.last) if self._by_position else event.sequence
-            if not self._stream.send_nowait(data):
-                return False
-        return True
+            self._stream.send_nowait(data)
+        return False
 
     def stop(self) -> None:
         """Write nothing any more."""

@@ -8,9 +8,12 @@ from collections.abc import Collection
 import orjson
 import trio
 
-from observatory import to_wire
+from observatory import InvalidInputError, to_wire
 from observatory_websocket.server.frames import text_frame
 from observatory_websocket.server.stream import SharedStream
+
+_LONGEST_NAME = 128
+"""Characters of an agent's name."""
 
 
 class Listener:
@@ -30,6 +33,11 @@ class Listener:
         self._bytes = 0
         self._missed = 0  # posts that it had no room for, and has not been told of
         self._work = trio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return self._bytes
 
     def put(self, frame: bytes) -> bool:
         """Let a frame wait to be written; return False when there is no room."""
@@ -101,16 +109,28 @@ class Listening:
     Args:
         listeners: those of all connections.
         listener: this connection's.
+        most: agents that one connection may listen for.
     """
 
-    def __init__(self, listeners: Listeners, listener: Listener) -> None:
+    def __init__(self, listeners: Listeners, listener: Listener, most: int) -> None:
         self.listener = listener
         self.begun = False
         self._listeners = listeners
+        self._most = most
         self._agents: set[str] = set()
 
     def begin(self, agent: str) -> None:
-        """Have an agent's mail; what comes is written once `listener` runs."""
+        """Have an agent's mail; what comes is written once `listener` runs.
+
+        Raises:
+            InvalidInputError: nobody can be called that, or there are too many.
+        """
+        if len(agent) > _LONGEST_NAME:
+            raise InvalidInputError("params.agent", f"{agent!r:.80} has more than {_LONGEST_NAME} characters")
+        if agent not in self._agents and len(self._agents) >= self._most:
+            raise InvalidInputError(
+                "params.agent", f"a connection may listen for {self._most:,} agents, and this one does"
+            )
         self._agents.add(agent)
         self._listeners.add(agent, self.listener)
 

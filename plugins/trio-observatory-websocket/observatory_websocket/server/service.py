@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +35,9 @@ _MOMENT = 0.5
 _SPARE = 64
 """Connections beyond the bound that are told so; what comes beyond these is cut off, so that a flood takes no room."""
 
+_TOTALS = ("requests", "failed", "written_bytes", "closed_slow")
+"""Figures of connections that count on when a connection has ended."""
+
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not bound here: what is told instead of it
 
 
@@ -59,43 +63,55 @@ class WebSocketService(Service):
         self._connections: set[Connection] = set()
         self._open = 0  # connections, those included that have not asked for anything yet
         self._accepted = 0
-        self._refused = 0
+        self._refused: Counter[int] = Counter()  # by HTTP status
+        self._ended: Counter[str] = Counter()  # what connections that are no more have done
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; while another process serves this root, wait until it has ended."""
         self._context.security.check_binding(self._settings.host)
         api = Api(self._context)
+        told = ""
         while True:
             try:
                 await self._serve(api, task_status.started)
             except ServiceRunningError as error:
-                _log.warning("%s; this one waits until that has ended", error)
+                if str(error) != told:
+                    _log.warning("%s; this one waits until that has ended", error)
+                told = str(error)
                 task_status.started()
                 task_status = trio.TASK_STATUS_IGNORED
                 await trio.sleep(_RETRY)
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the figures of the service and of its connections."""
+        clients = [connection.statistics() for connection in self._connections]
         return {
             "url": self.url,
             "open": self._open,
             "connections": len(self._connections),
             "accepted": self._accepted,
-            "refused": self._refused,
-            "clients": [connection.statistics() for connection in self._connections],
+            "refused": {str(int(status)): count for status, count in self._refused.items()},
+            **{name: self._ended[name] + sum([one[name] for one in clients]) for name in _TOTALS},
+            "clients": clients,
         }
 
     async def _serve(self, api: Api, started: Callable[[], None]) -> None:
         listeners = await trio.open_tcp_listeners(self._settings.port, host=self._settings.host)
         try:
+            if not self._settings.port:  # of several addresses each would have a port of its own, and one is announced
+                while len(listeners) > 1:
+                    await listeners.pop().aclose()
             await self._announce(listeners[0])
+            _log.info("clients are let in at %s", self.url)
             async with trio.open_nursery() as nursery:
                 clients = await nursery.start(_hold_clients)
                 try:
                     await self._listen(listeners, clients, api, started)
                 finally:
-                    await self._say_goodbye()  # noqa: ASYNC102 -- shielded, for a moment
-                    clients.cancel_scope.cancel()
+                    try:
+                        await self._say_goodbye()  # noqa: ASYNC102 -- shielded, for a moment
+                    finally:
+                        clients.cancel_scope.cancel()
         finally:
             self.url = None
             with trio.CancelScope(shield=True):
@@ -148,7 +164,7 @@ class WebSocketService(Service):
     async def _let_in(self, stream: Stream, session: Session) -> None:
         """Serve one connection, and let nothing that goes wrong with it reach another."""
         if self._open >= self._settings.max_connections + _SPARE:
-            self._refused += 1
+            self._refused[HTTPStatus.SERVICE_UNAVAILABLE] += 1
             await trio.aclose_forcefully(stream)
             return
         self._open += 1
@@ -156,8 +172,8 @@ class WebSocketService(Service):
             if self._tls is not None:
                 stream = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
             await accept(stream, self._check, session, self._settings)
-        except RefusedError:
-            self._refused += 1
+        except RefusedError as error:
+            self._refused[error.status] += 1
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a connection
             _log.error("a connection has failed", exc_info=error)
         finally:
@@ -175,7 +191,7 @@ class WebSocketService(Service):
                 self._context.pubsub, self._feeds, self._fan_outs, stream, self._settings.max_subscriptions
             )
             listener = Listener(stream, self._settings.queue_events, self._settings.queue_bytes)
-            listening = Listening(self.listeners, listener)
+            listening = Listening(self.listeners, listener, self._settings.max_subscriptions)
             connection = Connection(socket, stream, api, following, listening, self._settings, identity)
             self._accepted += 1
             self._connections.add(connection)
@@ -183,6 +199,8 @@ class WebSocketService(Service):
                 await connection.run()
             finally:
                 self._connections.discard(connection)
+                figures = connection.statistics()
+                self._ended.update({name: figures[name] for name in _TOTALS})
 
         return session
 

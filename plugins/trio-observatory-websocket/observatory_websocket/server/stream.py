@@ -15,6 +15,8 @@ _MOMENT = 0.5
 """Seconds in which the other side can take our last words and go."""
 
 _READ = 64 * 1024
+_PORTION = 64 * 1024
+"""Bytes that are written at a time: whoever is slow shows that they take something."""
 
 
 class SharedStream(Stream):
@@ -28,7 +30,7 @@ class SharedStream(Stream):
 
     def __init__(self, stream: Stream, request: bytes, early: bytes) -> None:
         self.blocked_since: float | None = None
-        """Trio's time at which the write began that is under way; None when there is none."""
+        """Trio's time at which the other side has taken something last; None when nothing has to wait for that."""
         self.written = 0
         """Bytes written so far."""
         self.unwritten = 0
@@ -121,20 +123,25 @@ class SharedStream(Stream):
 
     async def _write_waiting(self) -> None:
         batch, self._waiting = self._waiting, []
-        data = batch[0] if len(batch) == 1 else b"".join(batch)
+        data = memoryview(batch[0] if len(batch) == 1 else b"".join(batch))
         last = self._closing  # nothing follows a close frame, so that it is among these
         self._broken = True  # unless it comes to its end
-        self.blocked_since = trio.current_time()
+        left = len(data)
         try:
-            await self._stream.send_all(data)
+            while left:
+                self.blocked_since = trio.current_time()
+                portion = data[len(data) - left :][:_PORTION]
+                await self._stream.send_all(portion)
+                left -= len(portion)
+                self.unwritten -= len(portion)
+                self.written += len(portion)
         except trio.BrokenResourceError:
             self.ended.set()
             raise
         finally:
             self.blocked_since = None
-            self.unwritten -= len(data)
+            self.unwritten -= left
         self._broken = False
-        self.written += len(data)
         if last:
             self.ended.set()
 
