@@ -7,17 +7,19 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from types import GenericAlias, NoneType
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints, overload
 
 import attrs
 import cattrs
-from cattrs.cols import is_mapping, list_structure_factory, mapping_structure_factory
+from cattrs.cols import is_mapping
 from cattrs.errors import (
+    AttributeValidationNote,
     BaseValidationError,
     ClassValidationError,
     ForbiddenExtraKeysError,
     IterableValidationError,
+    IterableValidationNote,
     StructureHandlerNotFoundError,
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -63,16 +65,53 @@ class ErrorObject:
 
 def _collection(kind: Any, converter: cattrs.Converter) -> Structure:
     """Make a hook that takes a list, where cattrs would take a string for a list of characters."""
-    list_kind: Any = GenericAlias(list, get_args(kind)[:1])
-    items = list_structure_factory(list_kind, converter)
+    item_kind = (*get_args(kind), Any)[0]
+    item = _hook_of(item_kind, converter)
     make = LISTS[get_origin(kind)]
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list | tuple | set | frozenset):
             refuse("a list", value)
-        return make(items(value, kind))
+        made: list[Any] = []
+        try:
+            for one in value:
+                made.append(item(one, item_kind))
+        except (*_FAULTS, RecursionError) as error:
+            raise _placed(error, len(made), kind) from None
+        return make(made)
 
     return structure
+
+
+def _table(kind: Any, converter: cattrs.Converter) -> Structure:
+    """Make a hook that takes a table of items of one kind."""
+    key_kind, item_kind = (*get_args(kind), Any, Any)[:2]
+    key, item = _hook_of(key_kind, converter), _hook_of(item_kind, converter)
+
+    def structure(value: Any, _: Any) -> Any:
+        made: dict[Any, Any] = {}
+        try:
+            for at, one in value.items():
+                made[key(at, key_kind)] = item(one, item_kind)
+        except (*_FAULTS, RecursionError) as error:
+            raise _placed(error, at, kind) from None
+        return made
+
+    return structure
+
+
+def _hook_of(kind: Any, converter: cattrs.Converter) -> Structure:
+    """Return the hook of a kind; while that is being made, as of a class in itself, one that finds it later."""
+    try:
+        return converter.get_structure_hook(kind)
+    except RecursionError:
+        return converter.structure
+
+
+def _placed(error: Exception, place: Any, kind: Any) -> IterableValidationError:
+    """Say where in a list or table the first fault is; cattrs would go on, with an exception for each of a million."""
+    error.add_note(IterableValidationNote("", place, kind))
+    return IterableValidationError(f"While structuring {kind!r}", [error], kind)
 
 
 def _only_tables(make: Callable[[Any, cattrs.Converter], Structure]) -> Callable[[Any, cattrs.Converter], Structure]:
@@ -132,7 +171,7 @@ def _converter(*, forbid_extra_keys: bool) -> cattrs.Converter:
         converter.register_structure_hook(kind, structure)
     converter.register_structure_hook_factory(is_literal, literal)
     converter.register_structure_hook_factory(is_list, _collection)
-    converter.register_structure_hook_factory(is_mapping, _only_tables(mapping_structure_factory))
+    converter.register_structure_hook_factory(is_mapping, _only_tables(_table))
     converter.register_structure_hook_factory(attrs.has, _only_tables(_class))
     return converter
 
@@ -231,17 +270,14 @@ def structure_settings(data: Mapping[str, Any], kind: type[T], *, path: str = "$
 
 def _first_fault(error: BaseException, path: str) -> tuple[str, str]:
     """Find the first leaf of cattrs' tree of errors: its JSON path and its reason."""
-    if isinstance(error, ClassValidationError):
-        fields, others = error.group_exceptions()
-        return _first_of([(inner, path_of([note.name.rstrip("_")], path)) for inner, note in fields], others, path)
-    if isinstance(error, IterableValidationError):
-        items, others = error.group_exceptions()
-        return _first_of([(inner, path_of([note.index], path)) for inner, note in items], others, path)
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        placed, others = error.group_exceptions()
+        faults = [(inner, path_of([_key_of(note)], path)) for inner, note in placed]
+        return _first_fault(*[*faults, *((inner, path) for inner in others)][0])
     if isinstance(error, ForbiddenExtraKeysError):
         key = min(map(str, error.extra_fields))
         known = [wire_name(field.name) for field in attrs.fields(error.cl)]
-        elsewhere = getattr(error.cl, "_elsewhere", "")
-        return path_of([key], path), f"unknown key; {did_you_mean(key, known)}{elsewhere}"
+        return path_of([key], path), f"unknown key; {did_you_mean(key, known)}{getattr(error.cl, '_elsewhere', '')}"
     if isinstance(error, KeyError):
         return path, "required, but missing"
     if isinstance(error, RecursionError):
@@ -253,8 +289,8 @@ def _first_fault(error: BaseException, path: str) -> tuple[str, str]:
     return _fault_of_validator(error, path)
 
 
-def _first_of(placed: list[tuple[Exception, str]], others: list[Exception], path: str) -> tuple[str, str]:
-    return _first_fault(*[*placed, *((inner, path) for inner in others)][0])
+def _key_of(note: AttributeValidationNote | IterableValidationNote) -> Any:
+    return note.index if isinstance(note, IterableValidationNote) else note.name.rstrip("_")
 
 
 def _fault_of_validator(error: BaseException, path: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, NoneType
@@ -43,6 +43,29 @@ class Tree:
     left: Tree | None = None
     right: Tree | int | None = None
     named: Mapping[str, Tree] = attrs.field(factory=dict)
+
+
+class Looked(list[Any]):
+    """A list that counts how many of its items are looked at."""
+
+    looked = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.looked += 1
+            yield item
+
+
+class LookedTable(dict[Any, Any]):
+    """A table that does so."""
+
+    looked = 0
+
+    def items(self) -> Any:
+        """Go through it."""
+        for item in super().items():
+            self.looked += 1
+            yield item
 
 
 def sent(value: Any) -> Any:
@@ -164,3 +187,21 @@ def test_deep(field: str, depth: int) -> None:
         tree = {"name": "", field: {"branches": [tree], "named": {"a": tree}}.get(field, tree)}
     with pytest.raises(InvalidInputError, match=r"expected a string|none fits|is nested too deep"):
         from_wire(tree, Tree)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "looked", "fault"),
+    [
+        (Looked(["a", "b", 3, 4, 5]), list[str], 3, "$[2]: expected a string, got an integer"),
+        (Looked([[1], ["a"], 2]), Sequence[list[int]], 2, "$[1][0]: expected an integer, got a string"),
+        (Looked([{"name": "a"}, {}, {}]), list[Tree], 2, "$[1].name: required, but missing"),
+        (LookedTable({"a": 1, "b": "2", "c": "3"}), Mapping[str, int], 2, "$.b: expected an integer, got a string"),
+        (LookedTable({"a": 1, 2: 2, 3: 3}), Mapping[str, int], 2, "$[2]: expected a string, got an integer"),
+        (LookedTable({"a": {"name": 1}, "b": 2}), Mapping[str, Tree], 1, "$.a.name: expected a string, got an integer"),
+    ],
+)
+def test_first_fault(data: Looked | LookedTable, kind: Any, looked: int, fault: str) -> None:
+    """What follows the first wrong item is not looked at: a frame may hold half a million of them."""
+    with pytest.raises(InvalidInputError) as caught:
+        from_wire(data, kind)
+    assert (str(caught.value), data.looked) == (fault, looked)
