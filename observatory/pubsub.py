@@ -29,10 +29,15 @@ tracemalloc: 140 in a busy topic; a topic's own 1,400 are not counted.
 _MAX_TOPICS = 200_000
 """Topics whose last sequence number is remembered; beyond, those that nobody reads are forgotten."""
 
+_MAX_LENGTH = 256
+"""Characters of a topic or pattern: the longest of ours have a word, a colon and a name of 128."""
+
 
 def _check_topic(topic: object) -> None:
     if not isinstance(topic, str) or not topic:
         raise InvalidInputError("topic", f"{topic!r:.80} is not allowed; use a string that is not empty")
+    if len(topic) > _MAX_LENGTH:
+        raise InvalidInputError("topic", f"has {len(topic):,} characters; at most {_MAX_LENGTH} are allowed")
 
 
 def _one_topic(topic: str) -> str:
@@ -86,7 +91,7 @@ class PubSub:
         """Publish to a topic. Never waits, and never fails for a reader's sake.
 
         Args:
-            topic: such as `agent:agent-42`.
+            topic: such as `agent:agent-42`, 1 to 256 characters.
             payload: what subscribers get; a value that nobody changes any more.
             size: bytes that the payload keeps alive, for the bound on replay.
             origin: the delivery channel by which it came from another process.
@@ -131,7 +136,7 @@ class PubSub:
         The subscription begins when this call returns. Use it as an asynchronous context manager.
 
         Args:
-            topic: the topic, or a pattern such as `agent:*`.
+            topic: the topic, or a pattern such as `agent:*`; 1 to 256 characters.
             since: the last event seen, by its sequence number in a topic, by its position for a pattern: first comes
                 what was missed.
             epoch: the epoch that `since` belongs to; from another one everything held is replayed, after a gap.
@@ -207,6 +212,8 @@ class PubSub:
         rooms = [reader.room for reader in readers]
         if not subscription.topic.endswith(":*"):
             log.keep = max([self._settings.replay_events, *rooms])
+            if not rooms and not log.newest:  # nobody has ever published there
+                del self._topics[log.topic]
         elif rooms:
             log.keep = max(rooms)
         else:

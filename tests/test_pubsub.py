@@ -141,6 +141,20 @@ async def test_statistics() -> None:
     assert (other.topic, other.delivered, other.missed, other.pending, other.capacity) == ("a:*", 0, 0, 0, 7)
 
 
+async def test_a_topic_on_which_nothing_was_published() -> None:
+    """It is forgotten with its last reader, so that nobody can fill the memory by reading what there is not."""
+    pubsub = PubSub()
+    async with pubsub.subscribe("a"):
+        async with pubsub.subscribe("a"):
+            pass
+        assert pubsub.statistics().topics == 1
+    assert pubsub.statistics().topics == 0
+    async with pubsub.subscribe("a", since=0) as subscription:
+        assert pubsub.publish("a", None).sequence == 1
+        assert len(await subscription.receive_batch()) == 1
+    assert pubsub.statistics().topics == 1
+
+
 async def test_what_waits_is_never_more_than_what_is_held() -> None:
     """Events that had to go for their size do not count as waiting."""
     pubsub = PubSub(PubSubSettings(replay_bytes=80_000))

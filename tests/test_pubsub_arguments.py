@@ -14,6 +14,7 @@ from observatory import InvalidInputError, PubSub
         ([], "[] is not allowed; use a string that is not empty"),
         ("", "'' is not allowed; use a string that is not empty"),
         ("a:*", "'a:*' is a pattern; publish to one topic"),
+        ("a" * 257, "has 257 characters; at most 256 are allowed"),
     ],
 )
 async def test_no_topic_to_publish_to(topic: Any, reason: str) -> None:
@@ -32,6 +33,8 @@ async def test_no_topic_to_publish_to(topic: Any, reason: str) -> None:
     [
         ("", {}, "topic"),
         (None, {}, "topic"),
+        ("a" * 257, {}, "topic"),
+        ("a" * 255 + ":*", {}, "topic"),
         ("a", {"when_full": "drop_newest"}, "when_full"),
         ("a", {"capacity": 0}, "capacity"),
         ("a", {"capacity": 1.5}, "capacity"),
@@ -48,6 +51,15 @@ def test_arguments_that_are_not_allowed(topic: Any, arguments: dict[str, Any], f
         pubsub.subscribe(topic, **arguments)
     assert info.value.field == field
     assert pubsub.statistics().subscriptions == ()
+
+
+async def test_a_long_topic() -> None:
+    """A topic of 256 characters is one, and so is that of the longest name."""
+    pubsub = PubSub()
+    for topic in ("a" * 256, "session:" + "a" * 128):
+        async with pubsub.subscribe(topic) as subscription:
+            event = pubsub.publish(topic, 1)
+            assert await subscription.receive_batch() == [event]
 
 
 async def test_a_batch_of_nothing() -> None:
