@@ -254,7 +254,9 @@ class PubSub:
         return max(log.first, log.next - self._settings.replay_events, log.next_after(horizon))
 
     def _find_followers(self, log: EventLog) -> None:
-        log.followers = tuple(pattern for prefix, pattern in self._patterns.items() if log.topic.startswith(prefix))
+        """Note the patterns that match a topic: their prefixes end in a colon, and there may be very many others."""
+        prefixes = [log.topic[: place + 1] for place, letter in enumerate(log.topic) if letter == ":"]
+        log.followers = tuple(self._patterns[prefix] for prefix in prefixes if prefix in self._patterns)
         log.generation = self._generation
 
     def _add_topic(self, topic: str) -> EventLog:

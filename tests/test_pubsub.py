@@ -88,43 +88,6 @@ async def test_batches_of_limited_size() -> None:
         assert payloads(await subscription.receive_batch()) == [3, 4]
 
 
-async def test_a_pattern_sees_its_topics_in_order() -> None:
-    """Events of several topics come in the order of publishing, whichever was there before the pattern."""
-    pubsub = PubSub()
-    pubsub.publish("agent:a", "before")
-    async with pubsub.subscribe("agent:*") as subscription:
-        for topic in ("agent:b", "agent:a", "agents:c", "agent", "agent:", "agent:b"):
-            pubsub.publish(topic, topic)
-        batch = await subscription.receive_batch()
-    assert payloads(batch) == ["agent:b", "agent:a", "agent:", "agent:b"]
-    assert [event.sequence for event in batch] == [1, 2, 1, 2]
-
-
-async def test_patterns_come_and_go() -> None:
-    """A topic finds the patterns of the moment, longer and shorter ones."""
-    pubsub = PubSub()
-    pubsub.publish("a:b:c", 0)
-    async with pubsub.subscribe("a:*") as short:
-        pubsub.publish("a:b:c", 1)
-        async with pubsub.subscribe("a:b:*") as long, pubsub.subscribe("a:b:*") as twin:
-            pubsub.publish("a:b:c", 2)
-            assert payloads(await long.receive_batch()) == payloads(await twin.receive_batch()) == [2]
-        pubsub.publish("a:b:c", 3)
-        assert payloads(await short.receive_batch()) == [1, 2, 3]
-    pubsub.publish("a:b:c", 4)
-    assert pubsub.statistics().subscriptions == ()
-
-
-async def test_one_reader_of_a_pattern_leaves() -> None:
-    """The others of the same pattern stay."""
-    pubsub = PubSub()
-    async with pubsub.subscribe("a:*") as stays:
-        async with pubsub.subscribe("a:*"):
-            pubsub.publish("a:1", 1)
-        pubsub.publish("a:1", 2)
-        assert payloads(await stays.receive_batch()) == [1, 2]
-
-
 async def test_statistics() -> None:
     """Topics, events, bytes, and for each subscription what it was given, what it missed and what waits."""
     pubsub = PubSub()
