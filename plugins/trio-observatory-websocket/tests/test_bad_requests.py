@@ -51,9 +51,14 @@ async def client(house: Any) -> AsyncIterator[Any]:
         ("mailbox.check", {"agent": "a", "max_chars": -1}, "params.max_chars: expected an integer of at least 0"),
         ("mailbox.acknowledge", {"agent": "a", "ids": [None]}, "params.ids[0]: expected a string, got null"),
         ("topics.subscribe", {"topic": ""}, "topic: '' is not allowed"),
-        ("topics.subscribe", {"topic": "x", "since": -1}, "since: -1 is not allowed"),
+        ("topics.subscribe", {"topic": "x", "since": -1, "epoch": "e"}, "since: -1 is not allowed"),
+        ("topics.subscribe", {"topic": "x", "since": 1}, "params.epoch: required with since"),
         ("topics.subscribe", {"topic": "x", "snapshot": True}, "params.snapshot: 'x' has none; agent:NAME"),
-        ("topics.subscribe", {"topic": "agent:a", "snapshot": True, "since": 1}, "params.snapshot: there is none with"),
+        (
+            "topics.subscribe",
+            {"topic": "agent:a", "snapshot": True, "since": 1, "epoch": "e"},
+            "params.snapshot: there is none",
+        ),
         ("modules.call", {"module": "m", "method": "n", "params": 7}, "params.params: "),
     ],
 )

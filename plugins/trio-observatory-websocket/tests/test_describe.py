@@ -47,6 +47,7 @@ _CALLS: list[tuple[str, dict[str, Any]]] = [
     ("health.get", {}),
     ("statistics.get", {}),
     ("plugins.list", {}),
+    ("topics.epoch", {}),
     ("topics.subscribe", {"topic": "build", "since": 0, "epoch": "e"}),
     ("topics.subscribe", {"topic": "agent:agent-1", "snapshot": True}),
     ("topics.unsubscribe", {"topic": "build"}),

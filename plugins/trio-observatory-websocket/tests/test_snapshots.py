@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from observatory import Module
+from observatory import Module, Notes
 from observatory.testing import observatory_plugin
 
 _AGENTS = ("agent-1", "agent-2", "agent-3")
@@ -153,6 +153,15 @@ async def test_refused_snapshot(house: Any) -> None:
         await client.refusal("topics.subscribe", topic="agent:../x", snapshot=True)
         assert not house.obs.statistics().pubsub.subscriptions
         assert (await client.call("topics.subscribe", topic="build"))["snapshot"] is None
+
+
+async def test_failed_snapshot(house: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that fails in a way that nobody foresees subscribes to nothing either."""
+    log.expect("the method 'topics.subscribe' has failed")
+    monkeypatch.setattr(Notes, "list_notes", lambda _: 1 / 0)
+    async with house.client() as client:
+        await client.refusal("topics.subscribe", topic="notes:update", snapshot=True)
+        assert not house.obs.statistics().pubsub.subscriptions
 
 
 async def test_long_mailbox(house: Any) -> None:

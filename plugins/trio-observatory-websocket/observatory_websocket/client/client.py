@@ -76,6 +76,8 @@ class WebSocketClient(Client):
         self, topic: str, *, since: int | None = None, epoch: str | None = None
     ) -> WebSocketSubscription:
         """Subscribe to a topic or a pattern; the subscription has begun when this returns."""
+        if since is not None and epoch is None:
+            epoch = await self._read("topics.epoch")
         return await self._session.subscribe(topic, since, epoch)
 
     async def call_module(self, module: str, method: str, **params: Any) -> Any:

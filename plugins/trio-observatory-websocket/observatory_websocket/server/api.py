@@ -17,7 +17,6 @@ from observatory import (
     Mailbox,
     Note,
     Notes,
-    ObservatoryError,
     Operation,
     Overview,
     UnauthorizedError,
@@ -62,6 +61,7 @@ class Api:
             "health.get": self.health,
             "statistics.get": self.statistics,
             "plugins.list": self.plugins,
+            "topics.epoch": self.epoch,
             "topics.subscribe": self.subscribe,
             "topics.unsubscribe": self.unsubscribe,
             "observatory.describe": self.describe,
@@ -157,24 +157,28 @@ class Api:
         """List what is known of every plugin."""
         return self._observatory.plugins()
 
+    def epoch(self) -> str:
+        """Return what changes at every start; sequence numbers and positions of different epochs do not compare."""
+        return self._context.pubsub.epoch
+
     def subscribe(
         self, topic: str, *, since: int | None = None, epoch: str | None = None, snapshot: bool = False, caller: Caller
     ) -> Subscribed:
-        """Follow a topic, or with `prefix:*` all that begin so; with `since` first what was missed, or a gap.
+        """Follow a topic, or with `prefix:*` all that begin so; with `since` and its `epoch` first what was missed.
 
         With a snapshot, the state that the topic tells of comes with the answer, and the events are what followed.
         """
+        if since is not None and epoch is None:
+            raise InvalidInputError(
+                "params.epoch",
+                "required with since: the epoch in which that was seen, as each event and answer says it",
+            )
         if snapshot and since is not None:
             raise InvalidInputError(
                 "params.snapshot", "there is none with since: events since then, or state and what follows"
             )
-        follower = caller.following.subscribe(topic, since, epoch)
-        try:
-            state = self._snapshot(topic) if snapshot else None
-        except ObservatoryError:
-            caller.following.unsubscribe(topic)
-            raise
-        caller.followers.append(follower)
+        state = self._snapshot(topic) if snapshot else None  # before the rest: when it fails, nothing has begun
+        caller.followers.append(caller.following.subscribe(topic, since, epoch))
         pubsub = self._context.pubsub
         return Subscribed(topic, pubsub.epoch, pubsub.newest(topic), state)
 
@@ -194,7 +198,7 @@ class Api:
         }
 
     def _snapshot(self, topic: str) -> Any:
-        """Return the state of which a topic tells the changes: nothing is published between this and its subscription.
+        """Return the state of which a topic tells the changes; nothing is published before the subscription begins.
 
         Raises:
             InvalidInputError: this topic tells of no state.
