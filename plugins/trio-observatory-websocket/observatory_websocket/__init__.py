@@ -2,6 +2,7 @@
 
 # plugin      what Observatory loads: the hooks and the settings class
 # settings    what can be set
+# bounds      how much one request may ask for
 # server/     the service, from the socket to the library
 # channel     the delivery channel: an agent's mail, to its own connections
 # client/     what a program talks to it with

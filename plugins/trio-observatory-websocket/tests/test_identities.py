@@ -58,7 +58,7 @@ async def test_own_name(house: Any, agent: Any) -> None:
     assert (await agent.event())["verified"] is True
     message = await agent.call("mailbox.receive")
     assert message["content"] == "to myself"
-    [read] = await agent.call("mailbox.acknowledge", agent="agent-1", ids=[message["id"]])
+    [read] = (await agent.call("mailbox.acknowledge", agent="agent-1", ids=[message["id"]]))["messages"]
     assert read["read"] is True
     assert await agent.call("mailbox.clear", agent="agent-1") == 1
 

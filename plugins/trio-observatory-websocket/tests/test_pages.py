@@ -48,7 +48,7 @@ async def test_large_messages(house: Any, client: Any, where: str) -> None:
 
 async def test_many_messages(house: Any, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page has so many messages at most, however many are asked for."""
-    monkeypatch.setattr(answers, "_MAX_MESSAGES", 3)
+    monkeypatch.setattr(answers, "_MAX_ITEMS", 3)
     await _send(house, *"12345")
     for limit, count in ((10**9, 3), (3, 3), (2, 2)):
         page = await client.call("mailbox.messages", agent="a", limit=limit)

@@ -25,10 +25,12 @@ from observatory import (
     UnknownMessageError,
     from_wire,
 )
+from observatory_websocket.bounds import AT_ONCE
 from observatory_websocket.client.calls import Calls
+from observatory_websocket.client.parts import parts_of
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
-from observatory_websocket.client.values import receipt_or_error
+from observatory_websocket.client.values import as_json, receipt_or_error
 
 _IN_REPLY_TO = "in_reply_to"
 
@@ -65,7 +67,18 @@ class WebSocketClient(Client):
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the deliveries that were given up, oldest first."""
-        return tuple(from_wire(one, DeadLetter) for one in await self._read("dead_letters.list"))
+        letters, more = await self._letters(None)
+        while more:
+            try:
+                page, more = await self._letters(f"{letters[-1].channel}:{letters[-1].message.id}")
+            except InvalidInputError:  # it has left the list between two pages
+                return await self.dead_letters()
+            letters += page
+        return tuple(letters)
+
+    async def _letters(self, after: str | None) -> tuple[list[DeadLetter], bool]:
+        page = await self._read("dead_letters.list", after=after)
+        return [from_wire(one, DeadLetter) for one in page["letters"]], page["more"]
 
     async def redeliver(self, ids: Collection[str] | None = None) -> int:
         """Try dead letters again: those of these messages, or all; return how many were handed to their lanes."""
@@ -127,8 +140,23 @@ class _Mailbox(MailboxClient):
         type: str = "text",
         metadata: Mapping[str, Any] | None = None,
     ) -> list[Receipt | ObservatoryError]:
-        params = {"names": _listed(names), "from": from_, "content": content, "type": type, "metadata": metadata}
-        return [receipt_or_error(one) for one in await self._calls.ask("mailbox.broadcast", params)]
+        params = {"from": from_, "content": content, "type": type, "metadata": metadata}
+        try:
+            parts = parts_of(_listed(names), as_json(params))
+        except InvalidInputError:
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 -- cancelled, it may be that
+            raise
+        outcomes: list[Receipt | ObservatoryError] = []
+        for part in parts:
+            try:
+                answer = await self._calls.ask("mailbox.broadcast", {"names": part, **params})
+            except ObservatoryError as error:
+                if not outcomes:
+                    raise
+                outcomes += [error] * len(part)  # what was sent before stands
+            else:
+                outcomes += [receipt_or_error(one) for one in answer]
+        return outcomes
 
     async def request(
         self, to: str, from_: str, content: str, *, type: str = "text", metadata: Mapping[str, Any] | None = None
@@ -172,8 +200,16 @@ class _Mailbox(MailboxClient):
         return [from_wire(one, Message) for one in page["messages"]], page["more"]
 
     async def mark_read(self, agent: str, *ids: str) -> tuple[Message, ...]:
-        read = await self._read("mailbox.acknowledge", agent=agent, ids=list(ids))  # doing it twice is no error
-        return tuple(from_wire(one, Message) for one in read)
+        for id in ids:
+            await _check_string("ids", id, "the id of a message")
+        read: list[Message] = []
+        while True:
+            # Doing it twice is no error, and gives those that did not fit into an answer.
+            left = list(ids[len(read) : len(read) + AT_ONCE])
+            page = await self._read("mailbox.acknowledge", agent=agent, ids=left)
+            read += [from_wire(one, Message) for one in page["messages"]]
+            if len(read) == len(ids):
+                return tuple(read)
 
     async def clear_messages(self, agent: str) -> int:
         count: int = await self._calls.ask("mailbox.clear", {"agent": agent})
@@ -187,7 +223,12 @@ class _Mailbox(MailboxClient):
         return from_wire((await self._read("mailbox.stats", agent=agent))["mailboxes"][agent], MailboxStats)
 
     async def get_stats(self) -> dict[str, MailboxStats]:
-        boxes = (await self._read("mailbox.stats"))["mailboxes"]
+        boxes: dict[str, Any] = {}
+        more = True
+        while more:
+            page = await self._read("mailbox.stats", after=next(reversed(boxes), ""))
+            boxes |= page["mailboxes"]
+            more = page["more"]
         return {agent: from_wire(one, MailboxStats) for agent, one in boxes.items()}
 
     async def _read(self, method: str, **params: Any) -> Any:
@@ -211,7 +252,13 @@ class _Notes(NotesClient):
         return None if found is None else from_wire(found, Note)
 
     async def list_notes(self) -> list[Note]:
-        return [from_wire(one, Note) for one in await self._calls.ask("notes.list", {}, again=True)]
+        notes: list[Note] = []
+        more = True
+        while more:
+            page = await self._calls.ask("notes.list", {"after": notes[-1].key if notes else ""}, again=True)
+            notes += [from_wire(one, Note) for one in page["notes"]]
+            more = page["more"]
+        return sorted(notes, key=lambda note: note.timestamp, reverse=True)
 
 
 def _listed(values: Iterable[Any]) -> Any:

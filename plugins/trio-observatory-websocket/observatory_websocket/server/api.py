@@ -9,7 +9,6 @@ from typing import Any
 from observatory import (
     ClosedError,
     Context,
-    DeadLetter,
     DeliveryRecord,
     ForbiddenError,
     Identity,
@@ -23,7 +22,7 @@ from observatory import (
     UnknownNameError,
 )
 from observatory_websocket.server import rpc
-from observatory_websocket.server.answers import Subscribed
+from observatory_websocket.server.answers import LetterPage, NotePage, Subscribed, letters_of, notes_of
 from observatory_websocket.server.caller import Caller
 from observatory_websocket.server.mailboxes import Mailboxes
 
@@ -113,9 +112,9 @@ class Api:
         """Return how far each delivery channel has come with a message."""
         return self._observatory.deliveries(id)
 
-    def dead_letters(self) -> Sequence[DeadLetter]:
-        """List the deliveries that were given up, oldest first."""
-        return self._observatory.dead_letters()
+    def dead_letters(self, *, after: str | None = None) -> LetterPage:
+        """List the deliveries that were given up, oldest first, as many as an answer holds."""
+        return letters_of(self._observatory.dead_letters(), after)
 
     async def redeliver(self, ids: Collection[str] | None = None, *, caller: Caller) -> int:
         """Try dead letters again: those of these messages, or all; return how many were handed to their lanes."""
@@ -131,9 +130,9 @@ class Api:
         """Return the note of a key."""
         return self._notes.get_note(key)
 
-    def list_notes(self) -> list[Note]:
-        """List every note, newest first."""
-        return self._notes.list_notes()
+    def list_notes(self, *, after: str = "") -> NotePage:
+        """List notes by key, as many as an answer holds."""
+        return notes_of(self._notes.list_notes(), after)
 
     async def delete_note(self, key: str) -> bool:
         """Delete the note of a key; return whether there was one."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from observatory import Context, Mailbox, Message, ObservatoryError, Receipt
-from observatory_websocket.server.answers import Check, MailboxFigures, Page, check_of, page_of
+from observatory import Context, InvalidInputError, Mailbox, Message, ObservatoryError, Receipt
+from observatory_websocket.bounds import AT_ONCE, copies
+from observatory_websocket.server.answers import Check, Figures, Page, acknowledged, check_of, figures_of, page_of
 from observatory_websocket.server.caller import Caller
 from observatory_websocket.settings import DOOR
 
@@ -77,8 +78,9 @@ class Mailboxes:
         metadata: Mapping[str, Any] | None = None,
         caller: Caller,
     ) -> list[Receipt | ObservatoryError]:
-        """Send independent copies to many recipients; a receipt or an error for each, in the order given."""
+        """Send independent copies to up to 1,000 recipients; a receipt or an error for each, in the order given."""
         sender, verified = caller.acts_as(from_, "from"), caller.identity.verified
+        _check_at_most(copies(content, metadata), "names", names, "in one request that sends this much")
         return await self._mailbox.broadcast_to_many(
             names, sender, content, type=type, metadata=metadata, verified=verified
         )
@@ -120,19 +122,29 @@ class Mailboxes:
         return page_of(self._mailbox, agent, limit=limit, before=before, unread_only=unread_only)
 
     def check(self, agent: str, *, max_chars: int = 10_000) -> Check:
-        """List an agent's unread messages, newest first, up to so many characters; of the rest, who wrote and when."""
+        """List an agent's unread messages, newest first, within so many characters; of the rest, who wrote and when."""
         return check_of(self._mailbox, agent, max_chars=max_chars)
 
-    async def acknowledge(self, agent: str, ids: Sequence[str], *, caller: Caller) -> list[Message]:
-        """Acknowledge messages: they are read from now on, and delivery channels take them back."""
-        return list(await self._mailbox.mark_read(caller.acts_as(agent, "agent"), *ids))
+    async def acknowledge(self, agent: str, ids: Sequence[str], *, caller: Caller) -> Page:
+        """Acknowledge up to 1,000 messages: they are read from now on, and delivery channels take them back.
+
+        The answer has as many of them as it holds; acknowledged again, the others are in the next one.
+        """
+        owner = caller.acts_as(agent, "agent")
+        _check_at_most(AT_ONCE, "ids", ids, "in one request")
+        return acknowledged(await self._mailbox.mark_read(owner, *ids))
 
     async def clear(self, agent: str, *, caller: Caller) -> int:
         """Remove every message of a mailbox, unread ones included; return how many there were."""
         return await self._mailbox.clear_messages(caller.acts_as(agent, "agent"))
 
-    def stats(self, agent: str | None = None) -> MailboxFigures:
-        """Return the figures of one mailbox, or of each that is not empty, and of all together."""
+    def stats(self, agent: str | None = None, *, after: str = "") -> Figures:
+        """Return the figures of one mailbox, or of each that is not empty, by name, and of all together."""
         mailbox = self._mailbox
         boxes = mailbox.get_stats() if agent is None else {agent: mailbox.agent_stats(agent)}
-        return MailboxFigures(boxes, mailbox.statistics())
+        return figures_of(boxes, mailbox.statistics(), after)
+
+
+def _check_at_most(most: int, parameter: str, values: Sequence[str], where: str) -> None:
+    if len(values) > most:
+        raise InvalidInputError(f"params.{parameter}", f"has {len(values):,}; at most {most:,} are allowed {where}")

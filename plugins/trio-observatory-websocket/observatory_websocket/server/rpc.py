@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from observatory import InvalidInputError, ObservatoryError, UnknownNameError, error_to_wire
+from observatory_websocket.bounds import MAX_ANSWER
 from observatory_websocket.server.encoding import to_json
 
 Id: TypeAlias = str | int | float | None
@@ -40,9 +41,6 @@ CODES: Mapping[str, int] = {
 
 _MAX_BATCH = 1_000
 """Requests in one batch."""
-
-_MAX_ANSWERS = 16 * 1024 * 1024
-"""Bytes of the answers to one batch."""
 
 
 class BadRequestError(Exception):
@@ -165,13 +163,12 @@ class BatchAnswer:
 
     def __init__(self, requests: Sequence[Request | BadRequestError]) -> None:
         self._answers = [write(one.answer()) if isinstance(one, BadRequestError) else None for one in requests]
-        self._room = _MAX_ANSWERS
+        self._room = MAX_ANSWER
 
     def put(self, place: int, request: Request, answer: bytes) -> None:
         """Put the answer to a request in its place, unless nobody wants one."""
         if len(answer) > self._room:
-            words = f"this was carried out, but the answers to its batch have more than {_MAX_ANSWERS:,} bytes"
-            answer = write(request.failure(ObservatoryError(f"{words}; ask for less at a time")))
+            answer = write(request.failure(_too_large("the answers to its batch have")))
         self._room -= len(answer)
         self._answers[place] = answer if request.answered else None
 
@@ -186,8 +183,16 @@ def write(answer: Any) -> bytes:
 
     Raises:
         InvalidInputError: JSON cannot hold what a method has returned.
+        ObservatoryError: it is larger than one may be.
     """
     try:
-        return to_json(answer)
+        data = to_json(answer)
     except TypeError as error:
         raise InvalidInputError("result", f"cannot be written as JSON: {error}") from error
+    if len(data) > MAX_ANSWER:
+        raise _too_large("its answer has")
+    return data
+
+
+def _too_large(what: str) -> ObservatoryError:
+    return ObservatoryError(f"this was carried out, but {what} more than {MAX_ANSWER:,} bytes; ask for less at a time")

@@ -105,7 +105,7 @@ async def test_found_too_early(settings: Callable[..., Settings]) -> None:
 
         session = Session(locate)
         await nursery.start(session.run)
-        assert await session.calls.ask("notes.list", {}) == []
+        assert await session.calls.ask("notes.get", {"key": "x"}) is None
         nursery.cancel_scope.cancel()
 
 
