@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -70,11 +71,11 @@ class Link:
         self._notify = notify
         self._max_request: float = float("inf")
 
-    async def run(self, connected: Callable[[trio.Nursery], None]) -> None:
+    async def run(self, connected: Callable[[trio.Nursery], AbstractContextManager[None]]) -> None:
         """Connect, and serve until the connection is lost.
 
         Args:
-            connected: called once it is connected, with a nursery whose tasks end with the connection.
+            connected: entered for as long as there is a connection, with a nursery whose tasks end with it.
 
         Raises:
             UnreachableError: there was no connection, or it did not go as websockets, or our service, do.
@@ -87,8 +88,8 @@ class Link:
             async with trio.open_nursery() as nursery:
                 socket = await self._shake_hands(stream, nursery)
                 if socket is not None:
-                    connected(nursery)
-                    await self._serve(socket, nursery)
+                    with connected(nursery):
+                        await self._serve(socket, nursery)
                 nursery.cancel_scope.cancel()
         except* Exception as group:  # noqa: BLE001 -- one of the four edges: a connection
             failure = group.exceptions[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import trio
@@ -81,11 +81,17 @@ class Session:
             ObservatoryError: there is no first connection.
         """
 
-        def connected(nursery: trio.Nursery) -> None:
-            self._resume(nursery)
-            if not self._was_connected:
-                self._was_connected = True
-                task_status.started()
+        @contextmanager
+        def connected(nursery: trio.Nursery) -> Iterator[None]:
+            self._connection = nursery
+            try:
+                self._resume(nursery)
+                if not self._was_connected:
+                    self._was_connected = True
+                    task_status.started()
+                yield
+            finally:
+                self._connection = None  # before the nursery is closed to new tasks
 
         failures = 0
         while True:
@@ -109,7 +115,7 @@ class Session:
         """Let everybody go who waits."""
         self._end(None)
 
-    async def _serve(self, connected: Callable[[trio.Nursery], None]) -> bool:
+    async def _serve(self, connected: Callable[[trio.Nursery], AbstractContextManager[None]]) -> bool:
         """Connect, and serve until the connection is lost; return whether there was one.
 
         Raises:
@@ -123,13 +129,10 @@ class Session:
             if await self._locate() == address:  # noqa: ASYNC120 -- cancelled, it may be that
                 raise
             return False  # it was started again between the two, and has another token
-        finally:
-            self._connection = None
         return True
 
     def _resume(self, connection: trio.Nursery) -> None:
         """Follow again what was followed; what is to begin only now is among the calls."""
-        self._connection = connection
         for subscription in self._subscriptions.values():
             if subscription.begun:
                 connection.start_soon(self._follow, subscription)
@@ -154,8 +157,8 @@ class Session:
             return
         del self._subscriptions[topic]
         if self._connection is not None and topic not in self._leaving:
-            self._leaving[topic] = trio.Event()
             self._connection.start_soon(self._unsubscribe, topic)
+            self._leaving[topic] = trio.Event()
 
     async def _unsubscribe(self, topic: str) -> None:
         try:
