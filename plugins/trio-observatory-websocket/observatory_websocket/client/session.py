@@ -67,7 +67,7 @@ class Session:
                 await self._leaving[topic].wait()
             await self.calls.ask("topics.subscribe", subscription.params, again=True, then=subscription.begin)
         except ObservatoryError:
-            del self._subscriptions[topic]
+            self._forget(subscription)
             raise
         except BaseException:
             self._leave(subscription)
@@ -148,7 +148,7 @@ class Session:
             pass  # of a service that is ending: it goes on over the next connection
         except ObservatoryError as error:
             subscription.end(error)
-            self._subscriptions.pop(subscription.topic, None)
+            self._forget(subscription)
 
     def _leave(self, subscription: WebSocketSubscription) -> None:
         """Follow something no more; nobody waits until the service knows."""
@@ -186,6 +186,11 @@ class Session:
         subscription = WebSocketSubscription(topic, since, epoch, self._leave)
         self._subscriptions[topic] = subscription
         return subscription
+
+    def _forget(self, subscription: WebSocketSubscription) -> None:
+        """Follow something no more of which the service knows nothing; the client may have ended meanwhile."""
+        if self._is_followed(subscription):
+            del self._subscriptions[subscription.topic]
 
     def _is_followed(self, subscription: WebSocketSubscription) -> bool:
         return self._subscriptions.get(subscription.topic) is subscription

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_websocket import WebSocketClient
+from observatory_websocket import WebSocketClient, open_client
+from trio.testing import wait_all_tasks_blocked
 
-from observatory import Observatory
+from observatory import ClosedError, Observatory, ObservatoryError, Settings, UnauthorizedError, open_observatory
 
 OpenProxied = Callable[..., AbstractAsyncContextManager[tuple[Observatory, Any, WebSocketClient]]]
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -70,3 +71,46 @@ async def test_given_up_at_every_turn(open_proxied: OpenProxied, until: Until, t
         await client.health()
         await until(lambda: observatory.pubsub.statistics().subscriptions == ())
         await follow_again(client, observatory)
+
+
+async def subscribe(client: WebSocketClient, ends: list[ObservatoryError]) -> None:
+    """Follow a topic, and note why that was not possible."""
+    try:
+        await client.subscribe("x")
+    except ObservatoryError as error:
+        ends.append(error)
+
+
+async def test_waits_while_client_ends(settings: Callable[..., Settings]) -> None:
+    """Who waits to follow something while the client is closed is told so."""
+    ends: list[ObservatoryError] = []
+    async with trio.open_nursery() as nursery:
+        async with open_observatory(settings()) as observatory:
+            ending = trio.Event()
+
+            async def hold(*, task_status: trio.TaskStatus[WebSocketClient]) -> None:  # noqa: ASYNC114
+                async with open_client(root=observatory.settings.root) as client:
+                    task_status.started(client)
+                    await ending.wait()
+
+            client = await nursery.start(hold)
+        nursery.start_soon(subscribe, client, ends)
+        await wait_all_tasks_blocked(0.01)
+        assert not ends
+        ending.set()
+    assert [type(error) for error in ends] == [ClosedError]
+
+
+async def test_waits_while_refused(open_proxied: OpenProxied, until: Until) -> None:
+    """Who waits to follow something is told when the service does not let this client in any more."""
+    ends: list[ObservatoryError] = []
+    async with open_proxied() as (observatory, proxy, client), trio.open_nursery() as nursery:
+        await proxy.cut_off()
+        nursery.start_soon(subscribe, client, ends)
+        await wait_all_tasks_blocked(0.01)
+        observatory.security.token = "another"
+        proxy.refusing = False
+        await until(lambda: ends)
+        with pytest.raises(UnauthorizedError):
+            await client.subscribe("x")
+    assert [type(error) for error in ends] == [UnauthorizedError]
