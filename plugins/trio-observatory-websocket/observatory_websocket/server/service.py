@@ -70,14 +70,14 @@ class WebSocketService(Service):
         """Serve until cancelled; while another process serves this root, wait until it has ended."""
         self._context.security.check_binding(self._settings.host)
         api = Api(self._context)
-        told = ""
+        self._told = ""  # why it waits
         while True:
             try:
                 await self._serve(api, task_status.started)
             except ServiceRunningError as error:
-                if str(error) != told:
+                if str(error) != self._told:
+                    self._told = str(error)
                     _log.warning("%s; this one waits until that has ended", error)
-                told = str(error)
                 task_status.started()
                 task_status = trio.TASK_STATUS_IGNORED
                 await trio.sleep(_RETRY)
@@ -102,7 +102,8 @@ class WebSocketService(Service):
                 while len(listeners) > 1:
                     await listeners.pop().aclose()
             await self._announce(listeners[0])
-            _log.info("clients are let in at %s", self.url)
+            if self._told:
+                _log.info("that has ended: clients are let in at %s", self.url)
             async with trio.open_nursery() as nursery:
                 clients = await nursery.start(_hold_clients)
                 try:
