@@ -81,7 +81,7 @@ async def test_never_reads(house: Any, log: Any) -> None:
         assert int.from_bytes(frame[1][:2], "big") == 1013
         expected = " ".join(f"{number}@{topic}" for topic, number in last.items())
         assert frame[1][2:].decode() == f"too slow; last {expected}"
-        assert min(last.values()) > 0
+        assert max(last.values()) > 0
         assert await raw.everything() == b""
 
 
