@@ -68,7 +68,9 @@ async def test_never_reads(house: Any, log: Any) -> None:
         async with trio.open_nursery() as nursery:
             for reader in readers:
                 nursery.start_soon(reader.run)
-            nursery.start_soon(_publish, house, readers, _MANY, topics)
+            await _publish(house, [], len(topics), topics)  # one of each has room whatever the system takes at once
+            await house.until(lambda: all(reader.count == len(topics) for reader in readers))
+            nursery.start_soon(_publish, house, readers, _MANY - len(topics), topics)
             await house.until(lambda: log.lines)
             last = {"build": 0, "test:*": 0, "notes": 0}
             while (frame := await raw.receive())[0] == 1:
@@ -81,7 +83,7 @@ async def test_never_reads(house: Any, log: Any) -> None:
         assert int.from_bytes(frame[1][:2], "big") == 1013
         expected = " ".join(f"{number}@{topic}" for topic, number in last.items())
         assert frame[1][2:].decode() == f"too slow; last {expected}"
-        assert max(last.values()) > 0
+        assert min(last.values()) > 0
         assert await raw.everything() == b""
 
 

@@ -64,11 +64,16 @@ class Requests:
             caller: makes what a request, or a batch, is told of who asks.
         """
         self._caller = caller
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._hear)
+            await self._take()
+
+    async def _hear(self) -> None:
+        """Be told of what comes in for as long as the nursery takes tasks, of which this is one."""
+        self._stream.on_heard = self._see_to_taking
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._stream.on_heard = self._see_to_taking
-                await self._take()
+            await trio.sleep_forever()
         finally:
             self._stream.on_heard = None
 
