@@ -166,7 +166,7 @@ class StorageError(ObservatoryError):
 
 
 class OutcomeUnknownError(ObservatoryError):
-    """Raised when the Mailbox's task died, or a client's connection was lost, with the request in hand.
+    """Raised when the Mailbox's task died, or a client's connection or its service was lost, with the request in hand.
 
     It may or may not have been committed.
     """

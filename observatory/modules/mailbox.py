@@ -65,7 +65,8 @@ class Mailbox(Running, Module):
         super().__init__(table, arrivals, context.clock, writer)
         self._dispatcher = dispatcher
         self._resending = trio.Lock()
-        self._durability = storage.durability
+        self.durability = storage.durability
+        """What the storage backend promises for what is committed."""
         self._composer = Composer(policies, context.clock)
 
     async def send_message(
@@ -120,7 +121,7 @@ class Mailbox(Running, Module):
         else:
             key = key_of(from_, idempotency_key, to, content, type, metadata)
             receipt = await self._writer.submit(
-                KeyedSend(message, size, awaited, expires_at, key, verified, self._dispatcher, self._durability)
+                KeyedSend(message, size, awaited, expires_at, key, verified, self._dispatcher, self.durability)
             )
         if required:
             missed = tuple(name for name in required if receipt.deliveries[name].state not in ("written", "sent"))

@@ -60,11 +60,13 @@ async def test_let_in(house: Any, changes: dict[str, Any]) -> None:
     async with house.raw() as raw:
         status, headers, _ = await raw.ask(raw.request(**_changes(house, changes)))
     assert status == 101
+    assert headers.pop("observatory-run") == house.obs.pubsub.epoch
     assert headers == {
         "upgrade": "websocket",
         "connection": "Upgrade",
         "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
         "observatory-max-message": "1048576",
+        "observatory-durability": "memory",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -19,9 +20,23 @@ Then: TypeAlias = Callable[[Mapping[str, Any]], None]
 _LOST = (
     "the connection to the service was lost before its answer came; with an idempotency key the same can be sent again"
 )
+_FORGOTTEN = (
+    "the service was started again before its answer came, and its storage does not last, so it cannot tell whether "
+    "this was done; look before you ask again"
+)
+_DOUBT = "there is no connection any more over which its answer could come"
 _TOO_BIG = (
     "the connection to the service was closed over a message that is larger than one may be, while this was in hand"
 )
+
+
+class Again(enum.Enum):
+    """Whether something may be asked twice, so that a lost connection costs only time."""
+
+    NO = enum.auto()
+    REMEMBERED = enum.auto()
+    """As long as the service remembers that it has done it."""
+    YES = enum.auto()
 
 
 class Call:
@@ -29,14 +44,14 @@ class Call:
 
     Args:
         data: what is written.
-        again: whether it may be asked twice, so that a lost connection costs only time.
+        again: whether it may be asked twice.
         then: takes the result.
     """
 
-    def __init__(self, data: bytes, *, again: bool = False, then: Then | None = None) -> None:
+    def __init__(self, data: bytes, *, again: Again = Again.NO, then: Then | None = None) -> None:
         self.data = data
         self.sent = False
-        """Whether the service may have it."""
+        """Whether a service may have it."""
         self.done = trio.Event()
         self.again = again
         self._then = then
@@ -82,9 +97,11 @@ class Calls:
         self._unsent: OrderedDict[int, Call] = OrderedDict()
         self._more = trio.Event()
         self._refusal: ObservatoryError | None = None
+        self._run: bytes | None = None
+        self._lasting = True
 
     async def ask(
-        self, method: str, params: Mapping[str, Any], *, again: bool = False, then: Then | None = None
+        self, method: str, params: Mapping[str, Any], *, again: Again = Again.NO, then: Then | None = None
     ) -> Any:
         """Ask for something, and wait for the result; while there is no connection, wait for one.
 
@@ -93,11 +110,11 @@ class Calls:
         Args:
             method: what is asked for.
             params: by name.
-            again: whether it may be asked twice, so that a lost connection costs only time.
+            again: whether it may be asked twice.
             then: takes the result before anything is looked at that comes in after it.
 
         Raises:
-            OutcomeUnknownError: the connection was lost with the request in hand.
+            OutcomeUnknownError: the connection, or the service, was lost with the request in hand.
             InvalidInputError: JSON cannot hold the parameters.
             ClosedError: the client is closed; and what the service answers, or refuses a connection for.
         """
@@ -129,30 +146,44 @@ class Calls:
         if call is not None:
             call.take(answer)
 
+    def connect(self, run: bytes | None, *, lasting: bool) -> None:
+        """Note which run of the service is asked from now on.
+
+        Args:
+            run: changes with every start of the service.
+            lasting: whether its storage remembers after that what it has done.
+        """
+        forgotten = run != self._run and not (lasting and self._lasting)
+        self._run, self._lasting = run, lasting
+        for number, call in tuple(self._unsent.items()) if forgotten else ():
+            if call.sent and call.again is Again.REMEMBERED:
+                del self._unsent[number]
+                call.fail(OutcomeUnknownError(_FORGOTTEN))
+
     def lose(self, *, too_big: bool) -> None:
         """Note that the connection is gone.
 
         Args:
             too_big: whether it was closed over the size of a message; then it would be closed over that again.
         """
-        self._unsent.clear()
+        waiting, self._unsent = self._unsent, OrderedDict()
         for number, call in self._calls.items():
             if call.done.is_set():
                 continue
-            if call.sent and (too_big or not call.again):
+            if number not in waiting and (too_big or call.again is Again.NO):
                 call.fail(OutcomeUnknownError(_TOO_BIG if too_big else _LOST))
-                continue
-            call.sent = False
-            self._unsent[number] = call
+            else:
+                self._unsent[number] = call
 
     def refuse(self, error: ObservatoryError) -> None:
-        """Let everybody go who waits, now and from now on."""
+        """Let everybody go who waits, now and from now on; of what a service may have, the outcome is unknown."""
         self._refusal = error
         for call in self._calls.values():
             if not call.done.is_set():
-                call.fail(error)
+                in_doubt = call.sent and call.again is not Again.YES
+                call.fail(OutcomeUnknownError(f"{_DOUBT}: {error}") if in_doubt else error)
 
-    def _begin(self, number: int, method: str, params: Mapping[str, Any], *, again: bool, then: Then | None) -> Call:
+    def _begin(self, number: int, method: str, params: Mapping[str, Any], *, again: Again, then: Then | None) -> Call:
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": as_json(params)}

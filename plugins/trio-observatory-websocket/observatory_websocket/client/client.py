@@ -26,7 +26,7 @@ from observatory import (
     from_wire,
 )
 from observatory_websocket.bounds import AT_ONCE
-from observatory_websocket.client.calls import Calls
+from observatory_websocket.client.calls import Again, Calls
 from observatory_websocket.client.parts import parts_of
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
@@ -107,7 +107,7 @@ class WebSocketClient(Client):
         return described
 
     async def _read(self, method: str, **params: Any) -> Any:
-        return await self._calls.ask(method, params, again=True)
+        return await self._calls.ask(method, params, again=Again.YES)
 
 
 class _Mailbox(MailboxClient):
@@ -128,7 +128,7 @@ class _Mailbox(MailboxClient):
     ) -> Receipt:
         params = {"to": to, "from": from_, "content": content, "type": type, "metadata": metadata}
         extra = {"require": _listed(require), "expires_in": expires_in, "idempotency_key": idempotency_key}
-        again = idempotency_key is not None
+        again = Again.NO if idempotency_key is None else Again.REMEMBERED
         return from_wire(await self._calls.ask("mailbox.send", params | extra, again=again), Receipt)
 
     async def broadcast_to_many(
@@ -205,8 +205,8 @@ class _Mailbox(MailboxClient):
         read: list[Message] = []
         while True:
             # Doing it twice is no error, and gives those that did not fit into an answer.
-            left = list(ids[len(read) : len(read) + AT_ONCE])
-            page = await self._read("mailbox.acknowledge", agent=agent, ids=left)
+            params = {"agent": agent, "ids": list(ids[len(read) : len(read) + AT_ONCE])}
+            page = await self._calls.ask("mailbox.acknowledge", params, again=Again.REMEMBERED)
             read += [from_wire(one, Message) for one in page["messages"]]
             if len(read) == len(ids):
                 return tuple(read)
@@ -232,7 +232,7 @@ class _Mailbox(MailboxClient):
         return {agent: from_wire(one, MailboxStats) for agent, one in boxes.items()}
 
     async def _read(self, method: str, **params: Any) -> Any:
-        return await self._calls.ask(method, params, again=True)
+        return await self._calls.ask(method, params, again=Again.YES)
 
 
 class _Notes(NotesClient):
@@ -248,14 +248,15 @@ class _Notes(NotesClient):
         return existed
 
     async def get_note(self, key: str) -> Note | None:
-        found = await self._calls.ask("notes.get", {"key": key}, again=True)
+        found = await self._calls.ask("notes.get", {"key": key}, again=Again.YES)
         return None if found is None else from_wire(found, Note)
 
     async def list_notes(self) -> list[Note]:
         notes: list[Note] = []
         more = True
         while more:
-            page = await self._calls.ask("notes.list", {"after": notes[-1].key if notes else ""}, again=True)
+            after = {"after": notes[-1].key if notes else ""}
+            page = await self._calls.ask("notes.list", after, again=Again.YES)
             notes += [from_wire(one, Note) for one in page["notes"]]
             more = page["more"]
         return sorted(notes, key=lambda note: note.timestamp, reverse=True)

@@ -26,7 +26,7 @@ _PING = 20.0
 _MAX_ANSWER = 64 * 1024 * 1024
 _READ = 64 * 1024
 _TOO_BIG = 1009
-_LIMIT = b"observatory-max-message"
+_MAX_MESSAGE, _RUN, _DURABILITY = b"observatory-max-message", b"observatory-run", b"observatory-durability"
 _PORTS = {"ws": 80, "wss": 443}
 
 
@@ -139,8 +139,10 @@ class Link:
         return socket
 
     async def _serve(self, socket: WebSocketConnection, nursery: trio.Nursery) -> None:
-        limits = [value for name, value in socket.handshake_headers if name == _LIMIT]
-        self._max_request = int(limits[0]) if limits else self._max_request
+        told = dict(socket.handshake_headers)
+        if _MAX_MESSAGE in told:
+            self._max_request = int(told[_MAX_MESSAGE])
+        self._calls.connect(told.get(_RUN), lasting=told.get(_DURABILITY) != b"memory")
         nursery.start_soon(self._write, socket)
         nursery.start_soon(self._keep_alive, socket, nursery.cancel_scope)
         try:

@@ -38,7 +38,9 @@ async def open_client(
 
     A connection that is lost comes back by itself, as often as needed. Subscriptions go on with what was missed, or a
     gap; reads are asked again; a send in hand raises `OutcomeUnknownError`, unless it has an idempotency key: then it
-    is sent again, and counts once. An exception of the block comes out as itself.
+    is sent again, and counts once. That, and acknowledging again, needs a service that remembers: where it was started
+    again meanwhile and its storage is `memory`, they raise `OutcomeUnknownError`, too. An exception of the block comes
+    out as itself.
 
     Args:
         url: where the service is, such as `ws://127.0.0.1:41234/`; by default what stands in the root's `service.json`.

@@ -19,7 +19,7 @@ from observatory import (
     UnauthorizedError,
     UnreachableError,
 )
-from observatory_websocket.client.calls import Calls, Then
+from observatory_websocket.client.calls import Again, Calls, Then
 from observatory_websocket.client.link import Address, Link
 from observatory_websocket.client.subscriptions import WebSocketSubscription
 from observatory_websocket.client.values import event_of
@@ -65,7 +65,7 @@ class Session:
         try:
             while topic in self._leaving:
                 await self._leaving[topic].wait()
-            await self.calls.ask("topics.subscribe", subscription.params, again=True, then=subscription.begin)
+            await self.calls.ask("topics.subscribe", subscription.params, again=Again.YES, then=subscription.begin)
         except ObservatoryError:
             self._forget(subscription)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeAlias
@@ -34,6 +34,9 @@ Check: TypeAlias = Callable[[Head], Identity | None]
 Session: TypeAlias = Callable[[WebSocketConnection, SharedStream, Identity | None], Awaitable[None]]
 """What is done with a connection that was accepted."""
 
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Names, in lower case, and values."""
+
 
 @attrs.frozen
 class _Asked:
@@ -44,7 +47,9 @@ class _Asked:
     early: bytes
 
 
-async def accept(stream: Stream, check: Check, session: Session, settings: WebSocketSettings) -> None:
+async def accept(
+    stream: Stream, check: Check, session: Session, settings: WebSocketSettings, headers: Headers = ()
+) -> None:
     """Let a client ask for the websocket, hold the session with it, and close the connection.
 
     Args:
@@ -52,6 +57,7 @@ async def accept(stream: Stream, check: Check, session: Session, settings: WebSo
         check: sees who it is.
         session: what is done with the websocket.
         settings: the bounds.
+        headers: what the answer to the handshake says besides.
 
     Raises:
         RefusedError: it was refused, and has the answer.
@@ -59,7 +65,7 @@ async def accept(stream: Stream, check: Check, session: Session, settings: WebSo
     try:
         asked = await _ask(stream, check, settings.handshake_seconds)
         if asked is not None:
-            await _hold(asked, stream, session, settings)
+            await _hold(asked, stream, session, settings, headers)
     except* (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # it has gone; or trio-websocket has answered what came after the close frame, which wsproto forbids
     finally:
@@ -81,7 +87,7 @@ async def _ask(stream: Stream, check: Check, seconds: float) -> _Asked | None:
         raise
 
 
-async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSocketSettings) -> None:
+async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSocketSettings, headers: Headers) -> None:
     shared = SharedStream(stream, asked.upgrade, asked.early)
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(
@@ -91,8 +97,7 @@ async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSo
             receive_buffer_size=_READ,
             message_queue_size=0,  # so that the stream is asked for more once every message was taken
         )
-        limit = str(settings.max_frame_bytes).encode()
-        socket = await request.accept(extra_headers=[(b"observatory-max-message", limit)])  # clients need not find out
+        socket = await request.accept(extra_headers=list(headers))
         await session(socket, shared, asked.identity)
         await _say_why(socket, shared)
         nursery.cancel_scope.cancel()

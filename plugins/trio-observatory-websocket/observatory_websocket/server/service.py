@@ -12,8 +12,8 @@ import trio
 from trio.abc import Stream
 from trio_websocket import WebSocketConnection
 
-from observatory import Context, Identity, Service, ServiceFile, ServiceRunningError
-from observatory_websocket.server.accepting import Session, accept
+from observatory import Context, Identity, Mailbox, Service, ServiceFile, ServiceRunningError
+from observatory_websocket.server.accepting import Headers, Session, accept
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.connection import GOING_AWAY, Connection
 from observatory_websocket.server.fan_out import FanOuts
@@ -172,13 +172,23 @@ class WebSocketService(Service):
         try:
             if self._tls is not None:
                 stream = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
-            await accept(stream, self._check, session, self._settings)
+            await accept(stream, self._check, session, self._settings, self._headers())
         except RefusedError as error:
             self._refused[error.status] += 1
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a connection
             _log.error("a connection has failed", exc_info=error)
         finally:
             self._open -= 1
+
+    def _headers(self) -> Headers:
+        """Return what a client need not find out: how much it may ask, and whom, who will remember it for how long."""
+        mailbox = self._context.modules.get("Mailbox")  # always there where an Observatory is open
+        durability = mailbox.durability if isinstance(mailbox, Mailbox) else "memory"
+        return [
+            (b"observatory-max-message", str(self._settings.max_frame_bytes).encode()),
+            (b"observatory-run", self._context.pubsub.epoch.encode()),
+            (b"observatory-durability", durability.encode()),
+        ]
 
     def _check(self, head: Head) -> Identity | None:
         if self._open > self._settings.max_connections:

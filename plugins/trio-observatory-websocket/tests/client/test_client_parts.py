@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 from observatory_websocket import WebSocketClient, WebSocketSubscription
-from observatory_websocket.client.calls import Calls
+from observatory_websocket.client.calls import Again, Calls
 from observatory_websocket.client.link import Address
 from observatory_websocket.client.session import Session
 from observatory_websocket.server.following import Following
@@ -54,7 +54,7 @@ class TestCalls:
         calls = Calls()
         async with trio.open_nursery() as nursery:
             for name in "abcd":
-                nursery.start_soon(lambda name: calls.ask(name, {}, again=True), name)
+                nursery.start_soon(lambda name: calls.ask(name, {}, again=Again.YES), name)
                 await wait_all_tasks_blocked()
             for _ in range(2):
                 for _ in range(2):
@@ -85,7 +85,7 @@ class TestCalls:
 
         async def ask() -> None:
             with pytest.raises(OutcomeUnknownError, match="larger than one may be"):
-                await calls.ask("notes.list", {}, again=True)
+                await calls.ask("notes.list", {}, again=Again.YES)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
