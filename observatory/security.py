@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import re
 import secrets
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 import trio
@@ -20,6 +22,8 @@ from observatory.settings import SecuritySettings
 _MAX_TOKEN = 256
 """Characters; the token of an agent with the longest name has 172."""
 _PURPOSE = b"observatory identity\0"
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\n?")
+"""The first one of a file is the service's own; a key may stand in the same file."""
 
 
 @attrs.frozen
@@ -164,11 +168,7 @@ class Security:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         for name, path in (("certificate", certificate), ("key", key)):
-            try:
-                path.open("rb").close()
-            except OSError as error:
-                reason = f"{str(path)!r} cannot be read: {error.strerror}"
-                raise SettingsError(f"$.security.{name}", reason) from error
+            _read(name, path)
         try:
             context.load_cert_chain(certificate, key, password="")  # or OpenSSL would ask at the terminal
         except OSError as error:
@@ -176,6 +176,18 @@ class Security:
             reason = f"expected PEM files of a certificate and of its key, not encrypted, got {files}"
             raise SettingsError("$.security.certificate", reason) from error
         return context
+
+    def certificate(self) -> str | None:
+        """Read the service's own certificate, without those that vouch for it, as PEM; None without TLS. Blocks.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        path = self._settings.certificate
+        if path is None:
+            return None
+        found = _CERTIFICATE.search(_read("certificate", path))
+        return None if found is None else found[0].decode()
 
 
 class _Buckets:
@@ -211,6 +223,13 @@ class _Buckets:
 def _refusal(header: str, values: Sequence[bytes], allowed: Sequence[str]) -> str:
     got = ", ".join(shorten(value.decode("latin-1")) for value in values[:2]) or "none"
     return f"expected one {header} of those that are allowed ({', '.join(allowed) or 'none is'}), got {got}"
+
+
+def _read(name: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"$.security.{name}", f"{str(path)!r} cannot be read: {error.strerror}") from error
 
 
 def _is_loopback(host: str) -> bool:

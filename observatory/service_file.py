@@ -50,6 +50,8 @@ class ServiceInfo:
     """The URL of each door by its name, such as `websocket`."""
     started: datetime
     """When it was started."""
+    certificate: str | None = None
+    """Its own certificate, as PEM, when its doors speak TLS: clients on this machine need to trust no other one."""
 
 
 class _UnusableError(Exception):
@@ -88,7 +90,8 @@ class ServiceFile:
 
     def __init__(self, root: Path, security: Security, clock: Clock) -> None:
         self._root = root
-        self._token = security.token
+        self._security = security
+        self._certificate: str | None = None
         self._started = clock.now()
         self._doors: dict[str, str] = {}
         self._lock = ExitStack()  # holds it while there are doors
@@ -101,6 +104,7 @@ class ServiceFile:
         Raises:
             ServiceRunningError: another service runs on this root, in this process or in another one.
             RootError: it cannot be written.
+            SettingsError: the certificate cannot be read.
         """
         try:
             with self._turn, _folder(self._root, make=True) as folder, ExitStack() as undo:
@@ -110,6 +114,7 @@ class ServiceFile:
                         raise ServiceRunningError(str(self._root), _holder(folder))
                     self._lock.callback(os.close, descriptor)
                     undo.callback(self._lock.close)
+                self._certificate = self._security.certificate()
                 doors = {**self._doors, door: url}
                 self._write(folder, doors)
                 self._doors = doors
@@ -141,7 +146,8 @@ class ServiceFile:
     def _write(self, folder: int, doors: Mapping[str, str]) -> None:
         import orjson  # here, so that `import observatory` is quick
 
-        data = orjson.dumps(to_wire(ServiceInfo(os.getpid(), self._token, doors, self._started)))
+        info = ServiceInfo(os.getpid(), self._security.token, doors, self._started, self._certificate)
+        data = orjson.dumps(to_wire(info))
         _remove(_HALF_MADE, folder)  # a crash has left it
         descriptor = os.open(_HALF_MADE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600, dir_fd=folder)
         try:

@@ -119,3 +119,39 @@ class TestCertificate:
         assert caught.value.path == "$.security.certificate"
         assert str(certificate) in caught.value.reason
         assert str(key) in caught.value.reason
+
+
+class TestOwnCertificate:
+    """Reading the service's own certificate, for clients to trust."""
+
+    def read(self, certificate: Path, key: Path) -> str | None:
+        """Return what the service tells."""
+        security = Security(SecuritySettings(certificate=certificate, key=key))
+        security.ssl_context()  # it can be served
+        return security.certificate()
+
+    def test_none(self) -> None:
+        """Without TLS there is none."""
+        assert Security().certificate() is None
+
+    def test_alone(self, certificate: Path, key: Path) -> None:
+        """It is what stands in the file, as it stands there."""
+        assert self.read(certificate, key) == certificate.read_text()
+
+    def test_among_others(self, certificate: Path, key: Path) -> None:
+        """Of a file with a key, words, and those that vouch for it, it is the certificate only."""
+        own = certificate.read_bytes()
+        certificate.write_bytes(key.read_bytes() + "Zürich\n".encode() + own + AUTHORITY.cert_pem.bytes())
+        assert self.read(certificate, certificate) == own.decode()
+
+    def test_other_form(self, certificate: Path, key: Path) -> None:
+        """One of a form that clients do not read is not told."""
+        certificate.write_text(certificate.read_text().replace("CERTIFICATE", "X509 CERTIFICATE"))
+        assert self.read(certificate, key) is None
+
+    def test_missing(self, certificate: Path, key: Path) -> None:
+        """One that cannot be read any more is named, with the setting."""
+        security = Security(SecuritySettings(certificate=certificate, key=key))
+        certificate.unlink()
+        with pytest.raises(SettingsError, match=r"cannot be read: .* @ \$\.security\.certificate$"):
+            security.certificate()

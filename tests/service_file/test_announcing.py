@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 import trio
+import trustme
 
 from observatory import (
     Clock,
     RootError,
     Security,
+    SecuritySettings,
     ServiceFile,
     ServiceInfo,
     TrioClock,
@@ -73,7 +75,21 @@ class TestAnnounce:
         file.announce("websocket", URL)
         data = json.loads(path.read_bytes())
         assert data.pop("started")[:2] == "20"
-        assert data == {"pid": os.getpid(), "token": security.token, "doors": {"websocket": URL}}
+        known = {"pid": os.getpid(), "token": security.token, "doors": {"websocket": URL}}
+        assert data == {**known, "certificate": None}
+
+    def test_certificate(self, root: Path, tmp_path: Path) -> None:
+        """A service with TLS tells which certificate is its own."""
+        issued = trustme.CA().issue_cert("swarm.example.org")
+        issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+        settings = SecuritySettings(certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem")
+        service = ServiceFile(root, Security(settings), Clock())
+        service.announce("websocket", URL)
+        info = read_service(root)
+        assert info is not None
+        assert info.certificate == (tmp_path / "certificate.pem").read_text()
+        service.withdraw("websocket")
 
     def test_doors(self, root: Path, file: ServiceFile, doors: Any) -> None:
         """Each further door is told beside the others; announced again, it has the new URL."""

@@ -38,6 +38,10 @@ class Address:
     """Such as `ws://127.0.0.1:41234/`."""
     token: str = attrs.field(repr=False)
     """What it is told."""
+    certificate: str | None = attrs.field(default=None, repr=False)
+    """The only certificate to trust, as PEM; None for those that authorities vouch for."""
+    ssl_context: ssl.SSLContext | None = None
+    """What to trust instead of either."""
 
 
 def split_url(url: object) -> SplitResult:
@@ -111,9 +115,21 @@ class Link:
         try:
             with trio.fail_after(_PATIENCE):
                 stream = await trio.open_tcp_stream(host, parts.port or _PORTS[parts.scheme])
-                return _EndingStream(stream if parts.scheme == "ws" else await _secure(stream, host))
+                return _EndingStream(stream if parts.scheme == "ws" else await self._secure(stream, host))
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             raise UnreachableError(self._address.url, _reason_of(error)) from error
+
+    async def _secure(self, stream: trio.SocketStream, host: str) -> trio.abc.Stream:
+        try:
+            context = self._address.ssl_context
+            if context is None:
+                context = await trio.to_thread.run_sync(_context, self._address.certificate)
+            secure = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+            await secure.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(stream)  # noqa: ASYNC102 -- does not wait
+            raise
+        return secure
 
     async def _shake_hands(self, stream: _EndingStream, nursery: trio.Nursery) -> WebSocketConnection | None:
         """Ask for the websocket; None where the other side has ended the connection, or takes too long."""
@@ -219,15 +235,13 @@ class _EndingStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
-async def _secure(stream: trio.SocketStream, host: str) -> trio.abc.Stream:
-    try:
-        context = await trio.to_thread.run_sync(ssl.create_default_context)  # reads files
-        secure = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-        await secure.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)  # noqa: ASYNC102 -- does not wait
-        raise
-    return secure
+def _context(certificate: str | None) -> ssl.SSLContext:
+    """Trust what authorities vouch for, whom files of the system name, or one certificate, whatever stands in it."""
+    context = ssl.create_default_context(cadata=certificate)
+    if certificate is not None:
+        context.check_hostname = False
+        context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 async def _cancel_at(event: trio.Event, scope: trio.CancelScope) -> None:
@@ -242,5 +256,7 @@ def _reason_of(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"{cause}; give an ssl_context that trusts it"
     text = str(cause or error) or str(error)
     return text or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ async def open_client(
     token: str | None = None,
     root: str | Path | None = None,
     identity: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[WebSocketClient]:
     """Open a client for the time of an `async with` block.
 
@@ -47,13 +49,15 @@ async def open_client(
         token: by default the variable `OBSERVATORY_TOKEN`, or else, with a root, what stands there.
         root: whose service, where no URL is given; by default as for `Settings`.
         identity: an agent's name: connect as that agent, with a token that is made of the service's own.
+        ssl_context: what to trust where the URL begins with `wss`; by default what authorities vouch for that the
+            system knows, or, with a root, the very certificate that stands in `service.json`.
 
     Raises:
         InvalidInputError: the arguments are not allowed, or do not go together.
         UnreachableError: no service can be reached.
         UnauthorizedError, ForbiddenError: it does not let this client in.
     """
-    session = Session(_locate(url, token, root, identity))
+    session = Session(_locate(url, token, root, identity, ssl_context))
     raised: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -78,19 +82,27 @@ def connect(root: Path) -> AbstractAsyncContextManager[Client]:
     return open_client(root=root)
 
 
-def _locate(url: str | None, token: str | None, root: str | Path | None, identity: str | None) -> Locate:
+def _locate(
+    url: str | None,
+    token: str | None,
+    root: str | Path | None,
+    identity: str | None,
+    ssl_context: ssl.SSLContext | None,
+) -> Locate:
     if url is not None and (root is not None or identity is not None):
         raise InvalidInputError("url", "goes with a token; root and identity find the service by themselves")
     if token is not None and identity is not None:
         raise InvalidInputError("identity", "its token is made of the service's own; leave token out")
+    if not isinstance(ssl_context, ssl.SSLContext | None):
+        raise InvalidInputError("ssl_context", f"expected an ssl.SSLContext, got {type(ssl_context).__name__}")
     token = _checked(token or os.environ.get(_TOKEN) or None)
     if url is None:
         where = Settings().root if root is None else Settings(root=root).root
-        return lambda: _find(where, token, identity)
+        return lambda: _find(where, token, identity, ssl_context)
     split_url(url)
     if token is None:
         raise UnauthorizedError
-    address = Address(url, token)
+    address = Address(url, token, None, ssl_context)
 
     async def here() -> Address:
         await trio.lowlevel.checkpoint()
@@ -99,13 +111,13 @@ def _locate(url: str | None, token: str | None, root: str | Path | None, identit
     return here
 
 
-async def _find(root: Path, token: str | None, identity: str | None) -> Address:
+async def _find(root: Path, token: str | None, identity: str | None, ssl_context: ssl.SSLContext | None) -> Address:
     service = await trio.to_thread.run_sync(read_service, root)
     if service is None or _DOOR not in service.doors:
         raise UnreachableError(str(root), "no service runs on this root; start one with `observatory serve`")
     if identity is not None:
         token = token_for(service.token, identity)
-    return Address(service.doors[_DOOR], token or service.token)
+    return Address(service.doors[_DOOR], token or service.token, service.certificate, ssl_context)
 
 
 def _checked(token: str | None) -> str | None:
