@@ -66,10 +66,10 @@ class Link:
     Args:
         address: where to, and the token.
         calls: what is asked.
-        notify: takes the parameters of each event.
+        notify: takes the parameters of each event, and the bytes that it came in.
     """
 
-    def __init__(self, address: Address, calls: Calls, notify: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, address: Address, calls: Calls, notify: Callable[[Mapping[str, Any], int], None]) -> None:
         self._address = address
         self._calls = calls
         self._notify = notify
@@ -163,7 +163,7 @@ class Link:
         nursery.start_soon(self._keep_alive, socket, nursery.cancel_scope)
         try:
             while True:
-                self._take(orjson.loads(await socket.get_message()))
+                self._take(await socket.get_message())
         except ConnectionClosed:
             pass
 
@@ -193,9 +193,11 @@ class Link:
                 _log.warning("%s does not answer any more", self._address.url)
                 connection.cancel()
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _take(self, text: str | bytes) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        message = orjson.loads(data)
         if message.get("method") == "topics.event":
-            self._notify(message["params"])
+            self._notify(message["params"], len(data))
         else:
             self._calls.take(message)
 

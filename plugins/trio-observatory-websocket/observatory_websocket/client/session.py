@@ -195,11 +195,11 @@ class Session:
     def _is_followed(self, subscription: WebSocketSubscription) -> bool:
         return self._subscriptions.get(subscription.topic) is subscription
 
-    def _notify(self, params: Mapping[str, Any]) -> None:
+    def _notify(self, params: Mapping[str, Any], size: int) -> None:
         """Hand an event on; one that comes before the answer to a subscription is of an earlier one."""
         subscription = self._subscriptions.get(params["subscription"])
         if subscription is not None and subscription.begun:
-            subscription.take(event_of(params))
+            subscription.take(event_of(params), size)
 
     def _end(self, error: ObservatoryError | None) -> None:
         self.calls.refuse(error or ClosedError("this client is closed"))

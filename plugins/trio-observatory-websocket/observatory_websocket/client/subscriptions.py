@@ -11,7 +11,9 @@ import trio
 from observatory import ClientSubscription, Event, Gap, ObservatoryError
 
 _CAPACITY = 1_000
-"""Events that wait for a reader; beyond, the oldest go, and an event with a `Gap` stands in their place."""
+"""Events that wait for a reader ..."""
+_CAPACITY_BYTES = 16 * 1024 * 1024
+"""... and their size; beyond either, the oldest go, and an event with a `Gap` stands in their place."""
 
 
 class WebSocketSubscription(ClientSubscription):
@@ -34,7 +36,8 @@ class WebSocketSubscription(ClientSubscription):
         self._epoch = epoch  # ... and what that belongs to
         self._leave = leave
         self._by_position = topic.endswith(":*")
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()  # and their size
+        self._bytes = 0
         self._came = trio.Event()
         self._ended = False
         self._error: ObservatoryError | None = None
@@ -64,7 +67,7 @@ class WebSocketSubscription(ClientSubscription):
                 if self._ended:
                     raise StopAsyncIteration
                 await self._came.wait()
-            return self._events.popleft()
+            return self._pop()
         finally:
             self._busy = False
 
@@ -72,6 +75,7 @@ class WebSocketSubscription(ClientSubscription):
         """Unsubscribe."""
         self.end()
         self._events.clear()
+        self._bytes = 0
         self._error = None
         self._leave(self)
         await trio.lowlevel.checkpoint()
@@ -84,8 +88,13 @@ class WebSocketSubscription(ClientSubscription):
         if self._epoch is None:
             self._epoch = answer["epoch"]
 
-    def take(self, event: Event) -> None:
-        """Take what has come in. It is the service that says where it goes on: numbers may fall, as after a restart."""
+    def take(self, event: Event, size: int) -> None:
+        """Take what has come in. It is the service that says where it goes on: numbers may fall, as after a restart.
+
+        Args:
+            event: what has come in.
+            size: bytes that it came in.
+        """
         if not self._by_position:
             self._since = event.sequence
         elif event.position:
@@ -93,8 +102,9 @@ class WebSocketSubscription(ClientSubscription):
         elif event.epoch != self._epoch:
             self._since = 0  # a gap has no position: what comes after this one are all events of another epoch
         self._epoch = event.epoch
-        self._events.append(event)
-        if len(self._events) > _CAPACITY:
+        self._events.append((event, size))
+        self._bytes += size
+        if len(self._events) > _CAPACITY or (self._bytes > _CAPACITY_BYTES and len(self._events) > 1):
             self._forget_oldest()
         self._wake()
 
@@ -106,15 +116,20 @@ class WebSocketSubscription(ClientSubscription):
         self._wake()
 
     def _forget_oldest(self) -> None:
-        """Put a gap in the place of the oldest events, one of which may be a gap itself."""
-        gone = [self._events.popleft(), self._events.popleft()]
+        """Put a gap in the place of the oldest events, one of which may be a gap itself; the newest one stays."""
         missed: int | None = 0
-        for event in gone:
+        while len(self._events) >= _CAPACITY or (self._bytes > _CAPACITY_BYTES and len(self._events) > 1):
+            event = self._pop()
             more = event.payload.missed if isinstance(event.payload, Gap) else 1
             missed = None if missed is None or more is None else missed + more
-        following = self._events[0]
+        following, _ = self._events[0]
         sequence = 0 if self._by_position else following.sequence - (not isinstance(following.payload, Gap))
-        self._events.appendleft(Event(self.topic, following.epoch, sequence, Gap(missed)))
+        self._events.appendleft((Event(self.topic, following.epoch, sequence, Gap(missed)), 0))
+
+    def _pop(self) -> Event:
+        event, size = self._events.popleft()
+        self._bytes -= size
+        return event
 
     def _wake(self) -> None:
         self._came.set()

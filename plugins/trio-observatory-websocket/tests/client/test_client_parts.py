@@ -42,8 +42,31 @@ class TestSubscription:
         subscription = WebSocketSubscription(topic, None, None, lambda _: None)
         subscription.begin({"newest": 7, "epoch": "one"})
         for event in events:
-            subscription.take(event)
+            subscription.take(event, 1)
         assert subscription.params == {"topic": topic, "since": since, "epoch": epoch}
+
+    @pytest.mark.parametrize(
+        ("sizes", "missed", "left"), [((4, 4, 4, 4), 0, 4), ((4, 4, 4, 5), 1, 3), ((9, 9), 1, 1), ((9, 17, 17), 2, 1)]
+    )
+    async def test_bytes(self, sizes: Sequence[int], missed: int, left: int) -> None:
+        """Of more than 16 MiB the oldest go, and a gap says how many, but the newest stays, however large it is."""
+        subscription = WebSocketSubscription("x:a", 0, "one", lambda _: None)
+        events = [Event("x:a", "one", number, None) for number, _ in enumerate(sizes, 1)]
+        for event, size in zip(events, sizes, strict=True):
+            subscription.take(event, size * 1024 * 1024)
+        subscription.end()
+        got = [event async for event in subscription]
+        gap = [Event("x:a", "one", missed, Gap(missed))] if missed else []
+        assert got == gap + events[-left:]
+
+    async def test_bytes_read(self) -> None:
+        """What was read takes no room any more."""
+        subscription = WebSocketSubscription("x:a", 0, "one", lambda _: None)
+        for number in range(1, 9, 2):
+            events = [Event("x:a", "one", number, None), Event("x:a", "one", number + 1, None)]
+            for event in events:
+                subscription.take(event, 8 * 1024 * 1024)
+            assert [await anext(subscription), await anext(subscription)] == events
 
 
 class TestCalls:
