@@ -93,7 +93,7 @@ class WebSocketClient(Client):
             epoch = await self._read("topics.epoch")
         return await self._session.subscribe(topic, since, epoch)
 
-    async def call_module(self, module: str, method: str, **params: Any) -> Any:
+    async def call_module(self, module: str, method: str, /, **params: Any) -> Any:
         """Call a method that a plugin's module exposes; the result is as JSON says it.
 
         Raises:

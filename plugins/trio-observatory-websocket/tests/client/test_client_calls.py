@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import trio
@@ -14,11 +14,13 @@ from trio.testing import wait_all_tasks_blocked
 from observatory import (
     InvalidInputError,
     Mailbox,
+    Module,
     Observatory,
     Settings,
     UnknownMessageError,
     open_observatory,
 )
+from observatory.testing import observatory_plugin
 
 MakeSettings = Callable[..., Settings]
 OpenProxied = Callable[..., AbstractAsyncContextManager[tuple[Observatory, Any, WebSocketClient]]]
@@ -119,3 +121,28 @@ async def test_module(settings: MakeSettings) -> None:
         deep.append(deep)
         with pytest.raises(InvalidInputError, match="params: is nested too deep, or contains itself"):
             await client.call_module("Notes", "nothing", x={"y": deep})
+
+
+class Switchboard(Module):
+    """A plugin's own module."""
+
+    exposes: ClassVar = ("connect",)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Wait."""
+        task_status.started()
+        await trio.sleep_forever()
+
+    def connect(self, module: str, method: str) -> list[str]:
+        """Give back what was given."""
+        return [module, method]
+
+
+async def test_module_parameters(settings: MakeSettings) -> None:
+    """A module's parameters may have any names, also those of the client's own."""
+    plugin = observatory_plugin("phones", modules={"Switchboard": lambda _: Switchboard()})
+    async with (
+        open_observatory(settings(), plugins=[plugin]) as observatory,
+        open_client(root=observatory.settings.root) as client,
+    ):
+        assert await client.call_module("Switchboard", "connect", module="a", method="b") == ["a", "b"]
