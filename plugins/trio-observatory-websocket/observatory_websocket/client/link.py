@@ -84,6 +84,7 @@ class Link:
         Raises:
             UnreachableError: there was no connection, or it did not go as websockets, or our service, do.
             UnauthorizedError, ForbiddenError: the service does not let this client in.
+            InvalidInputError: the URL's host can be none.
         """
         stream = await self._open_stream()
         socket: WebSocketConnection | None = None
@@ -116,6 +117,8 @@ class Link:
             with trio.fail_after(_PATIENCE):
                 stream = await trio.open_tcp_stream(host, parts.port or _PORTS[parts.scheme])
                 return _EndingStream(stream if parts.scheme == "ws" else await self._secure(stream, host))
+        except UnicodeError as error:
+            raise InvalidInputError("url", f"{host!r:.80} is no name of a host: {_reason_of(error)}") from error
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             raise UnreachableError(self._address.url, _reason_of(error)) from error
 

@@ -96,6 +96,8 @@ async def test_identity(settings: MakeSettings) -> None:
         ({"url": "ws://127.0.0.1:99999/", "token": "t"}, "url"),
         ({"url": "ws://[::1/", "token": "t"}, "url"),
         ({"url": 5, "token": "t"}, "url"),
+        ({"url": "wss://a..b:1/", "token": "t"}, "url"),
+        ({"url": f"wss://{'a' * 64}.example:1/", "token": "t"}, "url"),
         ({"url": "ws://127.0.0.1:1/", "token": "t\n"}, "token"),
         ({"url": "ws://127.0.0.1:1/", "token": "tökén"}, "token"),
         ({"url": "ws://127.0.0.1:1/", "token": 5}, "token"),
@@ -106,6 +108,7 @@ async def test_arguments(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         await opened(**arguments)
     assert refusal.value.field == field
+    assert "\n" not in str(refusal.value)
     assert field != "token" or str(arguments["token"]) not in str(refusal.value)
 
 
