@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import SplitResult
 
 import trio
 
@@ -45,7 +47,8 @@ async def open_client(
     out as itself.
 
     Args:
-        url: where the service is, such as `ws://127.0.0.1:41234/`; by default what stands in the root's `service.json`.
+        url: where the service is, such as `ws://127.0.0.1:41234/`, on another machine `wss://…`; by default what stands
+            in the root's `service.json`.
         token: by default the variable `OBSERVATORY_TOKEN`, or else, with a root, what stands there.
         root: whose service, where no URL is given; by default as for `Settings`.
         identity: an agent's name: connect as that agent, with a token that is made of the service's own.
@@ -99,7 +102,7 @@ def _locate(
     if url is None:
         where = Settings().root if root is None else Settings(root=root).root
         return lambda: _find(where, token, identity, ssl_context)
-    split_url(url)
+    _check_private(split_url(url))
     if token is None:
         raise UnauthorizedError
     address = Address(url, token, None, ssl_context)
@@ -129,6 +132,19 @@ def _checked(token: str | None) -> str | None:
     if token is None or (isinstance(token, str) and token.isascii() and token.isprintable()):
         return token
     raise InvalidInputError("token", "expected printable ASCII characters, as they stand in service.json")
+
+
+def _check_private(url: SplitResult) -> None:
+    """Check that nobody on the way can read the token.
+
+    Raises:
+        InvalidInputError: it would go to another machine in the clear.
+    """
+    host = url.hostname or ""
+    with suppress(ValueError):  # it is a name
+        if url.scheme == "wss" or host == "localhost" or ip_address(host).is_loopback:
+            return
+    raise InvalidInputError("url", f"ws:// would send the token to {host!r:.80} in the clear; use wss://, that is TLS")
 
 
 def _unwrap(group: BaseExceptionGroup[BaseException], raised: BaseException | None) -> BaseException:

@@ -112,6 +112,20 @@ async def test_arguments(arguments: dict[str, Any], field: str) -> None:
     assert field != "token" or str(arguments["token"]) not in str(refusal.value)
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]", "swarm.example.org", "localhost.example.org"])
+async def test_in_the_clear(host: str) -> None:
+    """A token does not go to another machine in the clear: that is refused before anything is sent, with what to do."""
+    with pytest.raises(InvalidInputError, match=r"url: ws:// would send the token to '.*' in the clear; use wss://"):
+        await opened(f"ws://{host}:1/", token="token")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost", "LOCALHOST"])
+async def test_on_this_machine(host: str) -> None:
+    """On this machine it may."""
+    with pytest.raises(UnreachableError):
+        await opened(f"ws://{host}:1/", token="token")
+
+
 async def test_wrong_identity(settings: MakeSettings) -> None:
     """An identity that can be no agent's name is refused."""
     async with open_observatory(settings()) as observatory:
