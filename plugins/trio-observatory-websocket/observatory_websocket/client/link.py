@@ -176,12 +176,17 @@ class Link:
             while True:
                 call = await self._calls.next()
                 if len(call.data) > self._max_request:
-                    most = f"this service takes {self._max_request:,}"
-                    call.fail(InvalidInputError("params", f"the request has {len(call.data):,} bytes; {most}"))
+                    call.fail(InvalidInputError("params", self._too_large(len(call.data))))
                 else:
                     await socket.send_message(call.data.decode())
         except ConnectionClosed:
             pass  # whoever reads hears of it, too
+
+    def _too_large(self, size: int) -> str:
+        return (
+            f"the request has {size:,} bytes as JSON, in which quotes, line breaks and the like take several; this "
+            f"service takes {self._max_request:,}: send less, or raise max_frame_bytes in its [plugins.websocket]"
+        )
 
     async def _keep_alive(self, socket: WebSocketConnection, connection: trio.CancelScope) -> None:
         """Ping, and end a connection that does not answer in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
@@ -50,14 +51,20 @@ async def test_many_wait(settings: MakeSettings, until: Until) -> None:
 
 
 async def test_large_request(settings: MakeSettings) -> None:
-    """A request that is larger than the service takes is refused here, with both sizes, and costs nobody anything."""
+    """A request that is larger than the service takes is refused here, with what to do, and costs nobody anything."""
     websocket = {"max_frame_bytes": 10_000}
     async with (
         open_observatory(settings(plugins={"websocket": websocket})) as observatory,
         open_client(root=observatory.settings.root) as client,
     ):
-        with pytest.raises(InvalidInputError, match=r"has 1.,... bytes; this service takes 10,000"):
-            await client.mailbox.send_message("a", "b", "x" * 10_000, idempotency_key="key")
+        for text in ("x" * 10_000, '"' * 5_000):  # the library allows both
+            with pytest.raises(InvalidInputError) as refusal:
+                await client.mailbox.send_message("a", "b", text, idempotency_key="key")
+            assert re.fullmatch(
+                r"params: the request has 10,\d{3} bytes as JSON, in which quotes, line breaks and the like take several;"
+                r" this service takes 10,000: send less, or raise max_frame_bytes in its \[plugins.websocket\]",
+                str(refusal.value),
+            )
         await client.mailbox.send_message("a", "b", "x" * 9_000)
     assert observatory.service("websocket").statistics()["accepted"] == 1
 
