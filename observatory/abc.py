@@ -237,7 +237,15 @@ class Service(ABC):
         """Serve until cancelled."""
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return the service's own figures, as JSON can hold them."""
+        """Return the service's own figures, as JSON can hold them.
+
+        Of two keys the command line makes something. Each may be left out, and what does not fit is passed over:
+
+        - `url`: a string: where its door is, or null while it is closed. `observatory serve` tells of it.
+        - `clients`: a list: an object for each connection, which `observatory status` lists. In it `identity` is the
+          agent that it acts as, or null; `owner` whether it may act as anybody; `requests` how many it has made;
+          `subscriptions` how many it holds; `full` whether it has no room for what comes. Each may be left out.
+        """
         return {}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import trio
 from rich.table import Table
 from rich.text import Text
 
-from observatory import Health, ServiceInfo, Statistics, read_service, to_wire
+from observatory import Health, InvalidInputError, ServiceInfo, Statistics, from_wire, read_service, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import harmless, in_words, make_console, print_json
@@ -33,6 +34,17 @@ class _Look:
     figures: Statistics
     rates: dict[str, float]
     """How many of what a second."""
+
+
+@attrs.frozen
+class _Client:
+    """A connection, as its service tells of it: see `Service.statistics`."""
+
+    identity: str | None = None
+    owner: bool = False
+    requests: int | None = None
+    subscriptions: int | None = None
+    full: bool = False
 
 
 @attrs.frozen
@@ -147,16 +159,28 @@ def _connections(statistics: Statistics) -> _Section:
     rows = [
         (
             service,
-            client["identity"] or "the owner",
-            f"{client['requests']:,}",
-            f"{client['subscriptions']:,}",
-            "full" if client["full"] else "-",
+            client.identity or ("the owner" if client.owner else "not known yet"),
+            _number(client.requests),
+            _number(client.subscriptions),
+            "full" if client.full else "-",
         )
         for service, figures in statistics.services.items()
-        for client in figures.get("clients", ())
+        for client in _clients(figures)
     ]
     numbers = "Requests", "Subscriptions"
     return _Section("connection", ("Connection", "Of", *numbers, "Full"), rows, numbers)
+
+
+def _clients(figures: Mapping[str, Any]) -> Iterator[_Client]:
+    """Read what a service, perhaps somebody else's, tells of its connections; what does not fit is passed over."""
+    clients = figures.get("clients")
+    for client in clients if isinstance(clients, list) else ():
+        with suppress(InvalidInputError):
+            yield from_wire(client, _Client)
+
+
+def _number(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def _figures(look: _Look) -> _Section:

@@ -124,6 +124,30 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return install
 
 
+_TELLING = """
+import trio
+from observatory import Service, hookimpl
+
+class Telling(Service):
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        task_status.started()
+        await trio.sleep_forever()
+
+    def statistics(self):
+        return {figures!r}
+
+@hookimpl
+def observatory_register_services(registrar):
+    registrar.register("telling", lambda context: Telling())
+"""
+
+
+@pytest.fixture
+def install_telling(install: Callable[[str, str], None]) -> Callable[[object], None]:
+    """Install a plugin with a service that tells the figures that it is given."""
+    return lambda figures: install("telling", _TELLING.format(figures=figures))
+
+
 _GUIDE = """\
 # Guide
 

@@ -214,6 +214,12 @@ def test_it_says_where_its_doors_are(serve: Callable[[], "subprocess.Popen[str]"
     assert json.loads((root / "observatory" / "service.json").read_text())["doors"] == {"websocket": found[1]}
 
 
+def test_a_service_may_mean_something_else_by_url(start: Start, install_telling: Callable[[object], None]) -> None:
+    """What is no string is no place of a door."""
+    install_telling({"url": 3})
+    assert "telling at" not in ready(start("serve", **PIPES))
+
+
 NEVER_READY = """
 import trio
 from observatory import Service, hookimpl

@@ -40,7 +40,7 @@ def test_each_line_begins_with_what_it_tells_of(run: Any, serve: Serve, root: Pa
     assert ["part", "module:Mailbox", "running", "0", "-"] in told
     assert ["part", "service:websocket", "running", "0", "-"] in told
     assert ["lane", "inbox", "0", "0", "1", "0", "-"] in told
-    assert next(row for row in told if row[0] == "connection")[1:3] == ["websocket", "the owner"]
+    assert next(row for row in told if row[0] == "connection")[1] == "websocket"
     assert ["figure", "messages accepted", "1", "0.0"] in told
     assert ["figure", "of them unread", "1", "-"] in told
 
@@ -69,6 +69,36 @@ def test_what_has_failed_for_good(
     assert (result.code, told[0][:2]) == (1, ["service", "unhealthy"])
     assert ["part", "service:failing", "failed", "0", "RuntimeError: no \\x1b[31mluck"] in told
     assert ["plugin", "bad", "cannot be imported: RuntimeError: cannot"] in told
+
+
+def test_what_a_service_tells_of_its_connections(
+    run: Any, serve: Serve, install_telling: Callable[[object], None]
+) -> None:
+    """Who it is, as far as that is known; of what may be left out, nothing is made up."""
+    clients = [
+        {"identity": None, "owner": True, "requests": 1_000, "subscriptions": 2, "full": True},
+        {"identity": "ann\x1b[31m", "owner": False, "address": ["10.0.0.1", 5]},
+        {"identity": None},
+    ]
+    install_telling({"clients": clients})
+    serve()
+    told = [line.split("\t")[2:] for line in run("status").out.splitlines() if line.startswith("connection\ttelling")]
+    assert told == [
+        ["the owner", "1,000", "2", "full"],
+        ["ann\\x1b[31m", "-", "-", "-"],
+        ["not known yet", "-", "-", "-"],
+    ]
+
+
+@pytest.mark.parametrize("clients", [3, {"a": {}}, [3, {"identity": 7}, {"requests": "many"}, {"full": None}]])
+def test_figures_of_another_shape_are_passed_over(
+    run: Any, serve: Serve, install_telling: Callable[[object], None], clients: object
+) -> None:
+    """They are somebody else's, and may mean anything."""
+    install_telling({"clients": clients})
+    serve()
+    result = run("status")
+    assert (result.code, "connection\ttelling" in result.out) == (0, False)
 
 
 def test_a_terminal_shows_tables(run: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
