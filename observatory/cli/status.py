@@ -21,6 +21,9 @@ from observatory.cli.reaching import no_service, running_service
 _BETWEEN = 1.0
 """Seconds between two looks at figures that only ever grow: what they have grown by is the rate."""
 
+_SHOWN = 20
+"""Connections that are listed, of perhaps a thousand: those that are full, and then those that have asked for most."""
+
 _STYLES = {"failed": "bold red", "backing-off": "yellow", "starting": "yellow", "full": "yellow", "-": "dim"}
 
 
@@ -62,8 +65,8 @@ async def status(*, options: ListingOptions = ListingOptions()) -> int:  # noqa:
     """Show how the service on a root is: its parts, lanes, connections and rates.
 
     It looks twice, a second apart: the rates are what has come in between. On a terminal as tables, else one line for
-    each service, door, part, lane, connection, figure and broken plugin, which begins with that word. The exit code is
-    1 when something has failed for good.
+    each service, door, part, lane, connection, figure and broken plugin, which begins with that word; of connections
+    the twenty that matter most. The exit code is 1 when something has failed for good.
 
     Args:
         options: Of which root.
@@ -156,6 +159,8 @@ def _lanes(statistics: Statistics) -> _Section:
 
 
 def _connections(statistics: Statistics) -> _Section:
+    found = [(name, client) for name, figures in statistics.services.items() for client in _clients(figures)]
+    found.sort(key=lambda one: (one[1].full, one[1].requests or 0), reverse=True)
     rows = [
         (
             service,
@@ -164,9 +169,10 @@ def _connections(statistics: Statistics) -> _Section:
             _number(client.subscriptions),
             "full" if client.full else "-",
         )
-        for service, figures in statistics.services.items()
-        for client in _clients(figures)
+        for service, client in found[:_SHOWN]
     ]
+    if len(found) > _SHOWN:
+        rows.append((f"… and {len(found) - _SHOWN:,} more", "-", "-", "-", "-"))
     numbers = "Requests", "Subscriptions"
     return _Section("connection", ("Connection", "Of", *numbers, "Full"), rows, numbers)
 

@@ -90,6 +90,20 @@ def test_what_a_service_tells_of_its_connections(
     ]
 
 
+def test_of_many_connections_those_that_matter_are_listed(
+    run: Any, serve: Serve, install_telling: Callable[[object], None]
+) -> None:
+    """Twenty, those first that are full, then those that have asked for most; the others are counted."""
+    clients = [{"identity": f"agent-{n}", "requests": n, "full": n == 7} for n in range(1_200)]
+    install_telling({"clients": [{"identity": "silent"}, *clients]})
+    serve()
+    result = run("status")
+    listed = [line.split("\t")[1:] for line in result.out.splitlines() if line.startswith("connection\t")]
+    assert [row[1] for row in listed] == ["agent-7", *(f"agent-{n}" for n in range(1_199, 1_180, -1)), "-"]
+    assert listed[-1] == ["… and 1,182 more", "-", "-", "-", "-"]
+    assert len(json.loads(run("status", "--json").out)["statistics"]["services"]["telling"]["clients"]) == 1_201
+
+
 @pytest.mark.parametrize("clients", [3, {"a": {}}, [3, {"identity": 7}, {"requests": "many"}, {"full": None}]])
 def test_figures_of_another_shape_are_passed_over(
     run: Any, serve: Serve, install_telling: Callable[[object], None], clients: object
