@@ -13,6 +13,7 @@ from observatory import (
     Client,
     EmbeddedClient,
     RateLimitError,
+    ServiceInfo,
     Settings,
     UnreachableError,
     find_client,
@@ -77,12 +78,23 @@ async def running_service(settings: Settings, *, for_long: bool = False) -> Asyn
     """
     async with service_on(settings, for_long=for_long) as client:
         if client is None:
-            raise no_service(settings.root)
+            raise _no_service(settings.root)
         yield client
 
 
-def no_service(root: Path) -> CycloptsError:
-    """Return the error that says that no service runs on a root, and what to do."""
+async def service_of(root: Path) -> ServiceInfo:
+    """Find the service that runs on a root.
+
+    Raises:
+        CycloptsError: none runs there.
+    """
+    service = await trio.to_thread.run_sync(read_service, root)
+    if service is None:
+        raise _no_service(root)
+    return service
+
+
+def _no_service(root: Path) -> CycloptsError:
     return CycloptsError(
         msg=f"no service can be asked on the root {root}: start one with `observatory serve`; there and here a plugin "
         "with a door has to be installed, such as trio-observatory-websocket"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,11 +13,11 @@ import trio
 from rich.table import Table
 from rich.text import Text
 
-from observatory import Health, InvalidInputError, ServiceInfo, Statistics, from_wire, read_service, to_wire
+from observatory import Client, Health, InvalidInputError, ServiceInfo, Statistics, from_wire, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import harmless, in_words, make_console, print_json
-from observatory.cli.reaching import no_service, running_service
+from observatory.cli.reaching import running_service, service_of
 
 _BETWEEN = 1.0
 """Seconds between two looks at figures that only ever grow: what they have grown by is the rate."""
@@ -72,22 +73,33 @@ async def status(*, options: ListingOptions = ListingOptions()) -> int:  # noqa:
         options: Of which root.
     """
     settings = options.settings()
-    service = await trio.to_thread.run_sync(read_service, settings.root)
-    if service is None:
-        raise no_service(settings.root)
     async with running_service(settings) as client:
-        before, start = await client.statistics(), trio.current_time()
-        await trio.sleep(_BETWEEN)
-        after, end = await client.statistics(), trio.current_time()
-        health = await client.health()
-    grown = zip(_counts(before).items(), _counts(after).values(), strict=True)
-    rates = {name: (now - then) / (end - start) for (name, then), now in grown}
-    look = _Look(str(settings.root), service, health, after, rates)
+        look = await _look(client, settings.root)
     if options.json:
         print_json(_as_json(look))
     else:
         _show(look)
-    return OK if health.healthy else FAILED
+    return OK if look.health.healthy else FAILED
+
+
+async def _look(client: Client, root: Path) -> _Look:
+    """Look twice at one service; when it was started again in between, look at what runs now.
+
+    Raises:
+        CycloptsError: it has ended in between.
+    """
+    now = await service_of(root)
+    while True:
+        service = now
+        before, start = await client.statistics(), trio.current_time()
+        await trio.sleep(_BETWEEN)
+        after, end = await client.statistics(), trio.current_time()
+        health = await client.health()
+        now = await service_of(root)
+        if (now.pid, now.started) == (service.pid, service.started):
+            grown = zip(_counts(before).items(), _counts(after).values(), strict=True)
+            rates = {name: (count - then) / (end - start) for (name, then), count in grown}
+            return _Look(str(root), service, health, after, rates)
 
 
 def _counts(figures: Statistics) -> dict[str, int]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import trio
-
-from observatory import read_service, token_for
+from observatory import token_for
 from observatory.arguments import check_name
 from observatory.cli.endings import OK
 from observatory.cli.options import DASHED, Options
-from observatory.cli.reaching import no_service
+from observatory.cli.reaching import service_of
 
 
 async def token(agent: Annotated[str, DASHED], /, *, options: Options = Options()) -> int:  # noqa: B008  # frozen
@@ -23,9 +21,6 @@ async def token(agent: Annotated[str, DASHED], /, *, options: Options = Options(
         options: Of which root.
     """
     check_name("agent", agent)
-    root = options.settings().root
-    service = await trio.to_thread.run_sync(read_service, root)
-    if service is None:
-        raise no_service(root)
+    service = await service_of(options.settings().root)
     print(token_for(service.token, agent))
     return OK

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+BETWEEN = 0.123
 Serve = Callable[[], "subprocess.Popen[str]"]
 
 FAILING = """
@@ -43,6 +45,28 @@ def test_each_line_begins_with_what_it_tells_of(run: Any, serve: Serve, root: Pa
     assert next(row for row in told if row[0] == "connection")[1] == "websocket"
     assert ["figure", "messages accepted", "1", "0.0"] in told
     assert ["figure", "of them unread", "1", "-"] in told
+
+
+def test_a_service_that_is_started_again_meanwhile(run: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says next is not compared with what the one before it has said."""
+    service = serve()
+    for _ in range(3):
+        run("send", "bob", "hello", "--from", "ann")
+    started: list[Any] = []
+    sleep = trio.sleep
+
+    async def start_it_again(seconds: float) -> None:
+        if seconds == BETWEEN and not started:
+            service.kill()
+            service.wait()
+            started.append(serve())
+        await sleep(seconds)
+
+    monkeypatch.setattr("observatory.cli.status._BETWEEN", BETWEEN)
+    monkeypatch.setattr(trio, "sleep", start_it_again)
+    document = json.loads(run("status", "--json").out)
+    assert document["service"]["pid"] == started[0].pid
+    assert (document["rates"]["messages"], document["rates"]["events"] >= 0) == (0, True)
 
 
 def test_json_is_one_object(run: Any, serve: Serve) -> None:
