@@ -10,7 +10,7 @@ import attrs
 import orjson
 import trio
 
-from observatory import InvalidInputError, ObservatoryError, RateLimitError, Receipt, to_wire
+from observatory import InvalidInputError, ObservatoryError, Receipt, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.lines import Line, open_lines
 from observatory.cli.options import ListingOptions
@@ -130,19 +130,11 @@ class _Batch:
 
     async def _send(self, item: _Numbered) -> None:
         try:
-            receipt = await self._send_in_time(item.outgoing)
+            receipt = await self._sender.send(item.outgoing)
         except ObservatoryError as error:
             self._fail(item.number, error)
         else:
             self._count(item.number, receipt)
-
-    async def _send_in_time(self, outgoing: Outgoing) -> Receipt:
-        """Send, when a service wants it more slowly after that time."""
-        while True:
-            try:
-                return await self._sender.send(outgoing)
-            except RateLimitError as error:
-                await trio.sleep(error.retry_after)
 
     def _count(self, number: int, receipt: Receipt) -> None:
         if not self._sender.has_lost(receipt):

@@ -13,7 +13,7 @@ from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json, print_table, shorten
-from observatory.cli.reaching import service_on
+from observatory.cli.reaching import in_time, service_on
 
 
 async def deliveries(id: str, /, *, options: ListingOptions = ListingOptions()) -> int:  # noqa: B008  # frozen
@@ -26,7 +26,7 @@ async def deliveries(id: str, /, *, options: ListingOptions = ListingOptions()) 
         options: Where from.
     """
     async with _reached_deliveries(options.settings(), "deliveries cannot be listed") as client:
-        records = await client.deliveries(id)
+        records = await in_time(client.deliveries, id)
     if not records:
         complain(f"nothing is known of deliveries of a message {id!r}")
         return FAILED
@@ -68,7 +68,7 @@ async def dead_letters(
     problem = f"dead letters cannot be {'redelivered' if redeliver else 'listed'}"
     async with _reached_deliveries(options.settings(), problem) as client:
         letters = await _of(client, ids)
-        count = await client.redeliver(ids or None) if redeliver else 0
+        count = await in_time(client.redeliver, ids or None) if redeliver else 0
         left = await _of(client, ids)
     again = "being tried again by the service"
     if isinstance(client, EmbeddedClient):
@@ -102,7 +102,7 @@ async def dead_letters(
 
 
 async def _of(client: Client, ids: Collection[str]) -> list[DeadLetter]:
-    return [letter for letter in await client.dead_letters() if not ids or letter.message.id in ids]
+    return [letter for letter in await in_time(client.dead_letters) if not ids or letter.message.id in ids]
 
 
 @asynccontextmanager

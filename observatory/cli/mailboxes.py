@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from observatory import EmbeddedClient, Message, UnknownMessageError, to_wire
+from observatory import Client, EmbeddedClient, Message, UnknownMessageError, to_wire
 from observatory.arguments import check_name
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import DASHED, ListingOptions, Options
 from observatory.cli.output import complain, counted, note, print_json, print_table
-from observatory.cli.reaching import reached
+from observatory.cli.reaching import in_time, reached
 
 
 async def inbox(
@@ -36,9 +37,9 @@ async def inbox(
     check_name("agent", agent)
     settings = options.settings()
     async with reached(settings, recover=(agent,)) as client:
-        stats = await client.mailbox.agent_stats(agent)
-        messages = await client.mailbox.get_messages(agent, limit=limit, unread_only=not all)
-        left_behind = (await client.statistics()).mailbox.left_behind
+        stats = await in_time(client.mailbox.agent_stats, agent)
+        messages = await in_time(client.mailbox.get_messages, agent, limit=limit, unread_only=not all)
+        left_behind = (await in_time(client.statistics)).mailbox.left_behind
     if options.json:
         for message in messages:
             print_json(to_wire(message))
@@ -69,16 +70,26 @@ async def ack(
         options: Where.
     """
     check_name("agent", agent)
-    unknown = 0
     async with reached(options.settings(), recover=(agent,)) as client:
-        for message_id in (id, *ids):
-            try:
-                await client.mailbox.mark_read(agent, message_id)
-            except UnknownMessageError as error:
-                complain(str(error))
-                unknown += 1
+        try:
+            await in_time(client.mailbox.mark_read, agent, id, *ids)
+            unknown = 0
+        except UnknownMessageError:
+            unknown = await _mark_each(client, agent, (id, *ids))
     note(f"{counted(1 + len(ids) - unknown, 'message')} of {agent} acknowledged")
     return FAILED if unknown else OK
+
+
+async def _mark_each(client: Client, agent: str, ids: Collection[str]) -> int:
+    """Acknowledge one message after another; name those that are unknown, and return how many that are."""
+    unknown = 0
+    for id in ids:
+        try:
+            await in_time(client.mailbox.mark_read, agent, id)
+        except UnknownMessageError as error:
+            complain(str(error))
+            unknown += 1
+    return unknown
 
 
 def _show(agent: str, messages: list[Message], *, total: int) -> None:

@@ -12,7 +12,7 @@ from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import opened
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import counted, in_words, note, print_json, print_table
-from observatory.cli.reaching import reached
+from observatory.cli.reaching import in_time, reached
 
 _OWN = "trio-observatory"
 
@@ -27,8 +27,8 @@ async def stats(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: 
         options: Where from.
     """
     async with reached(options.settings(), recover=None) as client:
-        mailboxes = dict(sorted((await client.mailbox.get_stats()).items()))
-        statistics = await client.statistics()
+        mailboxes = dict(sorted((await in_time(client.mailbox.get_stats)).items()))
+        statistics = await in_time(client.statistics)
     if options.json:
         print_json({"mailboxes": to_wire(mailboxes), "statistics": _kept(statistics)})
         return OK

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import trio
 from cyclopts import CycloptsError
@@ -21,6 +22,9 @@ from observatory import (
 )
 from observatory.cli.opening import opened_on_files
 from observatory.cli.output import note
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _PATIENCE = 5
 """Seconds after which a service that says nothing does not answer."""
@@ -99,6 +103,24 @@ def _no_service(root: Path) -> CycloptsError:
         msg=f"no service can be asked on the root {root}: start one with `observatory serve`; there and here a plugin "
         "with a door has to be installed, such as trio-observatory-websocket"
     )
+
+
+async def in_time(ask: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask a client for something; when its service wants that more slowly, ask again after the time that it says.
+
+    Args:
+        ask: the client's method.
+        *args: what it is given.
+        **kwargs: by name.
+
+    Raises:
+        ObservatoryError: as the method, but never `RateLimitError`.
+    """
+    while True:
+        try:
+            return await ask(*args, **kwargs)
+        except RateLimitError as error:
+            await trio.sleep(error.retry_after)
 
 
 class _Watch:

@@ -14,7 +14,7 @@ from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import INBOX
 from observatory.cli.options import DASHED, ListingOptions
 from observatory.cli.output import complain, note, print_json
-from observatory.cli.reaching import reached
+from observatory.cli.reaching import in_time, reached
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +80,7 @@ async def send(
 
 async def open_sender(client: Client) -> Sender:
     """Make a sender, which knows whether messages become files where they go."""
-    return Sender(client, files=INBOX in (await client.statistics()).lanes)
+    return Sender(client, files=INBOX in (await in_time(client.statistics)).lanes)
 
 
 class Sender:
@@ -103,7 +103,8 @@ class Sender:
             ObservatoryError: nothing was sent.
         """
         try:
-            return await self._mailbox.send_message(
+            return await in_time(
+                self._mailbox.send_message,
                 outgoing.to,
                 outgoing.from_,
                 outgoing.content,

@@ -17,7 +17,7 @@ from observatory import Client, Health, InvalidInputError, ServiceInfo, Statisti
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import harmless, in_words, make_console, print_json
-from observatory.cli.reaching import running_service, service_of
+from observatory.cli.reaching import in_time, running_service, service_of
 
 _BETWEEN = 1.0
 """Seconds between two looks at figures that only ever grow: what they have grown by is the rate."""
@@ -91,10 +91,10 @@ async def _look(client: Client, root: Path) -> _Look:
     now = await service_of(root)
     while True:
         service = now
-        before, start = await client.statistics(), trio.current_time()
+        before, start = await in_time(client.statistics), trio.current_time()
         await trio.sleep(_BETWEEN)
-        after, end = await client.statistics(), trio.current_time()
-        health = await client.health()
+        after, end = await in_time(client.statistics), trio.current_time()
+        health = await in_time(client.health)
         now = await service_of(root)
         if (now.pid, now.started) == (service.pid, service.started):
             grown = zip(_counts(before).items(), _counts(after).values(), strict=True)

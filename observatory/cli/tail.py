@@ -14,7 +14,7 @@ from observatory import ClientSubscription
 from observatory.cli.events import EventPrinter
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import note
-from observatory.cli.reaching import running_service
+from observatory.cli.reaching import in_time, running_service
 
 _EVERYTHING = ("agent:*", "notes:*", "health:*", "session:*")
 
@@ -36,7 +36,7 @@ async def tail(
     """
     settings = options.settings()
     async with running_service(settings, for_long=True) as client, trio.open_nursery() as nursery:
-        subscriptions = [await client.subscribe(topic) for topic in dict.fromkeys(topics or _EVERYTHING)]
+        subscriptions = [await in_time(client.subscribe, topic) for topic in dict.fromkeys(topics or _EVERYTHING)]
         note(f"following {', '.join(one.topic for one in subscriptions)}; Ctrl-C ends")
         nursery.start_soon(_end_with_the_reader)
         printer = EventPrinter(json=options.json)

@@ -124,6 +124,27 @@ def test_more_lines_than_the_service_takes_at_once(
     assert run("send", "--jsonl", "lines").err == "50 messages sent to 1 agent\n"
 
 
+def test_a_service_that_wants_it_slowly(run: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command fails for it: each asks in its time."""
+    monkeypatch.setenv("OBSERVATORY_SECURITY__BURST", "1")
+    monkeypatch.setenv("OBSERVATORY_SECURITY__REQUESTS_PER_SECOND", "10")
+    serve()
+    one, two = (run("send", "bob", content, "--from", "ann").out.strip() for content in ("one", "two"))
+    results = [
+        run("inbox", "bob"),
+        run("ack", "bob", one, two),
+        run("stats"),
+        run("deliveries", one),
+        run("dead-letters", "--redeliver"),
+        run("status"),
+    ]
+    assert [(result.code, "asked for more" in result.err) for result in results] == [(0, False)] * 6
+    assert run("ack", "bob", one, "0" * 16, two).err.splitlines() == [
+        f"observatory: the mailbox of 'bob' holds no message '{'0' * 16}'",
+        "2 messages of bob acknowledged",
+    ]
+
+
 def test_a_service_that_was_killed_is_not_waited_for(run: Any, serve: Serve, root: Path) -> None:
     """Its file is still there; commands work without it at once."""
     service = serve()

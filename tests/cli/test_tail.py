@@ -77,6 +77,26 @@ def test_what_happens_is_a_line(run: Any, serve: Serve, follow: Callable[..., Pr
     end(tail)
 
 
+def test_messages_are_acknowledged_at_once(run: Any, serve: Serve, follow: Callable[..., Process]) -> None:
+    """However many are named, it is one commit."""
+    serve()
+    ids = [run("send", "bob", "hello", "--from", "ann").out.strip() for _ in range(3)]
+    tail = follow()
+    run("ack", "bob", *ids)
+    assert next(lines(tail))[-1] == "has acknowledged 3 messages"
+    end(tail)
+
+
+def test_a_service_that_wants_it_slowly(
+    serve: Serve, follow: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins to follow in its time."""
+    monkeypatch.setenv("OBSERVATORY_SECURITY__BURST", "1")
+    monkeypatch.setenv("OBSERVATORY_SECURITY__REQUESTS_PER_SECOND", "10")
+    serve()
+    end(follow())
+
+
 def test_a_topic_and_json(run: Any, serve: Serve, follow: Callable[..., Process]) -> None:
     """Only what is named, once; whole events, the payload with its kind."""
     serve()
