@@ -148,15 +148,20 @@ class _Watch:
                 self._scope.cancel()
 
     async def ask(self, client: Client) -> None:
-        """Ask, and begin to count anew with every answer."""
+        """Ask once a second, and begin to count anew with every answer; that it was reached is the first one.
+
+        A command that is quick has asked for nothing but what it is for, and one that waits to be allowed more takes
+        what there is before this does: it knows to the moment when.
+        """
         self._waits = self._for_long
+        self._silent = 0
         while True:
-            with suppress(RateLimitError):  # an answer, too
+            await trio.sleep(1)
+            with suppress(RateLimitError):  # an answer, too, and it costs nothing
                 await client.health()
             if self._silent >= _PATIENCE:
                 note("the service answers again")
             self._silent = 0
-            await trio.sleep(1)
 
 
 async def _unreachable(root: Path) -> UnreachableError:

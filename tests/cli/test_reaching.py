@@ -145,6 +145,14 @@ def test_a_service_that_wants_it_slowly(run: Any, serve: Serve, monkeypatch: pyt
     ]
 
 
+def test_a_command_asks_for_nothing_else(run: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the service allows is there for what the command is for."""
+    monkeypatch.setenv("OBSERVATORY_SECURITY__BURST", "2")
+    monkeypatch.setenv("OBSERVATORY_SECURITY__REQUESTS_PER_SECOND", "0.001")
+    serve()
+    assert run("stats").code == 0
+
+
 def test_a_service_that_was_killed_is_not_waited_for(run: Any, serve: Serve, root: Path) -> None:
     """Its file is still there; commands work without it at once."""
     service = serve()
