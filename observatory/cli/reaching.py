@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -47,7 +47,7 @@ async def reached(settings: Settings, *, recover: Collection[str] | None) -> Asy
 
 @asynccontextmanager
 async def service_on(settings: Settings, *, for_long: bool = False) -> AsyncIterator[Client | None]:
-    """Reach the service that runs on a root; None where none does.
+    """Reach the service that runs on a root; None where none does, or none any more.
 
     Args:
         settings: whose root.
@@ -64,13 +64,28 @@ async def service_on(settings: Settings, *, for_long: bool = False) -> AsyncIter
         watch = _Watch(scope, for_long=for_long)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.count)
-            async with running as client, trio.open_nursery() as asking:
-                asking.start_soon(watch.ask, client)
+            async with _opened(running, settings.root) as client, trio.open_nursery() as asking:
+                if client is not None:
+                    asking.start_soon(watch.ask, client)
                 yield client
                 asking.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
     if scope.cancelled_caught:
         raise await _unreachable(settings.root)
+
+
+@asynccontextmanager
+async def _opened(running: AbstractAsyncContextManager[Client], root: Path) -> AsyncIterator[Client | None]:
+    """Open a client for a service that was found; None when it has ended since."""
+    async with AsyncExitStack() as stack:
+        client: Client | None = None
+        try:
+            client = await stack.enter_async_context(running)
+        except UnreachableError:
+            service = await trio.to_thread.run_sync(read_service, root)  # noqa: ASYNC120 -- cancelled, it may be that
+            if service is not None:
+                raise
+        yield client
 
 
 @asynccontextmanager

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from observatory import Settings, find_client
+
 Serve = Callable[[], "subprocess.Popen[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -164,6 +166,45 @@ def test_a_service_that_was_killed_is_not_waited_for(run: Any, serve: Serve, roo
     assert [line.split("\t")[0] for line in run("inbox", "bob").out.splitlines()] == [second, first]
     run("ack", "bob", first)
     assert "with storage 'memory' only the process that holds them knows them" in run("inbox", "bob", "--all").err
+
+
+@pytest.fixture
+def service_that_ends(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that ends once a command has found it, and has not connected yet."""
+    service = serve()
+
+    async def find_the_last_of_it(settings: Settings) -> object:
+        found = await find_client(settings)
+        service.send_signal(signal.SIGTERM)
+        service.wait()
+        return found
+
+    monkeypatch.setattr("observatory.cli.reaching.find_client", find_the_last_of_it)
+
+
+@pytest.mark.usefixtures("service_that_ends")
+def test_a_service_that_ends_before_it_is_reached(run: Any, root: Path) -> None:
+    """The command works without it."""
+    result = run("send", "bob", "hello", "--from", "ann")
+    assert result.code == 0
+    assert [path.stem for path in (root / "inbox" / "bob").iterdir()] == [result.out.strip()]
+
+
+@pytest.mark.usefixtures("service_that_ends")
+def test_what_only_a_service_can_tell_when_it_has_ended(run: Any) -> None:
+    """It cannot be done, as where none has run."""
+    result = run("tail")
+    assert (result.code, "start one with `observatory serve`" in result.err) == (2, True)
+
+
+def test_a_service_that_runs_and_cannot_be_reached(run: Any, serve: Serve, root: Path) -> None:
+    """Nothing is done behind its back."""
+    serve()
+    file = root / "observatory" / "service.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "doors": {"websocket": "ws://127.0.0.1:1/"}}))
+    result = run("send", "bob", "hello", "--from", "ann")
+    assert (result.code, (root / "inbox" / "bob").exists()) == (1, False)
+    assert result.err.startswith("observatory: no service can be reached at ws://127.0.0.1:1/: ")
 
 
 def test_a_service_that_hangs_is_named(process: Any, serve: Serve, start: Start, root: Path) -> None:
