@@ -10,7 +10,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from observatory import ClientSubscription
+from observatory import ClientSubscription, InvalidInputError
 from observatory.cli.events import EventPrinter
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import note
@@ -34,6 +34,8 @@ async def tail(
         topics: Such as `agent:bob`, or `agent:*` for all that begin so; by default messages, notes, health, responses.
         options: Of which root.
     """
+    for topic in topics:
+        _check(topic)
     settings = options.settings()
     async with running_service(settings, for_long=True) as client, trio.open_nursery() as nursery:
         subscriptions = [await in_time(client.subscribe, topic) for topic in dict.fromkeys(topics or _EVERYTHING)]
@@ -42,6 +44,17 @@ async def tail(
         printer = EventPrinter(json=options.json)
         for subscription in subscriptions:
             nursery.start_soon(_follow, subscription, printer)
+
+
+def _check(topic: str) -> None:
+    """Check that something can come of a topic: to pub/sub `agent:bo*` is one like any other, on which nobody speaks.
+
+    Raises:
+        InvalidInputError: it is meant as a pattern, and is none.
+    """
+    if "*" in topic.removesuffix(":*"):
+        pattern = "a pattern is the beginning of a topic up to a colon, and then `*`, such as `agent:*`"
+        raise InvalidInputError("topic", f"{topic!r:.80} is not allowed: {pattern}")
 
 
 async def _follow(subscription: ClientSubscription, printer: EventPrinter) -> None:

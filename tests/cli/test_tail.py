@@ -156,6 +156,23 @@ def test_a_topic_that_is_none(run: Any, serve: Serve) -> None:
     assert "topic: " in result.err
 
 
+@pytest.mark.parametrize("topic", ["*", "agent:bo*", "agent:*:x", "*:*", "agent:**"])
+def test_a_pattern_that_is_none(run: Any, topic: str) -> None:
+    """It would follow what never comes; the error says what a pattern is."""
+    result = run("tail", "agent:bob", topic)
+    assert (result.code, result.err.count("\n"), "such as `agent:*`" in result.err) == (1, 1, True)
+    assert result.err.startswith(f"observatory: topic: '{topic}' is not allowed: ")
+
+
+def test_a_pattern(run: Any, serve: Serve, follow: Callable[..., Process]) -> None:
+    """All topics that begin so."""
+    serve()
+    tail = follow("other:*", "agent:*")
+    run("send", "bob", "hello", "--from", "ann")
+    assert next(lines(tail))[1] == "agent:bob"
+    end(tail)
+
+
 def test_a_token_that_has_ended(
     run: Any, serve: Serve, follow: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
