@@ -68,10 +68,11 @@ def _ready(observatory: Observatory) -> str:
     loaded = [info.name for info in observatory.plugins() if info.state == "loaded"]
     statistics = observatory.statistics()
     channels = ", ".join(statistics.lanes) or "none"
-    doors = "".join(
-        f", {name} at {one['url']}" for name, one in statistics.services.items() if isinstance(one.get("url"), str)
+    doors = ", ".join(
+        f"{name} at {one['url']}" for name, one in statistics.services.items() if isinstance(one.get("url"), str)
     )
     return (
         f"ready: root {harmless(str(observatory.settings.root))}, process {os.getpid()}, "
-        f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}{doors}"
+        f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}"
+        f"{f'; doors: {doors}' if doors else ''}"
     )

@@ -204,12 +204,14 @@ def test_it_says_where_its_doors_are(serve: Callable[[], "subprocess.Popen[str]"
     assert second.stderr.readline().startswith(
         f"observatory: warning: process {first.pid} runs a service on the root {root} already; "
     )
-    assert "websocket at" not in ready(second)
+    assert "; doors: " not in ready(second)
     first.send_signal(signal.SIGTERM)
     first.wait()
     second.send_signal(signal.SIGTERM)
     assert second.wait() == 0
-    found = re.fullmatch(r"ready: .*, websocket at (ws://127\.0\.0\.1:\d+/)\n", ready(start("serve", **PIPES)))
+    found = re.fullmatch(
+        r"ready: .*, plugins [^;]+; doors: websocket at (ws://127\.0\.0\.1:\d+/)\n", ready(start("serve", **PIPES))
+    )
     assert found
     assert json.loads((root / "observatory" / "service.json").read_text())["doors"] == {"websocket": found[1]}
 
