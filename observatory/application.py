@@ -136,6 +136,8 @@ class Observatory:
             lanes={name: lane.statistics() for name, lane in lanes.items()},
             channels={name: lane.channel.statistics() for name, lane in lanes.items()},
             services={name: service.statistics() for name, service in self._services.items()},
+            restarts={child.name: child.restarts for child in self.health().children},
+            rate_limited=self.security.rate_limited,
             forgotten_dead_letters=self._dispatcher.dead_letters.forgotten,
         )
 

@@ -53,6 +53,10 @@ class Statistics:
     """What each delivery channel tells of itself."""
     services: Mapping[str, Mapping[str, Any]]
     """What each service tells of itself."""
+    restarts: Mapping[str, int]
+    """How often each module, lane and service was started again, by its name in `Health`."""
+    rate_limited: int
+    """Requests that were refused at doors, since their identity had asked for more than it may."""
     forgotten_dead_letters: int
     """Dead letters that had to go at their bound."""
 

@@ -79,6 +79,8 @@ class Security:
         self._buckets = _Buckets(self._settings)
         self.token = secrets.token_urlsafe(32)
         """The service's own token: 256 bits, made anew for each run. Whoever holds it may act as anybody."""
+        self.rate_limited = 0
+        """How many requests `admit` has refused."""
 
     def token_for(self, name: str) -> str:
         """Make the token of an agent, as the function `token_for` does.
@@ -144,6 +146,7 @@ class Security:
         """
         wait = self._buckets.take(identity.name)
         if wait:
+            self.rate_limited += 1
             raise RateLimitError(identity.name, wait)
 
     def check_binding(self, host: str) -> None:

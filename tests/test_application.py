@@ -153,18 +153,6 @@ async def test_services_end_before_modules(bare_settings: Any) -> None:
     assert plugin.log[2:] == ["Door ends", "Tally ends"]
 
 
-async def test_statistics(bare_settings: Any) -> None:
-    """Figures of everything, in one value."""
-    async with open_observatory(bare_settings(), plugins=[Plugin()]) as observatory:
-        await observatory.mailbox.send_message("a", "b", "hello")
-        statistics = observatory.statistics()
-    assert statistics.mailbox.messages == 1
-    assert statistics.pubsub.published > 0
-    assert statistics.lanes["keep"].capacity == 10_000
-    assert statistics.channels == {"keep": {}}
-    assert statistics.forgotten_dead_letters == 0
-
-
 @pytest.mark.parametrize(
     ("settings", "path", "reason"),
     [

@@ -141,6 +141,16 @@ class TestRate:
             assert str(caught.value) == f"{who} has asked for more than [security] allows; ask again in 0.25 s"
             assert (caught.value.identity, caught.value.retry_after) == (identity.name, 0.25)
 
+    async def test_count(self, autojump_clock: MockClock) -> None:
+        """What is refused is counted, whoever has asked."""
+        security = Security(SecuritySettings(requests_per_second=4, burst=1))
+        for identity in (Identity("a"), Identity(None)):
+            security.admit(identity)
+            for _ in range(2):
+                with pytest.raises(RateLimitError):
+                    security.admit(identity)
+        assert security.rate_limited == 4
+
     async def test_each_for_itself(self, autojump_clock: MockClock) -> None:
         """One that asks for too much costs the others nothing, and the owner counts like an agent."""
         security = Security(self.SETTINGS)
