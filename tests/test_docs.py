@@ -3,14 +3,15 @@
 import inspect
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
 from cyclopts import App, Argument
 
-from observatory import errors, hookspecs
+from observatory import Statistics, errors, hookspecs, open_observatory
 from observatory.cli import app
 from observatory.settings import Settings
 
@@ -106,6 +107,44 @@ class TestErrors:
         assert base == f"`{self.ERRORS[name].__bases__[0].__name__}`"
         assert re.findall(r"\w+", attributes) == re.findall(r"^    (\w+): ", details, re.M)
         assert plain(summary).removeprefix("Raised ") == case
+
+
+class TestStatistics:
+    """statistics.md, the class, and what the plugins here tell."""
+
+    DOCUMENTED = {
+        heading: [row[0].strip("`") for row in rows(text)] for heading, text in sections("statistics.md").items()
+    }
+
+    def test_core(self) -> None:
+        """Every figure has a row, and there is no other."""
+        assert sorted(self.DOCUMENTED["Of the core"]) == sorted(figures_of(Statistics))
+
+    async def test_plugins(self, tmp_path: Path) -> None:
+        """The same for those of the inbox and the websocket; what is counted by reason or status is one row."""
+        observatory_websocket = pytest.importorskip("observatory_websocket", reason="needs trio-observatory-websocket")
+        pytest.importorskip("observatory_inbox", reason="needs trio-observatory-inbox")
+        async with (
+            open_observatory(Settings(root=tmp_path)),
+            observatory_websocket.open_client(root=tmp_path) as client,
+        ):
+            statistics = await client.statistics()
+        inbox, websocket = dict(statistics.channels["inbox"]), dict(statistics.services["websocket"])
+        clients = [f"clients[].{name}" for name in websocket.pop("clients")[0]]
+        assert sorted(self.DOCUMENTED["Of the inbox"]) == sorted({*inbox} - {"left"} | {"left.REASON"})
+        assert sorted(self.DOCUMENTED["Of the websocket"]) == sorted(
+            {*websocket, *clients} - {"refused"} | {"refused.STATUS"}
+        )
+
+
+def figures_of(kind: Any) -> list[str]:
+    """Return the names of the figures in a class, those below others included."""
+    names = []
+    for name, of in get_type_hints(kind).items():
+        origin, inner = get_origin(of), [part for part in (of, *get_args(of)) if attrs.has(part)]
+        place = name + (".NAME" if origin is Mapping else "[]" if origin is tuple else "")
+        names += [f"{place}.{below}" for one in inner for below in figures_of(one)] or [place]
+    return names
 
 
 class TestCommands:

@@ -47,6 +47,9 @@ async def send(
     A name or a text may begin with a dash; one that is written like an option goes after `--`, and a sender of that
     kind is `--from=-NAME`.
 
+    With a running service a message as JSON, all of it together, has at most `max_frame_bytes` (1 MiB, in
+    `[plugins.websocket]`); there a quotation mark or a line break counts as two.
+
     Args:
         to: Who it is for: 1 to 128 characters of `A-Z a-z 0-9 . _ @ + -`.
         content: The text, at most 1 MiB.

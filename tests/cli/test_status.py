@@ -42,7 +42,7 @@ def test_each_line_begins_with_what_it_tells_of(run: Any, serve: Serve, root: Pa
     assert ["part", "module:Mailbox", "running", "0", "-"] in told
     assert ["part", "service:websocket", "running", "0", "-"] in told
     assert ["lane", "inbox", "0", "0", "1", "0", "-"] in told
-    assert next(row for row in told if row[0] == "connection")[1] == "websocket"
+    assert next(row for row in told if row[0] == "connection")[1:3] == ["websocket", "the owner"]
     assert ["figure", "messages accepted", "1", "0.0"] in told
     assert ["figure", "of them unread", "1", "-"] in told
 
