@@ -40,6 +40,17 @@ async def test_one_leaves(house: Any, first: bool) -> None:
         assert not gone.events
 
 
+async def test_nothing_is_left(house: Any) -> None:
+    """Who comes and goes again and again leaves no task behind, while somebody else follows the topic."""
+    async with AsyncExitStack() as stack:
+        _, restless = await _follow(stack, house, 2)
+        before = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(20):
+            await restless.call("topics.unsubscribe", topic="build")
+            await restless.call("topics.subscribe", topic="build")
+        await house.until(lambda: trio.lowlevel.current_statistics().tasks_living <= before + 1)
+
+
 async def test_all_leave_one_by_one(house: Any) -> None:
     """Whoever is cut off takes nobody along; after the last one it begins anew."""
     async with AsyncExitStack() as stack:

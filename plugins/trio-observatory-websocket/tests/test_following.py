@@ -26,9 +26,12 @@ class _Desk:
         self.gate = trio.Event()
         self.stream.send_stream.send_all_hook = self._wait
         feeds = Feeds()
-        self.following = Following(self.pubsub, feeds, FanOuts(feeds), SharedStream(self.stream, b"", b""), most=3)
+        self.shared = SharedStream(self.stream, b"", b"")
+        self.most_unwritten = 0
+        self.following = Following(self.pubsub, feeds, FanOuts(feeds), self.shared, most=3)
 
     async def _wait(self) -> None:
+        self.most_unwritten = max(self.most_unwritten, self.shared.unwritten)
         await self.gate.wait()
 
     def publish(self, count: int, size: int = 0) -> None:
@@ -99,3 +102,14 @@ async def test_another_topic(desk: _Desk, mock_clock: MockClock) -> None:
     await wait_all_tasks_blocked()
     assert desk.full_since == since
     assert desk.following.end() == "1@build 0@other"
+
+
+async def test_piece_by_piece(desk: _Desk) -> None:
+    """What waits for somebody who reads again is handed over a piece at a time, of a quarter of a MiB and one event."""
+    for _ in range(60):
+        desk.pubsub.publish("build", "x" * 100_000, size=100_000)
+    desk.gate.set()
+    await wait_all_tasks_blocked()
+    received = desk.stream.send_stream.get_data_nowait()
+    assert received.count(b'"sequence"') == 61
+    assert desk.most_unwritten < 400_000
