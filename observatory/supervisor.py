@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import trio
 
 from observatory.backoff import backoff
-from observatory.errors import EssentialChildError, one_line
+from observatory.errors import EssentialChildError, SettingsError, one_line
 from observatory.messages import ChildHealth, Health
 from observatory.pubsub import PubSub
 from observatory.settings import SupervisionSettings
@@ -74,7 +74,7 @@ class Supervisor:
         self._chance = random.Random()
 
     async def start(self, nursery: trio.Nursery, name: str, run: Run, *, essential: bool = False) -> None:
-        """Start a child and wait until it is ready, or has failed for good.
+        """Start a child and wait until it is ready, or has failed for good; `SettingsError` comes out of the nursery.
 
         Args:
             nursery: hosts the child; cancelling it ends the child.
@@ -115,6 +115,10 @@ class Supervisor:
         while True:
             try:
                 await child.run(task_status=child)
+            except SettingsError as error:
+                if not child.settled.is_set():
+                    raise  # nothing that was set changes while it is tried again, and whoever opens can mend it
+                self._note_failure(child, error)
             except Exception as error:  # noqa: BLE001 -- one of the four edges: contained in the child
                 self._note_failure(child, error)
             except BaseExceptionGroup as group:
@@ -136,10 +140,11 @@ class Supervisor:
         child.failures.append(now)
         while child.failures[0] < now - self._settings.window:
             child.failures.popleft()
-        _log.error("%s failed: %s", child.name, child.error, exc_info=error)
         if len(child.failures) <= self._settings.max_failures:
+            _log.error("%s failed: %s", child.name, child.error, exc_info=error)
             child.enter("backing-off")
             return
+        _log.error("%s has failed for good: %s", child.name, child.error, exc_info=error)
         child.enter("failed")
         if child.essential:
             raise EssentialChildError(child.name, child.error) from error

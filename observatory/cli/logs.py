@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from observatory.cli.output import complain
+from observatory.errors import one_line
 
 _LIBRARY = "observatory"
 
 
 class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
-        reason = f": {type(error).__name__}: {error}" if error else ""
-        complain(f"{record.levelname.lower()}: {record.getMessage()}{reason}")
+        if error and one_line(error) not in line:
+            line += f": {one_line(error)}"
+        complain(f"{record.levelname.lower()}: {line}")
 
 
 @contextmanager

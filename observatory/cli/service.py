@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import trio
 
@@ -27,6 +29,7 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
         options: Where, and with which settings.
     """
     settings = options.settings()
+    _allow_open_files()
     stopping = trio.Event()
     running: Observatory | None = None
     with log_everything(), trio.open_signal_receiver(*_endings()) as signals:
@@ -46,6 +49,13 @@ async def serve(*, options: Options = Options()) -> int:  # noqa: B008  # frozen
         complain("ended before everything was delivered")
         return FAILED
     return OK
+
+
+def _allow_open_files() -> None:
+    """Let as many files and sockets be open as the system allows: what is usual is too little for a door's clients."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems name a bound that is none
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _endings() -> list[signal.Signals]:
@@ -71,8 +81,10 @@ def _ready(observatory: Observatory) -> str:
     doors = ", ".join(
         f"{name} at {one['url']}" for name, one in statistics.services.items() if isinstance(one.get("url"), str)
     )
+    failed = ", ".join(child.name for child in observatory.health().children if child.state == "failed")
     return (
         f"ready: root {harmless(str(observatory.settings.root))}, process {os.getpid()}, "
         f"delivery channels {channels}, plugins {', '.join(loaded) or 'none'}"
         f"{f'; doors: {doors}' if doors else ''}"
+        f"{f'; failed: {failed}' if failed else ''}"
     )

@@ -4,10 +4,12 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -220,6 +222,53 @@ def test_a_service_may_mean_something_else_by_url(start: Start, install_telling:
     """What is no string is no place of a door."""
     install_telling({"url": 3})
     assert "telling at" not in ready(start("serve", **PIPES))
+
+
+FAILING = """
+import trio
+from observatory import Service, SettingsError, hookimpl
+
+class Failing(Service):
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        raise {error}
+
+@hookimpl
+def observatory_register_services(registrar):
+    registrar.register("failing", lambda context: Failing())
+"""
+
+
+def test_it_says_what_has_failed(start: Start, install: Callable[[str, str], None], tmp_path: Path) -> None:
+    """In the ready line; what happened stands in the log, once for each time, and without saying it twice."""
+    install("failing", FAILING.format(error="OSError('no such luck')"))
+    config = tmp_path / "failing.toml"
+    config.write_text("[supervision]\nmax_failures = 1\n")
+    process = start("serve", "--config", str(config), **PIPES)
+    assert ready(process).endswith("; failed: service:failing\n")
+    process.send_signal(signal.SIGTERM)
+    lines = process.communicate()[1].splitlines()
+    assert lines[:2] == [
+        "observatory: error: service:failing failed: OSError: no such luck",
+        "observatory: error: service:failing has failed for good: OSError: no such luck",
+    ]
+
+
+def test_settings_that_a_service_cannot_begin_with(start: Start, install: Callable[[str, str], None]) -> None:
+    """They end it before it was ready, in one line."""
+    install("failing", FAILING.format(error="SettingsError('$.plugins.failing.port', 'expected another one')"))
+    process = start("serve", **PIPES)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (1, "")
+    assert err == "observatory: expected another one @ $.plugins.failing.port\n"
+
+
+def test_it_may_have_many_files_open(start: Start) -> None:
+    """As many as the system allows, whatever is usual there."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (200, most))
+    process = start("serve", preexec_fn=few, **PIPES)
+    ready(process)
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
 NEVER_READY = """
