@@ -95,6 +95,30 @@ async def test_more_behind_what_is_too_large(house: Any) -> None:
             assert await raw.everything() == b""
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_too_many_pieces(house: Any, together: bool) -> None:
+    """One in more than 1,024 small frames closes the connection, since empty ones would add up to nothing for ever."""
+    async with house.upgraded() as raw:
+        pieces = [raw.frame(_TEXT, final=False), *[raw.frame(_CONTINUATION, final=False)] * 1_024]
+        for data in [b"".join(pieces)] if together else pieces:
+            await raw.stream.send_all(data)
+        assert await raw.close_code() == (1009, "a message has at most 1,024 frames of less than 32 bytes")
+        assert await raw.everything() == b""
+
+
+async def test_as_many_pieces_as_allowed(house: Any) -> None:
+    """One in 1,024 small frames is answered, and so is the next; larger ones among them do not count, nor do pings."""
+    async with house.upgraded() as raw:
+        for _ in range(2):
+            await raw.send(_TEXT, _HEALTH, final=False)
+            for _ in range(1_023):
+                await raw.send(_CONTINUATION, final=False)
+            await raw.send(_PING)
+            await raw.send(_CONTINUATION)
+            assert await raw.receive() == (_PONG, b"")
+            assert (await raw.message())["id"] == 1
+
+
 async def test_fragments(house: Any) -> None:
     """A message may come in pieces, byte by byte, with pings between them."""
     async with house.upgraded() as raw:

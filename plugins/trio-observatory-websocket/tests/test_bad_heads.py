@@ -42,6 +42,7 @@ async def test_no_request(house: Any, data: bytes) -> None:
     assert status in (400, 403, 501, 505)
     assert text.count("\n") == 1
     assert "Traceback" not in text
+    assert "bytearray" not in text
 
 
 async def test_large_head(house: Any) -> None:

@@ -61,6 +61,27 @@ async def test_too_large(open_house: Any) -> None:
         assert (first["error"]["message"], second["result"]) == (_REFUSED, "xxx")
 
 
+async def test_large_snapshot(house: Any, client: Any) -> None:
+    """A snapshot that is too large, alone or with the rest of its batch, leaves no subscription behind."""
+    for number in range(257):
+        await house.obs.notes.add_note(f"{number:03}", "x" * 64 * 1024)
+    params = {"topic": "notes:update", "snapshot": True}
+    assert (await client.refusal("topics.subscribe", **params))["message"] == _REFUSED
+    assert await client.call("topics.unsubscribe", topic="notes:update") is False
+    await house.obs.notes.delete_note("256")
+    await house.obs.notes.delete_note("255")
+    request = {"jsonrpc": "2.0", "method": "topics.subscribe", "params": params}
+    other = request | {"params": {"topic": "agent:*"}}
+    await client.say(
+        [request | {"id": 1, "method": "notes.list", "params": {}}, other | {"id": 2}, request | {"id": 3}]
+    )
+    answers = await client.message()
+    assert ["result" in answer for answer in answers] == [True, True, False]
+    assert "the answers to its batch have more than" in answers[2]["error"]["message"]
+    assert await client.call("topics.unsubscribe", topic="notes:update") is False
+    assert await client.call("topics.unsubscribe", topic="agent:*") is True
+
+
 async def test_many_ids(house: Any, client: Any) -> None:
     """More than 1,000 ids are refused, and nothing is acknowledged."""
     ids = await _send(house, "1")

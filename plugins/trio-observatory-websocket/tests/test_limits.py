@@ -17,24 +17,53 @@ _CONNECTIONS = 1_000
 
 async def test_too_many(open_house: Any) -> None:
     """Beyond the bound a client is told to come back; the others go on, and when one goes there is room."""
-    async with open_house(max_connections=3) as house, house.client() as client:
-        async with house.upgraded(), house.raw(), house.raw() as raw:  # one that has not asked for anything counts
-            status, headers, text = await raw.ask(raw.request())
-            assert (status, headers["retry-after"]) == (503, "1")
-            assert text == "3 connections are open, which is what this service holds\n"
+    async with open_house(max_connections=2) as house, house.client() as client:
+        async with house.upgraded():
+            for headers in ({}, {"Authorization": None}):
+                async with house.raw() as raw:
+                    status, answer, text = await raw.ask(raw.request(**headers))
+                    assert (status, answer["retry-after"]) == (503, "1")
+                    assert text == "2 connections are open, which is what this service holds\n"
             assert (await client.call("health.get"))["healthy"]
         await house.until(lambda: house.service.statistics()["connections"] == 1)
         async with house.upgraded() as raw:
             assert (await raw.call("health.get"))["id"] == 1
 
 
+async def test_too_many_at_the_first_message(open_house: Any) -> None:
+    """Who says who it is only when all places are taken is told to come back, too."""
+    async with open_house(max_connections=1) as house, house.upgraded(Authorization=None) as raw, house.client():
+        assert "result" in await raw.call("observatory.authenticate", token=house.token)
+        assert await raw.close_code() == (1013, "1 connections are open")
+        assert house.service.statistics()["closed_slow"] == 0
+
+
+async def test_who_says_nothing_takes_no_place(open_house: Any) -> None:
+    """However many say nothing of who they are, before or behind the handshake, others find their place and keep it."""
+    async with (
+        open_house(max_connections=3, handshake_seconds=60) as house,
+        house.client() as client,
+        AsyncExitStack() as stack,
+    ):
+        for number in range(150):
+            opened = house.upgraded(Authorization=None) if number % 2 else house.raw()
+            await stack.enter_async_context(opened)
+            assert house.service.statistics()["open"] <= 3 + 64
+        async with house.upgraded() as raw:
+            assert (await raw.call("health.get"))["id"] == 1
+        async with house.upgraded(Authorization=None) as raw:
+            assert "result" in await raw.call("observatory.authenticate", token=house.token)
+            assert (await raw.call("health.get"))["id"] == 1
+        assert (await client.call("health.get"))["healthy"]
+
+
 async def test_flood(open_house: Any) -> None:
-    """Of a flood of connections that say nothing most are cut off at once, so that it takes no room."""
+    """Of a flood of connections that say nothing those are cut off that came first, so that it takes no room."""
     async with open_house(max_connections=2, handshake_seconds=60) as house, house.client() as client:
         async with AsyncExitStack() as stack:
-            for _ in range(150):
-                await stack.enter_async_context(house.raw())
+            flood = [await stack.enter_async_context(house.raw()) for _ in range(150)]
             await house.until(lambda: house.service.statistics()["refused"] == {"503": 150 - 65})
+            assert [await raw.everything() for raw in flood[:85]] == [b""] * 85
             assert (await client.call("health.get"))["healthy"]
         await house.until(lambda: house.service.statistics()["open"] == 1)
         async with house.upgraded() as raw:

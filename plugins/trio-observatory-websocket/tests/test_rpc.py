@@ -82,10 +82,34 @@ def test_no_request(text: str | bytes, code: int, id: rpc.Id, words: str) -> Non
     assert error.answer() == {"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": str(error)}}
 
 
-def test_huge_integer() -> None:
-    """An integer beyond 64 bits is a number all the same, as it is to most clients."""
-    request = rpc.read(f'{{"jsonrpc":"2.0","id":{10**40},"method":"m","params":[{10**300}]}}')
-    assert request == rpc.Request("m", [1e300], 1e40, True)
+@pytest.mark.parametrize("digits", [str(2**63), str(2**64), str(-(2**63) - 1), "1" + "0" * 40, "-" + "9" * 300])
+def test_long_integer(digits: str) -> None:
+    """An integer beyond 64 bits is read as one, for whoever is asked to refuse, and not as a number that is near."""
+    request = rpc.read(f'{{"jsonrpc":"2.0","id":1,"method":"m","params":[{digits}, 0.5, "{digits}"]}}')
+    assert isinstance(request, rpc.Request)
+    assert isinstance(request.params, list)
+    found, *others = request.params
+    assert isinstance(found, int)
+    assert str(found) == digits
+    assert others == [0.5, digits]
+
+
+def test_endless_integer() -> None:
+    """One beyond all numbers is no JSON to us."""
+    error = _refusal(f'{{"jsonrpc":"2.0","id":1,"method":"m","params":[{"9" * 5_000}]}}')
+    assert error.code == rpc.PARSE_ERROR
+
+
+def test_long_id() -> None:
+    """An id that we could not answer with is refused."""
+    error = _refusal(f'{{"jsonrpc":"2.0","id":{2**63},"method":"m"}}')
+    assert (error.id, str(error)) == (None, "id: is an integer beyond 64 bits; write it as a string")
+
+
+def test_long_integer_in_the_deep() -> None:
+    """One that nests so deep that it cannot be read is refused."""
+    text = f'{{"jsonrpc":"2.0","id":1,"method":"m","params":{"[" * 1_000}{2**64}{"]" * 1_000}}}'
+    assert str(_refusal(text)) == "this nests too deep"
 
 
 def test_batch() -> None:

@@ -114,8 +114,10 @@ async def test_port(tmp_path: Path) -> None:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         async with listener:
             service = _make(tmp_path, port=listener.socket.getsockname()[1])
-            with pytest.raises(OSError, match="in use"):
+            with pytest.raises(OSError, match="in use") as info:
                 await service.run()
+            assert "cannot listen at port" in str(info.value)
+            assert "set another host or port under plugins.websocket" in str(info.value)
         nursery.cancel_scope.cancel()
     assert read_service(tmp_path) is None
 

@@ -1,5 +1,6 @@
 # From the socket to the library:
 # service      listens, lets clients in, tells where it is
+# places       for how many there is room, and who makes room for whom
 # accepting    from a stream to a websocket
 # connection   one client: who it is, whether it keeps up, how it ends
 # first_message  says who it is, where the request did not
@@ -16,5 +17,6 @@
 # rpc          JSON-RPC 2.0
 # head         the request's head, checked before the upgrade
 # stream       what is below a websocket, written to by two
+# fragments    in how many frames a message comes in
 # frames       websocket frames that are ready to be written
 # encoding     values of the library as JSON

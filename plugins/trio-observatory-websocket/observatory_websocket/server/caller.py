@@ -22,6 +22,12 @@ class Caller:
     followers: list[Follower] = attrs.field(factory=list)
     """What it has begun to follow with this request."""
 
+    def take_back(self) -> None:
+        """End what was begun with this request: who is told of an error does not expect it."""
+        for follower in self.followers:
+            self.following.unsubscribe(follower.topic)
+        self.followers.clear()
+
     def acts_as(self, name: str | None, parameter: str) -> str:
         """Return in whose name something is done: by default its own.
 

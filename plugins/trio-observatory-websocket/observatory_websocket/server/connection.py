@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
+_TOO_SLOW = TRY_AGAIN_LATER, "too slow"
+
 _GRACE = 10.0
 """Seconds in which a connection that is closed can take what was written."""
 
@@ -43,6 +46,7 @@ class Connection:
         listening: for whose mail it listens.
         settings: the bounds.
         identity: who it is; None when the token is still to come.
+        keep: keeps its place once it has said who it is; returns False when all are taken.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Connection:
         listening: Listening,
         settings: WebSocketSettings,
         identity: Identity | None,
+        keep: Callable[[], bool],
     ) -> None:
         self._socket = socket
         self._stream = stream
@@ -62,6 +67,7 @@ class Connection:
         self._listening = listening
         self._settings = settings
         self._identity = identity
+        self._keep = keep
         self._requests = Requests(socket, stream, api, settings, self._write, self.close_soon)
         self._full = False
         self._pinged = -math.inf  # when a ping was written last
@@ -94,7 +100,7 @@ class Connection:
         self._full = since is not None and blocked is not None
         if since is not None and self._full and now - since >= settings.full_seconds and not self._closing.is_set():
             _log.warning("a connection of %s is closed: it does not read fast enough", self._name())
-            self.close_soon(TRY_AGAIN_LATER, "too slow")
+            self.close_soon(*_TOO_SLOW)
 
     def close_soon(self, code: int, reason: str) -> None:
         """Begin to close it, unless that has begun: with a reason, and the last number of each topic."""
@@ -125,7 +131,7 @@ class Connection:
             "subscriptions": len(self._following),
             "written_bytes": self._stream.written,
             "full": self._full,
-            "closed_slow": self._why[0] == TRY_AGAIN_LATER,
+            "closed_slow": self._why == _TOO_SLOW,
         }
 
     def _name(self) -> str:
@@ -161,7 +167,9 @@ class Connection:
         with trio.move_on_after(self._settings.handshake_seconds):
             identity = await read_identity(self._socket, self._api, self._write)
             if identity is not None:
-                return identity
+                if self._keep():
+                    return identity
+                self.close_soon(TRY_AGAIN_LATER, f"{self._settings.max_connections:,} connections are open")
         self.close_soon(POLICY_VIOLATION, "a token is needed: as a header, or as the first message")
         await trio.sleep_forever()
 

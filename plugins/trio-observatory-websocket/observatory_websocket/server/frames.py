@@ -10,6 +10,9 @@ CLOSE = 0x88
 PING = b"\x89\x00"
 """A ping."""
 
+TOO_LARGE = 1009
+"""The code of a close frame for a message that is larger than one may be."""
+
 _TEXT = 0x81
 _SMALL = 125
 _MEDIUM = 0xFFFF

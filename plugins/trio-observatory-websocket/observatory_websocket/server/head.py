@@ -85,7 +85,8 @@ async def read_head(stream: ReceiveStream) -> Head | None:
             event = parser.next_event()
         except h11.RemoteProtocolError as error:
             status = HTTPStatus(error.error_status_hint)
-            raise RefusedError(status, f"this is no request that can be read: {error!s:.200}") from error
+            what = str(error).partition(": bytearray")[0]  # the line itself is theirs
+            raise RefusedError(status, f"this is no request that can be read: {what:.200}") from error
         if isinstance(event, h11.Request):
             early, _ = parser.trailing_data
             return Head(event.method, event.target, event.http_version, list(event.headers), early)

@@ -13,12 +13,11 @@ from observatory import ObservatoryError, RateLimitError
 from observatory_websocket.server import rpc, waiting
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.caller import Caller
+from observatory_websocket.server.frames import TOO_LARGE
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import WebSocketSettings
 
 _log = logging.getLogger("observatory.websocket")
-
-TOO_LARGE = 1009
 
 
 class Requests:
@@ -61,7 +60,7 @@ class Requests:
         """Take requests until the connection is closed.
 
         Args:
-            caller: makes what a request, or a batch, is told of who asks.
+            caller: makes what a request is told of who asks.
         """
         self._caller = caller
         async with trio.open_nursery() as nursery:
@@ -176,12 +175,14 @@ class Requests:
         self, requests: Sequence[rpc.Request | rpc.BadRequestError], *, task_status: trio.TaskStatus[None]
     ) -> None:
         """Carry a batch out, its requests begun in their order, and answer with all that have an answer."""
-        caller = self._caller()
         answers = rpc.BatchAnswer(requests)
+        callers = [self._caller() for _ in requests]
 
         async def carry_out(place: int, request: rpc.Request) -> None:
             try:
-                answers.put(place, request, await self._outcome(request, caller))
+                outcome = await self._outcome(request, callers[place])
+                if not answers.put(place, request, outcome):
+                    callers[place].take_back()
             finally:
                 self._room.release()
 
@@ -197,7 +198,8 @@ class Requests:
         joined = answers.joined()
         if joined is not None:
             await self._write(joined)
-        self._begin_following(caller)
+        for caller in callers:
+            self._begin_following(caller)
 
     def _begin_following(self, caller: Caller) -> None:
         """Write what is followed or listened for since, now that the answer that says so was written."""
@@ -219,6 +221,7 @@ class Requests:
                 return rpc.write(answer)
             except ObservatoryError as error:
                 self.failed += 1
+                caller.take_back()
                 return rpc.write(request.failure(error))
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a request, of a method that a plugin may have written
             self.failed += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -41,6 +42,9 @@ CODES: Mapping[str, int] = {
 
 _MAX_BATCH = 1_000
 """Requests in one batch."""
+
+_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 19  # the fewest digits of an integer beyond 64 bits
 
 
 class BadRequestError(Exception):
@@ -105,7 +109,7 @@ def read(text: str | bytes) -> list[Request | BadRequestError] | Request:
     if isinstance(text, bytes):
         raise BadRequestError(INVALID_REQUEST, "expected text, got a binary message")
     try:
-        data = orjson.loads(text)
+        data = _load(text)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(PARSE_ERROR, f"this is not JSON: column {error.colno}: {error.msg}") from error
     if not isinstance(data, list):
@@ -117,6 +121,22 @@ def read(text: str | bytes) -> list[Request | BadRequestError] | Request:
             INVALID_REQUEST, f"a batch has at most {_MAX_BATCH:,} requests, and this one has {len(data):,}"
         )
     return [_request_or_error(item) for item in data]
+
+
+def _load(text: str) -> Any:
+    """Read JSON, integers of any length as they are: orjson reads those beyond 64 bits as numbers that are only near.
+
+    Raises:
+        JSONDecodeError: it is none.
+        BadRequestError: it nests too deep.
+    """
+    data = orjson.loads(text)
+    if _LONG not in text.encode().translate(_ALIKE):
+        return data
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise BadRequestError(INVALID_REQUEST, "this nests too deep") from error
 
 
 def _request_or_error(item: object) -> Request | BadRequestError:
@@ -132,6 +152,8 @@ def _request(data: object) -> Request:
     id = data.get("id")
     if isinstance(id, bool) or not isinstance(id, str | int | float | None):
         raise BadRequestError(INVALID_REQUEST, f"id: expected a string or a number, got {_kind(id)}")
+    if isinstance(id, int) and not -(2**63) <= id < 2**63:
+        raise BadRequestError(INVALID_REQUEST, "id: is an integer beyond 64 bits; write it as a string")
     if data.get("jsonrpc") != "2.0":
         raise BadRequestError(INVALID_REQUEST, "jsonrpc: expected '2.0'", id)
     method, params = data.get("method"), data.get("params")
@@ -165,12 +187,14 @@ class BatchAnswer:
         self._answers = [write(one.answer()) if isinstance(one, BadRequestError) else None for one in requests]
         self._room = MAX_ANSWER
 
-    def put(self, place: int, request: Request, answer: bytes) -> None:
-        """Put the answer to a request in its place, unless nobody wants one."""
-        if len(answer) > self._room:
+    def put(self, place: int, request: Request, answer: bytes) -> bool:
+        """Put the answer to a request in its place, unless nobody wants one; return False when it does not fit."""
+        fits = len(answer) <= self._room
+        if not fits:
             answer = write(request.failure(_too_large("the answers to its batch have")))
         self._room -= len(answer)
         self._answers[place] = answer if request.answered else None
+        return fits
 
     def joined(self) -> bytes | None:
         """Return all answers as one; None when there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,7 @@ from trio.abc import Stream
 from trio_websocket import WebSocketConnection
 
 from observatory import Context, Identity, Mailbox, Service, ServiceFile, ServiceRunningError
-from observatory_websocket.server.accepting import Headers, Session, accept
+from observatory_websocket.server.accepting import Headers, accept
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.connection import GOING_AWAY, Connection
 from observatory_websocket.server.fan_out import FanOuts
@@ -21,6 +22,7 @@ from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.head import Head, RefusedError, identify
 from observatory_websocket.server.listening import Listener, Listeners, Listening
+from observatory_websocket.server.places import Places
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import DOOR, WebSocketSettings
 
@@ -31,9 +33,6 @@ _RETRY = 2.0
 
 _MOMENT = 0.5
 """Seconds that telling all clients that the service ends may take."""
-
-_SPARE = 64
-"""Connections beyond the bound that are told so; what comes beyond these is cut off, so that a flood takes no room."""
 
 _TOTALS = ("requests", "failed", "written_bytes", "closed_slow")
 """Figures of connections that count on when a connection has ended."""
@@ -61,7 +60,7 @@ class WebSocketService(Service):
         self._feeds = Feeds()
         self._fan_outs = FanOuts(self._feeds)
         self._connections: set[Connection] = set()
-        self._open = 0  # connections, those included that have not asked for anything yet
+        self._places = Places(self._settings.max_connections)
         self._accepted = 0
         self._refused: Counter[int] = Counter()  # by HTTP status
         self._ended: Counter[str] = Counter()  # what connections that are no more have done
@@ -87,7 +86,7 @@ class WebSocketService(Service):
         clients = [connection.statistics() for connection in self._connections]
         return {
             "url": self.url,
-            "open": self._open,
+            "open": len(self._places),
             "connections": len(self._connections),
             "accepted": self._accepted,
             "refused": {str(int(status)): count for status, count in self._refused.items()},
@@ -96,7 +95,7 @@ class WebSocketService(Service):
         }
 
     async def _serve(self, api: Api, started: Callable[[], None]) -> None:
-        listeners = await trio.open_tcp_listeners(self._settings.port, host=self._settings.host)
+        listeners = await self._open_listeners()
         try:
             if not self._settings.port:  # of several addresses each would have a port of its own, and one is announced
                 while len(listeners) > 1:
@@ -120,6 +119,15 @@ class WebSocketService(Service):
                     await listener.aclose()
                 await trio.to_thread.run_sync(self._file.withdraw, DOOR)
 
+    async def _open_listeners(self) -> list[trio.SocketListener]:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return await trio.open_tcp_listeners(port, host=host)
+        except OSError as error:
+            where = f"port {port} of {host!r:.80}" if port else f"a port of {host!r:.80}"
+            remedy = "end what uses it, or set another host or port under plugins.websocket"
+            raise OSError(error.errno, f"cannot listen at {where}: {error.strerror}; {remedy}") from error
+
     async def _announce(self, listener: trio.SocketListener) -> None:
         host, self._port = listener.socket.getsockname()[:2]
         self._tls = await trio.to_thread.run_sync(self._context.security.ssl_context)
@@ -135,10 +143,8 @@ class WebSocketService(Service):
         api: Api,
         started: Callable[[], None],
     ) -> None:
-        session = self._session(api)
-
         async def let_in(stream: trio.SocketStream) -> None:
-            await self._let_in(stream, session)
+            await self._let_in(stream, api)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
@@ -162,23 +168,24 @@ class WebSocketService(Service):
             for connection in self._connections:
                 connection.watch(now)
 
-    async def _let_in(self, stream: Stream, session: Session) -> None:
+    async def _let_in(self, stream: trio.SocketStream, api: Api) -> None:
         """Serve one connection, and let nothing that goes wrong with it reach another."""
-        if self._open >= self._settings.max_connections + _SPARE:
+        cut_off = self._places.take(stream)
+        if cut_off is not None:
             self._refused[HTTPStatus.SERVICE_UNAVAILABLE] += 1
-            await trio.aclose_forcefully(stream)
-            return
-        self._open += 1
+            cut_off.socket.close()
         try:
+            readable: Stream = stream
             if self._tls is not None:
-                stream = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
-            await accept(stream, self._check, session, self._settings, self._headers())
+                readable = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+            check, session = partial(self._check, stream), partial(self._serve_one, stream, api)
+            await accept(readable, check, session, self._settings, self._headers())
         except RefusedError as error:
             self._refused[error.status] += 1
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a connection
             _log.error("a connection has failed", exc_info=error)
         finally:
-            self._open -= 1
+            self._places.leave(stream)
 
     def _headers(self) -> Headers:
         """Return what a client need not find out: how much it may ask, and whom, who will remember it for how long."""
@@ -190,30 +197,37 @@ class WebSocketService(Service):
             (b"observatory-durability", durability.encode()),
         ]
 
-    def _check(self, head: Head) -> Identity | None:
-        if self._open > self._settings.max_connections:
+    def _check(self, stream: trio.SocketStream, head: Head) -> Identity | None:
+        if self._places.full:
             words = f"{self._settings.max_connections:,} connections are open, which is what this service holds"
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words, Retry_After="1")
-        return identify(head, self._context.security, self._port)
+        identity = identify(head, self._context.security, self._port)
+        if identity is not None:
+            self._places.keep(stream)
+        return identity
 
-    def _session(self, api: Api) -> Session:
-        async def session(socket: WebSocketConnection, stream: SharedStream, identity: Identity | None) -> None:
-            following = Following(
-                self._context.pubsub, self._feeds, self._fan_outs, stream, self._settings.max_subscriptions
-            )
-            listener = Listener(stream, self._settings.queue_events, self._settings.queue_bytes)
-            listening = Listening(self.listeners, listener, self._settings.max_subscriptions)
-            connection = Connection(socket, stream, api, following, listening, self._settings, identity)
-            self._accepted += 1
-            self._connections.add(connection)
-            try:
-                await connection.run()
-            finally:
-                self._connections.discard(connection)
-                figures = connection.statistics()
-                self._ended.update({name: figures[name] for name in _TOTALS})
-
-        return session
+    async def _serve_one(
+        self,
+        stream: trio.SocketStream,
+        api: Api,
+        socket: WebSocketConnection,
+        shared: SharedStream,
+        identity: Identity | None,
+    ) -> None:
+        settings = self._settings
+        following = Following(self._context.pubsub, self._feeds, self._fan_outs, shared, settings.max_subscriptions)
+        listener = Listener(shared, settings.queue_events, settings.queue_bytes)
+        listening = Listening(self.listeners, listener, settings.max_subscriptions)
+        keep = partial(self._places.keep, stream)
+        connection = Connection(socket, shared, api, following, listening, settings, identity, keep)
+        self._accepted += 1
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            figures = connection.statistics()
+            self._ended.update({name: figures[name] for name in _TOTALS})
 
 
 async def _hold_clients(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:

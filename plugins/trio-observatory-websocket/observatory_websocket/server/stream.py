@@ -9,7 +9,8 @@ from contextlib import suppress
 import trio
 from trio.abc import HalfCloseableStream, Stream
 
-from observatory_websocket.server.frames import CLOSE
+from observatory_websocket.server import fragments
+from observatory_websocket.server.frames import CLOSE, TOO_LARGE, close_frame
 
 _MOMENT = 0.5
 """Seconds in which the other side can take our last words and go."""
@@ -48,6 +49,7 @@ class SharedStream(Stream):
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
         self._request = request
         self._early = early
+        self._fragments = fragments.Fragments()
         self._upgraded = trio.Event()
         self._turn = trio.Lock()
         self._waiting: list[bytes] = []
@@ -159,7 +161,11 @@ class SharedStream(Stream):
         await self.wait_written(0)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Read: the request, and once that was answered, what came behind it; before, trio-websocket would lose it."""
+        """Read: the request, and once that was answered, what came behind it; before, trio-websocket would lose it.
+
+        Raises:
+            trio.BrokenResourceError: the other side is gone, or was told to go.
+        """
         if self._request:
             await trio.lowlevel.checkpoint()
             data, self._request = self._request, b""
@@ -169,7 +175,7 @@ class SharedStream(Stream):
         if self._early:
             await trio.lowlevel.checkpoint()
             data, self._early = self._early, b""
-            return data
+            return self._checked(data)
         self.quiet = True
         data = await self._receive(max_bytes)
         self.quiet = False
@@ -178,6 +184,14 @@ class SharedStream(Stream):
             self.on_heard()
         if not data:
             self.ended.set()
+        return self._checked(data)
+
+    def _checked(self, data: bytes) -> bytes:
+        if self._fragments.too_many(data):
+            reason = f"a message has at most {fragments.MOST:,} frames of less than {fragments.SMALL} bytes"
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self.send_nowait(close_frame(TOO_LARGE, reason))
+            raise trio.BrokenResourceError(reason)
         return data
 
     async def _receive(self, max_bytes: int | None) -> bytes:
