@@ -52,7 +52,7 @@ class Parcel:
         waiter: who waits, or None.
     """
 
-    __slots__ = ("_awaited", "_waiter", "deliveries", "job", "to", "wanted")
+    __slots__ = ("_awaited", "_waiter", "deliveries", "job", "wanted")
 
     turn: ClassVar[int] = 1
     """When it comes in a batch: after whatever has a lower one."""
@@ -66,11 +66,15 @@ class Parcel:
         waiter: Waiter | None = None,
     ) -> None:
         self.job = job
-        self.to = job.message.to if isinstance(job, Post) else job.to
         self.deliveries = deliveries
         self.wanted: Wanted = _ALWAYS if wanted is None else wanted
         self._awaited = awaited
         self._waiter = waiter if awaited else None  # else it would be held for as long as the parcel is
+
+    @property
+    def to(self) -> str:
+        """The recipient."""
+        return self.job.message.to if isinstance(self.job, Post) else self.job.to
 
     @property
     def id(self) -> str:
