@@ -24,6 +24,16 @@ async def test_a_file_of_another_process_is_adopted(bench: Any) -> None:
     assert bench.channel.statistics()["adopted"] == 2
 
 
+async def test_a_file_whose_name_is_no_id_is_not_adopted(bench: Any) -> None:
+    """Although there is a message in it that says it has that id."""
+    (bench.inbox / "agent-42").mkdir(parents=True)
+    async with bench.watching() as watch:
+        bench.write_file(id="no-id")
+        path = bench.write_file()
+        await watch.until(lambda: path.stem in watch.ids())
+    assert watch.ids() == {path.stem}
+
+
 async def test_a_file_that_its_reader_removes_is_gone(bench: Any) -> None:
     """Whether this process has written, recovered or adopted it."""
     recovered = bench.write_file()

@@ -12,7 +12,7 @@ import trio
 from observatory import Adopt, Gone, Message, OutcomeUnknownError, StorageError
 from observatory_inbox.adopting.known import Known
 from observatory_inbox.adopting.survey import Listing, Survey
-from observatory_inbox.files.format import SUFFIX, is_file_name, is_name
+from observatory_inbox.files.format import SUFFIX, is_id, is_name
 from observatory_inbox.mail.recovery import Recovery
 from observatory_inbox.watching.changes import Changes
 from observatory_inbox.watching.following import Watching
@@ -80,7 +80,9 @@ class Adoption:
                 {
                     to: strangers
                     for to, names in changes.written.items()
-                    if to not in lists and (strangers := self._known.strangers(to, _ids(names))) and is_name(to)
+                    if to not in lists
+                    and (strangers := [id for id in self._known.strangers(to, _ids(names)) if is_id(id)])
+                    and is_name(to)
                 }
             )
 
@@ -178,5 +180,5 @@ class Adoption:
 
 
 def _ids(names: Iterable[str]) -> set[str]:
-    """Return the ids of those names of files that are named like messages."""
-    return {name.removesuffix(SUFFIX) for name in names if is_file_name(name)}
+    """Return what would be the ids; most are known, and whether the others are ids remains to be seen."""
+    return {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)}
