@@ -213,7 +213,8 @@ class Module(ABC):
 
     exposes: ClassVar[Collection[str]] = ()
     """Names of methods that doors offer to clients as `modules.call`. Their parameters and results are values that JSON
-    can hold."""
+    can hold. One that has a parameter `identity: Identity | None = None` is told who asks, and clients cannot give it;
+    None stands for the program itself."""
 
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

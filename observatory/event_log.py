@@ -107,17 +107,18 @@ class EventLog:
             self._marks.popleft()
         return self._marks[0][1] if self._marks else self.next
 
-    def after(self, position: int, start: int) -> tuple[list[tuple[Event, int]], int | None]:
+    def after(self, position: int, start: int, oldest: int) -> tuple[list[tuple[Event, int]], int | None]:
         """Return what is held after a position, and how much more there was.
 
         Args:
             position: only what was published after it counts.
             start: number of the oldest event that may be replayed; one that is held, or the next one.
+            oldest: nothing is returned up to this position.
 
         Returns:
             The events with their sizes, and how many others came after the position; None when nobody knows.
         """
         newer = bisect_right(self.events, position, key=_position)
-        skipped = max(newer, start - self.first)
+        skipped = max(newer, start - self.first, bisect_right(self.events, oldest, key=_position))
         missed = None if self.forgotten > position else skipped - newer
         return list(zip(self.events[skipped:], self.sizes[skipped:], strict=True)), missed

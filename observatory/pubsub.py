@@ -29,6 +29,9 @@ tracemalloc: 140 in a busy topic; a topic's own 1,400 are not counted.
 _MAX_TOPICS = 200_000
 """Topics whose last sequence number is remembered; beyond, those that nobody reads are forgotten."""
 
+_MAX_REPLAYED = 10_000
+"""Events that a pattern goes back, of all topics together: more would hold up everybody while they are gathered."""
+
 _MAX_LENGTH = 256
 """Characters of a topic or pattern: the longest of ours have a word, a colon and a name of 128."""
 
@@ -239,10 +242,11 @@ class PubSub:
         elif since < self._forgotten_position:
             missed = None
         now = trio.current_time()
+        oldest = self._published - _MAX_REPLAYED
         held: list[tuple[Event, int]] = []
         for topic, log in self._topics.items():
             if topic.startswith(prefix) and log.newest > since:
-                events, others = log.after(since, self._replay_start(log, now))
+                events, others = log.after(since, self._replay_start(log, now), oldest)
                 held += events
                 missed = None if missed is None or others is None else missed + others
         held.sort(key=lambda each: each[0].position)

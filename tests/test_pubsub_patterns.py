@@ -281,3 +281,15 @@ class TestReading:
         async with pubsub.subscribe("a:*", since=0) as subscription:
             pubsub.close()
             assert [event.position async for event in subscription] == [1, 2, 3]
+
+
+async def test_a_pattern_goes_back_so_far() -> None:
+    """Of all topics together 10,000 events are replayed at most, the newest; of others it says how many there were."""
+    pubsub = PubSub(PubSubSettings(subscription_capacity=20_000))
+    for number in range(30):
+        publish(pubsub, f"a:{number}", 500)
+        publish(pubsub, "b:other", 1)
+    found = await come_back(pubsub, 0)
+    assert found[0] == Gap(15_000 - len(found) + 2)
+    assert found[1:-1] == [position for position in range(5_031, 15_031) if position % 501]
+    assert (await come_back(pubsub, 15_000))[:2] == [15_001, 15_002]

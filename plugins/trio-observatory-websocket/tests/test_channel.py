@@ -12,6 +12,7 @@ import orjson
 import pytest
 import trio
 from observatory_websocket import WebSocketChannel, WebSocketService
+from observatory_websocket.server.incoming import Incoming
 from observatory_websocket.server.listening import Listener
 from observatory_websocket.server.stream import SharedStream
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
@@ -31,7 +32,7 @@ from observatory.testing import DeliveryChannelConformance
 
 
 def _stream() -> SharedStream:
-    return SharedStream(memory_stream_pair()[0], b"", b"")
+    return SharedStream(memory_stream_pair()[0], b"", b"", Incoming(1_000))
 
 
 class _Recorder(Listener):

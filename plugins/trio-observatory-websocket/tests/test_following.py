@@ -9,6 +9,7 @@ import trio
 from observatory_websocket.server.fan_out import FanOuts
 from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
+from observatory_websocket.server.incoming import Incoming
 from observatory_websocket.server.stream import SharedStream
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
@@ -26,7 +27,7 @@ class _Desk:
         self.gate = trio.Event()
         self.stream.send_stream.send_all_hook = self._wait
         feeds = Feeds()
-        self.shared = SharedStream(self.stream, b"", b"")
+        self.shared = SharedStream(self.stream, b"", b"", Incoming(1_000))
         self.most_unwritten = 0
         self.following = Following(self.pubsub, feeds, FanOuts(feeds), self.shared, most=3)
 
@@ -101,7 +102,7 @@ async def test_another_topic(desk: _Desk, mock_clock: MockClock) -> None:
     desk.publish(_EVENTS + 1)
     await wait_all_tasks_blocked()
     assert desk.full_since == since
-    assert desk.following.end() == "1@build 0@other"
+    assert desk.following.end() == {"build": 1, "other": 0}
 
 
 async def test_piece_by_piece(desk: _Desk) -> None:

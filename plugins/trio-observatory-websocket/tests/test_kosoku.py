@@ -14,6 +14,8 @@ from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import WebSocketSettings
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from observatory import Identity
+
 _SETTINGS = WebSocketSettings(max_frame_bytes=64 * 1024 * 1024)  # the largest case has 16 MiB
 
 # Cases 12 and 13 are about compression, which is not offered.
@@ -50,7 +52,7 @@ async def test_cases() -> None:
     """No case fails."""
 
     async def serve(stream: trio.SocketStream) -> None:
-        await accept(stream, lambda head: None, _echo, _SETTINGS)
+        await accept(stream, lambda head: Identity(None), _echo, _SETTINGS)
 
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")

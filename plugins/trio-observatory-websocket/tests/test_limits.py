@@ -34,8 +34,65 @@ async def test_too_many_at_the_first_message(open_house: Any) -> None:
     """Who says who it is only when all places are taken is told to come back, too."""
     async with open_house(max_connections=1) as house, house.upgraded(Authorization=None) as raw, house.client():
         assert "result" in await raw.call("observatory.authenticate", token=house.token)
-        assert await raw.close_code() == (1013, "1 connections are open")
+        words = "1 connections are open, which is what this service holds"
+        assert await raw.close_code() == (1013, words)
         assert house.service.statistics()["closed_slow"] == 0
+
+
+async def test_one_agent(open_house: Any) -> None:
+    """An agent may have a quarter of the places; others, and the owner, find theirs."""
+    async with open_house(max_connections=8) as house, AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(house.client("agent-1"))
+        token = house.obs.security.token_for("agent-1")
+        words = "'agent-1' has 2 connections open, which is what one agent may have"
+        async with house.raw() as raw:
+            status, _, text = await raw.ask(raw.request(Authorization=f"Bearer {token}"))
+            assert (status, text) == (503, f"{words}\n")
+        async with house.upgraded(Authorization=None) as raw:
+            assert "result" in await raw.call("observatory.authenticate", token=token)
+            assert await raw.close_code() == (1013, words)
+        for name in ("agent-2", None, None, None):
+            await stack.enter_async_context(house.client(name))
+        await stack.pop_all().aclose()
+        await house.until(lambda: house.service.statistics()["open"] == 0)
+        async with house.client("agent-1"), house.client("agent-1"):
+            pass
+
+
+async def test_places_of_the_owner(open_house: Any) -> None:
+    """Of sixteen places one is the owner's, however many agents there are."""
+    async with open_house(max_connections=16) as house, AsyncExitStack() as stack:
+        for number in range(15):
+            await stack.enter_async_context(house.client(f"agent-{number % 5}"))
+        token = house.obs.security.token_for("agent-9")
+        async with house.raw() as raw:
+            status, _, text = await raw.ask(raw.request(Authorization=f"Bearer {token}"))
+            assert (status, text) == (503, "15 connections are open, which is what this service holds\n")
+        async with house.client() as client:
+            assert (await client.call("health.get"))["healthy"]
+
+
+async def test_few_files(open_house: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a process may open few files there are fewer places, so that there are some left for everything else."""
+    caplog.set_level("INFO", "observatory.websocket")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (131, 131))
+    async with open_house() as house, house.client(), house.client(), house.client(), house.raw() as raw:
+        assert (await raw.ask(raw.request()))[0] == 503
+    assert "at most 3 connections, since this process may open 131 files" in caplog.text
+
+
+async def test_little_before_the_token(open_house: Any) -> None:
+    """Who has not said who it is may send messages of a few KiB; known, it may send larger ones."""
+    async with open_house() as house:
+        async with house.upgraded(Authorization=None) as raw:
+            await raw.send(1, "x" * 4_097)
+            assert await raw.close_code() == (1009, "a message has at most 4096 bytes")
+        async with house.upgraded(Authorization=None) as raw:
+            assert "result" in await raw.call("observatory.authenticate", token=house.token)
+            large = "x" * 100_000
+            answer = await raw.call("mailbox.send", to="a", content=large, **{"from": "b"})
+            assert answer["result"]["message"]["content"] == large
 
 
 async def test_who_says_nothing_takes_no_place(open_house: Any) -> None:

@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from observatory import InvalidInputError, Module, PolicyRefusedError
+from observatory import Identity, InvalidInputError, Module, PolicyRefusedError
 from observatory.testing import observatory_plugin
 
 
@@ -30,7 +30,7 @@ class _OwnError(PolicyRefusedError):
 class _Board(Module):
     """A board of tasks."""
 
-    exposes: ClassVar = ("add", "names", "wait", "refuse", "fail", "crash", "garbage", "unwritable")
+    exposes: ClassVar = ("add", "names", "wait", "refuse", "fail", "crash", "garbage", "unwritable", "whoami")
 
     def __init__(self) -> None:
         self.tasks: list[_Task] = []
@@ -48,6 +48,10 @@ class _Board(Module):
     def names(self) -> list[str]:
         """Name the tasks."""
         return [task.name for task in self.tasks]
+
+    def whoami(self, *, identity: Identity | None = None) -> str | None:
+        """Tell who asks."""
+        return None if identity is None else identity.name
 
     async def wait(self) -> None:
         """Wait for a moment."""
@@ -137,6 +141,18 @@ async def test_wrong_parameters(client: Any, params: Any, message: str) -> None:
     error = await _refusal(client, "add", params)
     assert error["code"] == -32602
     assert error["message"].startswith(message)
+
+
+async def test_who_asks(open_house: Any) -> None:
+    """A method that wants to know is told who asks, which no client can say itself."""
+    async with open_house(plugins=(_PLUGIN,)) as house, house.client("agent-7") as agent, house.client() as owner:
+        asked = {"module": "Board", "method": "whoami"}
+        assert await agent.call("modules.call", **asked) == "agent-7"
+        assert await owner.call("modules.call", **asked) is None
+        error = await agent.refusal("modules.call", **asked, params={"identity": {"name": "agent-8"}})
+        assert error["message"].startswith("params.identity: unknown parameter")
+        described = await agent.call("observatory.describe")
+        assert described["modules"]["Board"]["whoami"]["params"]["properties"] == {}
 
 
 async def test_own_error(client: Any) -> None:

@@ -100,6 +100,25 @@ def test_endless_integer() -> None:
     assert error.code == rpc.PARSE_ERROR
 
 
+def test_id_of_many_characters() -> None:
+    """An id is kept while its request is carried out, and so it is short."""
+    assert (
+        str(_refusal('{"jsonrpc":"2.0","id":"' + "x" * 257 + '","method":"m"}')) == "id: has more than 256 characters"
+    )
+    assert isinstance(rpc.read('{"jsonrpc":"2.0","id":"' + "x" * 256 + '","method":"m"}'), rpc.Request)
+
+
+def test_room_for_several_batches() -> None:
+    """What the batches of a connection hold together is bounded, and given back."""
+    room = rpc.AnswerRoom()
+    request = rpc.Request("m", None, 1, True)
+    answer = rpc.write(request.result("x" * 9 * 1024 * 1024))
+    first, second = rpc.BatchAnswer([request], room), rpc.BatchAnswer([request], room)
+    assert (first.put(0, request, answer), second.put(0, request, answer)) == (True, False)
+    first.let_go()
+    assert rpc.BatchAnswer([request], room).put(0, request, answer)
+
+
 def test_long_id() -> None:
     """An id that we could not answer with is refused."""
     error = _refusal(f'{{"jsonrpc":"2.0","id":{2**63},"method":"m"}}')
@@ -186,7 +205,7 @@ def test_what_json_cannot_hold() -> None:
 def test_too_many_answers() -> None:
     """When the answers of a batch are too large together, those that do not fit say that they were carried out."""
     requests = [rpc.Request("m", None, id, True) for id in range(3)]
-    batch = rpc.BatchAnswer(requests)
+    batch = rpc.BatchAnswer(requests, rpc.AnswerRoom())
     large = 9 * 1024 * 1024
     for place, size in enumerate((large, large, 20)):
         batch.put(place, requests[place], rpc.write(requests[place].result("x" * size)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 from observatory_websocket.server.frames import close_frame, text_frame
+from observatory_websocket.server.incoming import Incoming
 from observatory_websocket.server.stream import SharedStream, part
 from trio.abc import Stream
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
@@ -48,7 +49,7 @@ def below() -> _Gated:
 @pytest.fixture
 async def shared(below: _Gated) -> SharedStream:
     """Return a shared stream on it."""
-    return SharedStream(below, b"request", b"early")
+    return SharedStream(below, b"request", b"early", Incoming(1_000))
 
 
 async def test_together(below: _Gated, shared: SharedStream) -> None:

@@ -53,6 +53,9 @@ def split_url(url: object) -> SplitResult:
     if isinstance(url, str):
         try:
             parts = urlsplit(url)
+            if parts.username is not None or parts.query or parts.fragment:
+                reason = "has a user or a query, which end up in logs; a token goes by itself: token=…"
+                raise InvalidInputError("url", reason)
             if parts.scheme in _PORTS and parts.hostname and parts.port != 0:
                 return parts
         except ValueError:

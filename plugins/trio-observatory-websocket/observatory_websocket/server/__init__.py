@@ -17,6 +17,6 @@
 # rpc          JSON-RPC 2.0
 # head         the request's head, checked before the upgrade
 # stream       what is below a websocket, written to by two
-# fragments    in how many frames a message comes in
+# incoming     what comes in, looked at before anybody takes it in
 # frames       websocket frames that are ready to be written
 # encoding     values of the library as JSON

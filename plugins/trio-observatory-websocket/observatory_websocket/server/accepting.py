@@ -16,6 +16,7 @@ from wsproto.utilities import LocalProtocolError
 from observatory import Identity
 from observatory_websocket.server.frames import close_frame
 from observatory_websocket.server.head import Head, RefusedError, read_head, upgrade_of
+from observatory_websocket.server.incoming import Incoming
 from observatory_websocket.server.stream import SharedStream, part
 from observatory_websocket.settings import WebSocketSettings
 
@@ -24,6 +25,9 @@ _READ = 64 * 1024
 
 _MOMENT = 1.0
 """Seconds that it may take to say why a connection ends."""
+
+_FIRST_MESSAGE = 4 * 1024
+"""Bytes of a message of somebody who has not said who it is: a token needs a few hundred."""
 
 _GONE = 1006
 """What trio-websocket calls it when the other side has gone without a word; it must not be sent."""
@@ -88,7 +92,8 @@ async def _ask(stream: Stream, check: Check, seconds: float) -> _Asked | None:
 
 
 async def _hold(asked: _Asked, stream: Stream, session: Session, settings: WebSocketSettings, headers: Headers) -> None:
-    shared = SharedStream(stream, asked.upgrade, asked.early)
+    most = settings.max_frame_bytes if asked.identity else min(_FIRST_MESSAGE, settings.max_frame_bytes)
+    shared = SharedStream(stream, asked.upgrade, asked.early, Incoming(most))
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(
             nursery,

@@ -139,10 +139,17 @@ class Api:
         return await self._notes.delete_note(key)
 
     async def call_module(
-        self, module: str, method: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+        self,
+        module: str,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        caller: Caller,
     ) -> Any:
         """Call a method that a plugin's module exposes; `observatory.describe` lists them."""
-        return await self._exposed_by(module, method).call(params)
+        operation = self._exposed_by(module, method)
+        given = {"identity": caller.identity} if operation.left_out else {}
+        return await operation.call(params, **given)
 
     def health(self) -> Any:
         """Return the state of every module, lane and service."""
@@ -225,11 +232,12 @@ class Api:
             found = self._context.module(module[:_SHOWN])
             if method not in found.exposes:
                 raise UnknownNameError(f"method of {module}", method[:_SHOWN], found.exposes)
-            operation = self._exposed[module, method] = Operation(getattr(found, method), name=f"{module}.{method}")
+            function = getattr(found, method)
+            operation = self._exposed[module, method] = _operation(function, f"{module}.{method}", told="identity")
         return operation
 
 
-def _operation(function: Callable[..., Any], name: str) -> Operation:
-    """Make an operation of a method; some are told who asks."""
-    personal = "caller" in inspect.signature(function).parameters
-    return Operation(function, name=name, leave_out=("caller",) if personal else ())
+def _operation(function: Callable[..., Any], name: str, told: str = "caller") -> Operation:
+    """Make an operation of a method; those that have a parameter for it are told who asks."""
+    personal = told in inspect.signature(function).parameters
+    return Operation(function, name=name, leave_out=(told,) if personal else ())

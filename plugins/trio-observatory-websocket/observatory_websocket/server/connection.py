@@ -46,7 +46,7 @@ class Connection:
         listening: for whose mail it listens.
         settings: the bounds.
         identity: who it is; None when the token is still to come.
-        keep: keeps its place once it has said who it is; returns False when all are taken.
+        keep: keeps its place once it has said who it is; returns why it cannot.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Connection:
         listening: Listening,
         settings: WebSocketSettings,
         identity: Identity | None,
-        keep: Callable[[], bool],
+        keep: Callable[[Identity], str | None],
     ) -> None:
         self._socket = socket
         self._stream = stream
@@ -68,7 +68,7 @@ class Connection:
         self._settings = settings
         self._identity = identity
         self._keep = keep
-        self._requests = Requests(socket, stream, api, settings, self._write, self.close_soon)
+        self._requests = Requests(socket, stream, api, settings, self._write)
         self._full = False
         self._pinged = -math.inf  # when a ping was written last
         self._closing = trio.Event()
@@ -118,7 +118,7 @@ class Connection:
         code, reason = self._why
         with trio.move_on_after(_GRACE):
             last = self._following.end()
-            await self._send(close_frame(code, f"{reason}; last {last}" if last else reason))
+            await self._send(close_frame(code, reason, [f"{number}@{topic}" for topic, number in last.items()]))
         self._nursery.cancel_scope.cancel()
 
     def statistics(self) -> dict[str, Any]:
@@ -167,9 +167,11 @@ class Connection:
         with trio.move_on_after(self._settings.handshake_seconds):
             identity = await read_identity(self._socket, self._api, self._write)
             if identity is not None:
-                if self._keep():
+                refusal = self._keep(identity)
+                if refusal is None:
+                    self._stream.incoming.most = self._settings.max_frame_bytes
                     return identity
-                self.close_soon(TRY_AGAIN_LATER, f"{self._settings.max_connections:,} connections are open")
+                self.close_soon(TRY_AGAIN_LATER, refusal)
         self.close_soon(POLICY_VIOLATION, "a token is needed: as a header, or as the first message")
         await trio.sleep_forever()
 

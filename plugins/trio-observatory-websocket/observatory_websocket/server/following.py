@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import trio
 
@@ -149,9 +149,8 @@ class Following:
             return None
         return min([follower.caught_up for follower, backlog in backlogs.items() if backlog.events])
 
-    def end(self) -> str:
-        """Stop, and say how far the connection was served: the last number of each topic."""
-        followers = tuple(self._followers.values())
-        for follower in followers:
+    def end(self) -> Mapping[str, int]:
+        """Stop, and return how far the connection was served: the last number of each topic."""
+        for follower in self._followers.values():
             follower.stop()
-        return " ".join([f"{follower.last}@{follower.topic}" for follower in followers])
+        return {topic: follower.last for topic, follower in self._followers.items()}

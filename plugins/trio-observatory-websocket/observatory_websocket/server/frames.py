@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 CLOSE = 0x88
 """First byte of a close frame."""
@@ -29,9 +30,19 @@ def text_frame(data: bytes) -> bytes:
     return struct.pack("!BBQ", _TEXT, 127, size) + data
 
 
-def close_frame(code: int, reason: str) -> bytes:
-    """Return the frame that ends a connection, with as many words of the reason as it holds."""
-    words = reason.encode()
-    if len(words) > _MAX_REASON:
-        words = words[: _MAX_REASON + 1].rpartition(b" ")[0]
-    return struct.pack("!BBH", CLOSE, 2 + len(words), code) + words
+def close_frame(code: int, reason: str, last: Sequence[str] = ()) -> bytes:
+    """Return the frame that ends a connection.
+
+    Args:
+        code: why.
+        reason: the same in words; as many bytes of them as a frame holds.
+        last: how far topics were told, such as `7@build`: as many as it holds, and of the first what it holds.
+    """
+    words = reason
+    for place, one in enumerate(last):
+        longer = f"{words} {one}" if place else f"{words}; last {one}"
+        if place and len(longer.encode()) > _MAX_REASON:
+            break
+        words = longer
+    data = words.encode()[:_MAX_REASON].decode(errors="ignore").encode()  # whole characters
+    return struct.pack("!BBH", CLOSE, 2 + len(data), code) + data

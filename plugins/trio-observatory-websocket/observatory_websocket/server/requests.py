@@ -13,7 +13,6 @@ from observatory import ObservatoryError, RateLimitError
 from observatory_websocket.server import rpc, waiting
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.caller import Caller
-from observatory_websocket.server.frames import TOO_LARGE
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import WebSocketSettings
 
@@ -29,7 +28,6 @@ class Requests:
         api: what can be asked for.
         settings: the bounds.
         write: writes an answer.
-        close_soon: begins to close the connection, with a code and a reason.
     """
 
     def __init__(
@@ -39,7 +37,6 @@ class Requests:
         api: Api,
         settings: WebSocketSettings,
         write: Callable[[bytes], Awaitable[None]],
-        close_soon: Callable[[int, str], None],
     ) -> None:
         self.taken = 0
         """Requests taken so far ..."""
@@ -50,8 +47,8 @@ class Requests:
         self._api = api
         self._settings = settings
         self._write = write
-        self._close_soon = close_soon
         self._room = trio.Semaphore(settings.max_requests)
+        self._batched = rpc.AnswerRoom()
         self._waiting = waiting.Waiting()
         self._taking = True  # a task takes requests, or waits for one
         self._spare = trio.lowlevel.ParkingLot()  # where a task waits that can take requests, one at most
@@ -107,9 +104,6 @@ class Requests:
         while True:
             await self._wait_written()
             message = await self._socket.get_message()
-            if self._is_too_large(message):
-                self._close_soon(TOO_LARGE, f"a message has at most {self._settings.max_frame_bytes} bytes")
-                await trio.sleep_forever()
             try:
                 read = rpc.read(message)
             except rpc.BadRequestError as error:
@@ -175,7 +169,7 @@ class Requests:
         self, requests: Sequence[rpc.Request | rpc.BadRequestError], *, task_status: trio.TaskStatus[None]
     ) -> None:
         """Carry a batch out, its requests begun in their order, and answer with all that have an answer."""
-        answers = rpc.BatchAnswer(requests)
+        answers = rpc.BatchAnswer(requests, self._batched)
         callers = [self._caller() for _ in requests]
 
         async def carry_out(place: int, request: rpc.Request) -> None:
@@ -186,16 +180,19 @@ class Requests:
             finally:
                 self._room.release()
 
-        async with trio.open_nursery() as nursery:
-            for place, request in enumerate(requests):
-                if not isinstance(request, rpc.Request):
-                    await self._count()
-                else:
-                    await self._room.acquire()
-                    nursery.start_soon(carry_out, place, request)
-                    await trio.lowlevel.checkpoint()  # the next one begins after it
-            task_status.started()
-        joined = answers.joined()
+        try:
+            async with trio.open_nursery() as nursery:
+                for place, request in enumerate(requests):
+                    if not isinstance(request, rpc.Request):
+                        await self._count()
+                    else:
+                        await self._room.acquire()
+                        nursery.start_soon(carry_out, place, request)
+                        await trio.lowlevel.checkpoint()  # the next one begins after it
+                task_status.started()
+            joined = answers.joined()
+        finally:
+            answers.let_go()
         if joined is not None:
             await self._write(joined)
         for caller in callers:
@@ -231,8 +228,3 @@ class Requests:
     async def _wait_written(self) -> None:
         with suppress(trio.BrokenResourceError):  # it is told of by the stream
             await self._stream.wait_written(self._settings.queue_bytes)
-
-    def _is_too_large(self, message: str | bytes) -> bool:
-        """Tell whether a message is: trio-websocket counts characters of text, of which one has up to four bytes."""
-        most = self._settings.max_frame_bytes
-        return isinstance(message, str) and len(message) > most // 4 and len(message.encode()) > most

@@ -43,6 +43,9 @@ CODES: Mapping[str, int] = {
 _MAX_BATCH = 1_000
 """Requests in one batch."""
 
+_MAX_ID = 256
+"""Characters of an id: it is kept for as long as its request is carried out."""
+
 _ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19  # the fewest digits of an integer beyond 64 bits
 
@@ -152,6 +155,8 @@ def _request(data: object) -> Request:
     id = data.get("id")
     if isinstance(id, bool) or not isinstance(id, str | int | float | None):
         raise BadRequestError(INVALID_REQUEST, f"id: expected a string or a number, got {_kind(id)}")
+    if isinstance(id, str) and len(id) > _MAX_ID:
+        raise BadRequestError(INVALID_REQUEST, f"id: has more than {_MAX_ID} characters")
     if isinstance(id, int) and not -(2**63) <= id < 2**63:
         raise BadRequestError(INVALID_REQUEST, "id: is an integer beyond 64 bits; write it as a string")
     if data.get("jsonrpc") != "2.0":
@@ -176,30 +181,47 @@ def _failure(id: Id, code: int, message: str, data: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "error": error}
 
 
+class AnswerRoom:
+    """Room for answers to batches that are not finished, shared by all batches of a connection."""
+
+    def __init__(self) -> None:
+        self.left = MAX_ANSWER
+        """Bytes."""
+
+
 class BatchAnswer:
     """The answers to a batch, in the order of its requests.
 
     Args:
         requests: the batch.
+        room: where its answers lie until it is finished.
     """
 
-    def __init__(self, requests: Sequence[Request | BadRequestError]) -> None:
+    def __init__(self, requests: Sequence[Request | BadRequestError], room: AnswerRoom) -> None:
         self._answers = [write(one.answer()) if isinstance(one, BadRequestError) else None for one in requests]
-        self._room = MAX_ANSWER
+        self._room = room
+        self._held = 0
 
     def put(self, place: int, request: Request, answer: bytes) -> bool:
         """Put the answer to a request in its place, unless nobody wants one; return False when it does not fit."""
-        fits = len(answer) <= self._room
-        if not fits:
+        fits = len(answer) <= self._room.left
+        if not fits:  # beside those of other batches, that is
             answer = write(request.failure(_too_large("the answers to its batch have")))
-        self._room -= len(answer)
-        self._answers[place] = answer if request.answered else None
+        if request.answered:
+            self._room.left -= len(answer)
+            self._held += len(answer)
+            self._answers[place] = answer
         return fits
 
     def joined(self) -> bytes | None:
         """Return all answers as one; None when there is none."""
         answers = [answer for answer in self._answers if answer is not None]
         return b"[%b]" % b",".join(answers) if answers else None
+
+    def let_go(self) -> None:
+        """Give the room back."""
+        self._room.left += self._held
+        self._held = 0
 
 
 def write(answer: Any) -> bytes:

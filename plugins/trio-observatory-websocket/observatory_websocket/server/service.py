@@ -22,7 +22,7 @@ from observatory_websocket.server.feeds import Feeds
 from observatory_websocket.server.following import Following
 from observatory_websocket.server.head import Head, RefusedError, identify
 from observatory_websocket.server.listening import Listener, Listeners, Listening
-from observatory_websocket.server.places import Places
+from observatory_websocket.server.places import Places, most_connections
 from observatory_websocket.server.stream import SharedStream
 from observatory_websocket.settings import DOOR, WebSocketSettings
 
@@ -33,6 +33,9 @@ _RETRY = 2.0
 
 _MOMENT = 0.5
 """Seconds that telling all clients that the service ends may take."""
+
+_WATCHED_AT_ONCE = 16
+"""Connections that are looked after before anybody else has a turn."""
 
 _TOTALS = ("requests", "failed", "written_bytes", "closed_slow")
 """Figures of connections that count on when a connection has ended."""
@@ -60,7 +63,7 @@ class WebSocketService(Service):
         self._feeds = Feeds()
         self._fan_outs = FanOuts(self._feeds)
         self._connections: set[Connection] = set()
-        self._places = Places(self._settings.max_connections)
+        self._places = Places(most_connections(self._settings.max_connections))
         self._accepted = 0
         self._refused: Counter[int] = Counter()  # by HTTP status
         self._ended: Counter[str] = Counter()  # what connections that are no more have done
@@ -165,8 +168,10 @@ class WebSocketService(Service):
         while True:
             await trio.sleep(1)
             now = trio.current_time()
-            for connection in self._connections:
+            for number, connection in enumerate(tuple(self._connections), 1):
                 connection.watch(now)
+                if number % _WATCHED_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()  # each has a look at all that it follows
 
     async def _let_in(self, stream: trio.SocketStream, api: Api) -> None:
         """Serve one connection, and let nothing that goes wrong with it reach another."""
@@ -198,12 +203,13 @@ class WebSocketService(Service):
         ]
 
     def _check(self, stream: trio.SocketStream, head: Head) -> Identity | None:
-        if self._places.full:
-            words = f"{self._settings.max_connections:,} connections are open, which is what this service holds"
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words, Retry_After="1")
-        identity = identify(head, self._context.security, self._port)
-        if identity is not None:
-            self._places.keep(stream)
+        refusal = self._places.why_full if self._places.full else None
+        identity = None
+        if refusal is None:
+            identity = identify(head, self._context.security, self._port)
+            refusal = self._places.keep(stream, identity) if identity else None
+        if refusal is not None:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, refusal, Retry_After="1")
         return identity
 
     async def _serve_one(

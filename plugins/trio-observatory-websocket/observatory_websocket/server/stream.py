@@ -9,8 +9,8 @@ from contextlib import suppress
 import trio
 from trio.abc import HalfCloseableStream, Stream
 
-from observatory_websocket.server import fragments
 from observatory_websocket.server.frames import CLOSE, TOO_LARGE, close_frame
+from observatory_websocket.server.incoming import Incoming
 
 _MOMENT = 0.5
 """Seconds in which the other side can take our last words and go."""
@@ -27,9 +27,12 @@ class SharedStream(Stream):
         stream: the connection's; whoever has made it closes it.
         request: the request for a websocket, as trio-websocket is to read it.
         early: what the client has sent behind it already.
+        incoming: looks at what comes in.
     """
 
-    def __init__(self, stream: Stream, request: bytes, early: bytes) -> None:
+    def __init__(self, stream: Stream, request: bytes, early: bytes, incoming: Incoming) -> None:
+        self.incoming = incoming
+        """Looks at what comes in."""
         self.blocked_since: float | None = None
         """Trio's time at which the other side has taken something last; None when nothing has to wait for that."""
         self.written = 0
@@ -48,8 +51,7 @@ class SharedStream(Stream):
         # The socket, to be asked directly, which takes a fraction of the time; None where all is encrypted.
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
         self._request = request
-        self._early = early
-        self._fragments = fragments.Fragments()
+        self._early = early  # or what else has come in, and is still to be handed on
         self._upgraded = trio.Event()
         self._turn = trio.Lock()
         self._waiting: list[bytes] = []
@@ -175,7 +177,7 @@ class SharedStream(Stream):
         if self._early:
             await trio.lowlevel.checkpoint()
             data, self._early = self._early, b""
-            return self._checked(data)
+            return self._looked_at(data)
         self.quiet = True
         data = await self._receive(max_bytes)
         self.quiet = False
@@ -184,15 +186,19 @@ class SharedStream(Stream):
             self.on_heard()
         if not data:
             self.ended.set()
-        return self._checked(data)
+        return self._looked_at(data)
 
-    def _checked(self, data: bytes) -> bytes:
-        if self._fragments.too_many(data):
-            reason = f"a message has at most {fragments.MOST:,} frames of less than {fragments.SMALL} bytes"
+    def _looked_at(self, data: bytes) -> bytes:
+        """Return what may be handed on of what has come in, and keep the rest."""
+        size, fault = self.incoming.look(data)
+        if fault is not None and not size:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                self.send_nowait(close_frame(TOO_LARGE, reason))
-            raise trio.BrokenResourceError(reason)
-        return data
+                self.send_nowait(close_frame(TOO_LARGE, fault))
+            raise trio.BrokenResourceError(fault)
+        if size == len(data):
+            return data
+        self._early = data[size:]
+        return data[:size]
 
     async def _receive(self, max_bytes: int | None) -> bytes:
         """Read; where nothing is encrypted, wait first, since what was there before was read with what came before."""

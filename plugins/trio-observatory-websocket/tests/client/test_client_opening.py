@@ -93,6 +93,9 @@ async def test_identity(settings: MakeSettings) -> None:
         ({"root": ".", "identity": "a", "token": "t"}, "identity"),
         ({"url": "http://127.0.0.1:1/", "token": "t"}, "url"),
         ({"url": "ws://", "token": "t"}, "url"),
+        ({"url": "ws://user:secret@127.0.0.1:1/", "token": "t"}, "url"),
+        ({"url": "ws://127.0.0.1:1/?token=secret", "token": "t"}, "url"),
+        ({"url": "ws://127.0.0.1:1/#secret", "token": "t"}, "url"),
         ({"url": "ws://127.0.0.1:99999/", "token": "t"}, "url"),
         ({"url": "ws://[::1/", "token": "t"}, "url"),
         ({"url": 5, "token": "t"}, "url"),
@@ -110,6 +113,7 @@ async def test_arguments(arguments: dict[str, Any], field: str) -> None:
     assert refusal.value.field == field
     assert "\n" not in str(refusal.value)
     assert field != "token" or str(arguments["token"]) not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]", "swarm.example.org", "localhost.example.org"])
