@@ -7,6 +7,12 @@ from observatory.errors.doors import (
     UnauthorizedError as UnauthorizedError,
     UnreachableError as UnreachableError,
 )
+from observatory.errors.swarm import (
+    ChangedMeanwhileError as ChangedMeanwhileError,
+    NoActiveProjectError as NoActiveProjectError,
+    SwarmSourceError as SwarmSourceError,
+    TaskRefusedError as TaskRefusedError,
+)
 from observatory.errors.tree import (
     CanonicalNameError as CanonicalNameError,
     ClosedError as ClosedError,

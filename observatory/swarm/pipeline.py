@@ -1,0 +1,85 @@
+"""Everything about the tasks of one project, from the bytes of its file."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from observatory.swarm import figures
+from observatory.swarm.graph import Graph, graph_of
+from observatory.swarm.parsing import NOTHING, Parsed, parse
+from observatory.swarm.values import Pipeline, Problem
+
+
+@attrs.frozen(eq=False)
+class Reading:
+    """What was read of a project's file, and what came of it."""
+
+    parsed: Parsed
+    """What the file says."""
+    graph: Graph
+    """What waits for what, of the tasks that were not deleted."""
+    pipeline: Pipeline
+    """How they stand."""
+
+
+def read(
+    data: bytes,
+    where: str,
+    now: datetime,
+    *,
+    earlier: Reading | None = None,
+    stale_after: timedelta = figures.STALE_AFTER,
+) -> Reading:
+    """Read the tasks of a project, and find out how they stand.
+
+    Args:
+        data: the whole file.
+        where: what it is called in problems.
+        now: wall time, UTC.
+        earlier: what was read of it before, so that little has to be done where little has changed.
+        stale_after: how long a task may be in progress without an update.
+    """
+    parsed = parse(data, where, NOTHING if earlier is None else earlier.parsed)
+    tasks = tuple([task for task in parsed.tasks if task.status != "deleted"])
+    graph = graph_of(tasks, None if earlier is None else earlier.graph)
+    pipeline = Pipeline(
+        tasks=tasks,
+        counts=figures.counts_of(parsed.tasks),
+        total=len(tasks),
+        waves=graph.waves(),
+        edges=graph.edges(),
+        cycles=tuple([tuple([graph.ids[place] for place in cycle]) for cycle in graph.cycles]),
+        critical_path=graph.longest_path([task.status != "completed" for task in tasks]),
+        blocked=figures.blocked_chains(tasks, graph),
+        stale=figures.stale_tasks(tasks, now, stale_after),
+        conflicts=figures.file_conflicts(tasks),
+        progress=figures.progress_of(tasks),
+        remaining=figures.remaining_of(tasks, graph),
+        problems=parsed.problems + _problems(parsed, graph, where),
+        skipped=parsed.skipped,
+    )
+    return Reading(parsed, graph, pipeline)
+
+
+def at(reading: Reading, now: datetime, *, stale_after: timedelta = figures.STALE_AFTER) -> Reading:
+    """Return what was read as it stands later on, when nothing but time has gone by."""
+    stale = figures.stale_tasks(reading.pipeline.tasks, now, stale_after)
+    return attrs.evolve(reading, pipeline=attrs.evolve(reading.pipeline, stale=stale))
+
+
+def _problems(parsed: Parsed, graph: Graph, where: str) -> tuple[Problem, ...]:
+    """Name what tasks wait for in vain."""
+    deleted = {task.id for task in parsed.tasks if task.status == "deleted"}
+    problems: list[str] = []
+    for place, need in graph.missing:
+        id = graph.ids[place]
+        if need == id:
+            problems.append(f"task {id!r:.80} waits for itself, which is left out")
+        elif need not in deleted:  # what was deleted is waited for no more
+            problems.append(f"task {id!r:.80} waits for {need!r:.80}, which is not there")
+    for cycle in graph.cycles:
+        names = ", ".join([f"{graph.ids[place]!r:.80}" for place in cycle[:10]])
+        problems.append(f"{len(cycle)} tasks wait for each other, so that none can begin: {names}")
+    return tuple([Problem(where, None, problem) for problem in problems])
