@@ -10,7 +10,7 @@
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
 #   operations.py     typed functions, offered to clients who speak JSON
-#   settings.py       frozen settings from observatory.toml and OBSERVATORY_* variables
+#   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
 #   security.py       tokens, identities, Host and Origin: one layer for every door
 #   service_file.py   tells clients of a service that runs on a root
 #   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes
@@ -21,7 +21,7 @@
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
 #   delivery/         from the table to the delivery channels
-#   modules/          the ephemeral modules: Mailbox, Notes
+#   modules/          the ephemeral modules: Mailbox, SwarmMonitor, Notes
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
 #   in_the_box.py     registers that, as a plugin does
@@ -162,6 +162,7 @@ from observatory.settings import (
     Settings as Settings,
     StorageSettings as StorageSettings,
     SupervisionSettings as SupervisionSettings,
+    SwarmSettings as SwarmSettings,
     load_settings as load_settings,
 )
 from observatory.storage.memory import MemoryStorage as MemoryStorage

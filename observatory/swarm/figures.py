@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from observatory.swarm.graph import Graph
-from observatory.swarm.values import BlockedChain, FileConflict, Remaining, SwarmTask
+from observatory.swarm.values import BlockedChain, FileConflict, Pipeline, Remaining, SwarmTask, Team
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a task may be in progress without an update."""
@@ -80,6 +80,13 @@ def remaining_of(tasks: Sequence[SwarmTask], graph: Graph) -> Remaining:
     if len(moments) > 1 and (span := (max(moments) - min(moments)).total_seconds()) > 0:
         seconds = span / (len(moments) - 1) * len(left)
     return Remaining(len(left), len(waves), seconds)
+
+
+def is_over(team: Team, tasks: Pipeline | None) -> bool:
+    """Return whether a team that was not put aside yet has completed its own tasks, of which it had some, and rests."""
+    if team.archived or tasks is None or not tasks.total:
+        return False
+    return tasks.remaining.tasks == 0 and not any(member.active for member in team.members)
 
 
 def _is_open(task: SwarmTask) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -60,13 +61,34 @@ def read(
         problems=parsed.problems + _problems(parsed, graph, where),
         skipped=parsed.skipped,
     )
+    if earlier is not None and earlier.pipeline == pipeline:
+        pipeline = earlier.pipeline  # so that whoever looks sees at once that nothing has changed
     return Reading(parsed, graph, pipeline)
 
 
 def at(reading: Reading, now: datetime, *, stale_after: timedelta = figures.STALE_AFTER) -> Reading:
     """Return what was read as it stands later on, when nothing but time has gone by."""
     stale = figures.stale_tasks(reading.pipeline.tasks, now, stale_after)
+    if stale == reading.pipeline.stale:
+        return reading
     return attrs.evolve(reading, pipeline=attrs.evolve(reading.pipeline, stale=stale))
+
+
+def advanced(
+    readings: Mapping[str, Reading], changed: Mapping[str, bytes], now: datetime, stale_after: timedelta
+) -> dict[str, Reading]:
+    """Return what was read of several projects as it stands later on, with what has changed of them read anew.
+
+    Args:
+        readings: by project.
+        changed: the whole files of those that have changed, or are new.
+        now: wall time, UTC.
+        stale_after: how long a task may be in progress without an update.
+    """
+    later = {project: at(reading, now, stale_after=stale_after) for project, reading in readings.items()}
+    for project, data in changed.items():
+        later[project] = read(data, project, now, earlier=readings.get(project), stale_after=stale_after)
+    return later
 
 
 def _problems(parsed: Parsed, graph: Graph, where: str) -> tuple[Problem, ...]:

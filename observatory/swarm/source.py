@@ -11,6 +11,9 @@ import trio
 
 from observatory.swarm.values import Problem, Team
 
+TEAM = "team:"
+"""What the names of projects begin with that are tasks which a team keeps by itself."""
+
 Edit: TypeAlias = Callable[[bytes], bytes]
 """Returns a file's bytes as they shall be; called in a worker thread. It raises what keeps it from doing so."""
 
@@ -34,6 +37,14 @@ class SwarmSource(ABC):
     A project is known by the path of its root, as `os.path.realpath` gives it. The tasks that a team keeps by itself
     are a project, too, which is only read: `team:NAME`.
     """
+
+    @abstractmethod
+    async def locate(self, path: str) -> str:
+        """Return what the project is known by that lies in a folder.
+
+        Raises:
+            SwarmSourceError: there is no such folder.
+        """
 
     @abstractmethod
     async def find(self, added: Collection[str]) -> Found:
@@ -79,7 +90,11 @@ class SwarmSource(ABC):
 
     @abstractmethod
     async def watch(
-        self, projects: Collection[str], changed: Callable[[], None], *, task_status: trio.TaskStatus[None]
+        self,
+        projects: Collection[str],
+        changed: Callable[[], None],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Tell when something may have changed in projects, teams, or their tasks, until cancelled.
 

@@ -1,0 +1,299 @@
+"""SwarmMonitor: how the tasks of a swarm stand, and what is done about them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import ClassVar, TypeAlias
+
+import attrs
+import trio
+
+from observatory.abc import Context, Module
+from observatory.arguments import check_name, shorten
+from observatory.errors import InvalidInputError, NoActiveProjectError, SwarmSourceError, one_line
+from observatory.kinds import kind_of
+from observatory.settings import SwarmSettings
+from observatory.swarm import actions, figures, pipeline
+from observatory.swarm.parsing import NOTHING, parse
+from observatory.swarm.pipeline import Reading
+from observatory.swarm.rewriting import rewritten
+from observatory.swarm.source import TEAM, Found, SwarmSource
+from observatory.swarm.values import Problem, SwarmState, SwarmTask
+
+TOPIC = "swarm:update"
+
+POLL = 3.0
+"""Seconds between two looks at what nobody has told of."""
+
+_PAUSE = 30.0
+"""Seconds after which what tells of changes is tried again when it has failed."""
+
+_LONGEST = 1e9  # seconds that a timedelta can hold without doubt
+_EMPTY = SwarmState(None, {}, (), ())
+
+_Decide: TypeAlias = Callable[[Sequence[SwarmTask]], actions.Changes]
+"""Says what is to be changed, or raises why nothing can be; in a worker thread."""
+
+_log = logging.getLogger("observatory.swarm")
+
+
+class SwarmMonitor(Module):
+    """The tasks of a swarm, by project; told on topic `swarm:update` when something has changed.
+
+    Args:
+        context: what every module is handed.
+        settings: which projects there are besides those of teams, and what counts as stale.
+        source: where tasks are kept.
+        follows: whether it looks by itself; else somebody has to `refresh` it.
+    """
+
+    exposes: ClassVar = (
+        "get_state",
+        "heal_task",
+        "reassign_task",
+        "reset_all_stale",
+        "claim_task",
+        "complete_task",
+        "add_project",
+        "set_active_project",
+        "collect_garbage",
+    )
+
+    def __init__(self, context: Context, *, settings: SwarmSettings, source: SwarmSource, follows: bool) -> None:
+        self._clock = context.clock
+        self._pubsub = context.pubsub
+        self._source = source
+        self._follows = follows
+        self._stale_after = timedelta(seconds=settings.stale_after)
+        self._added = {os.path.realpath(path): None for path in settings.projects}
+        self._active = None if settings.active_project is None else os.path.realpath(settings.active_project)
+        if self._active is not None:
+            self._added[self._active] = None
+        self._table: dict[str, Reading] = {}
+        self._stamps: dict[str, str] = {}  # of what stands in the table
+        self._state = _EMPTY
+        self._turn = trio.Lock()  # of those who look
+        self._news = trio.Event()  # something may have changed
+        self._others = trio.Event()  # there are other projects
+
+    def get_state(self) -> SwarmState:
+        """Return how everything stands."""
+        return self._state
+
+    async def refresh(self) -> SwarmState:
+        """Look at everything now, and return how it stands."""
+        async with self._turn:
+            found = await self._source.find(tuple(self._added))
+            changed, problems = await self._read(found)
+            kept = {project: self._table[project] for project in found.projects if project in self._table}
+            now = self._clock.now()
+            self._table = await trio.to_thread.run_sync(pipeline.advanced, kept, changed, now, self._stale_after)
+            self._follow({project: stamp for project, stamp in found.projects.items() if project in self._table})
+            self._tell(attrs.evolve(self._state, teams=found.teams, problems=(*found.problems, *problems)))
+        return self._state
+
+    async def add_project(self, path: str) -> str:
+        """Look after the tasks of a project besides those in which teams work; return what it is known by.
+
+        Raises:
+            InvalidInputError: the path is none.
+            SwarmSourceError: there is no such folder.
+        """
+        project = await self._located(path)
+        self._added[project] = None
+        await self.refresh()
+        return project
+
+    async def set_active_project(self, path: str | None) -> str | None:
+        """Say which project actions are about that name none; return what it is known by.
+
+        Raises:
+            InvalidInputError: the path is none.
+            SwarmSourceError: there is no such folder.
+        """
+        project = None
+        if path is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            project = await self._located(path)
+            self._added[project] = None
+        self._active = project
+        await self.refresh()
+        return project
+
+    async def heal_task(self, id: str, *, project: str | None = None) -> SwarmTask:
+        """Let a task that does not go on begin again: it is pending, and nobody's.
+
+        Raises:
+            NoActiveProjectError: no project is named, and none is active.
+            UnknownNameError: there is no such task, or project.
+            TaskRefusedError: it is over, waits for its turn, or was heard of not long ago.
+            SwarmSourceError: the tasks cannot be read or written, or somebody else has changed them meanwhile.
+        """
+        [task] = await self._change(
+            project, lambda tasks: actions.heal(tasks, id, self._clock.now(), self._stale_after)
+        )
+        return task
+
+    async def reassign_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        """Give a task to somebody else.
+
+        Raises:
+            InvalidInputError: the owner's name is none.
+            TaskRefusedError: it is over; and what `heal_task` raises.
+        """
+        check_name("owner", owner)
+        [task] = await self._change(project, lambda tasks: actions.reassign(tasks, id, owner, self._clock.now()))
+        return task
+
+    async def reset_all_stale(
+        self, threshold: float | None = None, *, project: str | None = None
+    ) -> tuple[SwarmTask, ...]:
+        """Let every task in progress begin again of which nothing was heard for so long.
+
+        Args:
+            threshold: seconds; by default `[swarm] stale_after`.
+            project: whose tasks; by default the active one's.
+
+        Raises:
+            InvalidInputError: the threshold is no number of seconds; and what `heal_task` raises.
+        """
+        after = self._stale_after if threshold is None else _seconds(threshold)
+        return await self._change(project, lambda tasks: actions.reset_stale(tasks, self._clock.now(), after))
+
+    async def claim_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        """Take a task that is pending and waits for nothing; of several who do so one gets it.
+
+        Raises:
+            InvalidInputError: the owner's name is none.
+            TaskRefusedError: somebody else has it, or it waits for others; and what `heal_task` raises.
+        """
+        check_name("owner", owner)
+        [task] = await self._change(project, lambda tasks: actions.claim(tasks, id, owner, self._clock.now()))
+        return task
+
+    async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
+        """Mark a task in progress as done; with an owner only if it is theirs.
+
+        Raises:
+            TaskRefusedError: it is not in progress, or somebody else's; and what `heal_task` raises.
+        """
+        [task] = await self._change(project, lambda tasks: actions.complete(tasks, id, owner, self._clock.now()))
+        return task
+
+    async def collect_garbage(self) -> tuple[str, ...]:
+        """Put aside the teams that have completed all their tasks, and of whom nobody is at work; return their names.
+
+        Raises:
+            SwarmSourceError: one cannot be moved; those before it were.
+        """
+        state = await self.refresh()
+        over = [team.name for team in state.teams if figures.is_over(team, state.projects.get(TEAM + team.name))]
+        try:
+            for name in over:
+                await self._source.archive(name)
+        finally:
+            self._news.set()
+        await self.refresh()
+        return tuple(over)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Follow what happens to tasks and teams, until cancelled."""
+        task_status.started()
+        if not self._follows:
+            await trio.sleep_forever()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            while True:
+                self._news = trio.Event()
+                await self.refresh()
+                with trio.move_on_after(POLL):
+                    await self._news.wait()
+
+    async def _watch(self) -> None:
+        """Have the source tell of changes; of other projects when there are others, and again when it has failed."""
+        while True:
+            self._others = trio.Event()
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._source.watch, tuple(self._stamps), self._hear)
+                    await self._others.wait()
+                    nursery.cancel_scope.cancel()
+            except* SwarmSourceError as group:
+                _log.info("the swarm is looked at every %g s: %s", POLL, one_line(group))
+                await trio.sleep(_PAUSE)
+
+    def _hear(self) -> None:
+        self._news.set()
+
+    def _follow(self, stamps: Mapping[str, str]) -> None:
+        if stamps.keys() != self._stamps.keys():
+            self._others.set()
+        self._stamps = dict(stamps)
+
+    async def _read(self, found: Found) -> tuple[Mapping[str, bytes], Sequence[Problem]]:
+        """Read what may have changed; of what cannot be read nothing is known any more."""
+        changed: dict[str, bytes] = {}
+        problems: list[Problem] = []
+        for project, stamp in found.projects.items():
+            if self._stamps.get(project) == stamp:
+                continue
+            try:
+                changed[project] = await self._source.read(project)
+            except SwarmSourceError as error:
+                problems.append(Problem(project, None, error.reason))
+                self._table.pop(project, None)
+        return changed, problems
+
+    async def _change(self, project: str | None, decide: _Decide) -> tuple[SwarmTask, ...]:
+        """Change tasks of a project; return those that were."""
+        where = await self._chosen(project)
+        known = self._table[where].parsed if where in self._table else NOTHING
+        changes: actions.Changes = {}
+
+        def edit(data: bytes) -> bytes:
+            nonlocal changes
+            changes = decide(parse(data, where, known).tasks)
+            return rewritten(data, changes)
+
+        data = await self._source.change(where, edit)
+        async with self._turn:
+            advance = partial(pipeline.advanced, self._table, {where: data}, self._clock.now(), self._stale_after)
+            self._table = await trio.to_thread.run_sync(advance)
+            self._stamps.pop(where, None)  # whatever it is by now, it is read again
+            self._tell(self._state)
+            return tuple([task for task in self._table[where].parsed.tasks if task.id in changes])
+
+    def _tell(self, state: SwarmState) -> None:
+        """Take what was found; tell of it if it is something else than before."""
+        projects = {project: reading.pipeline for project, reading in self._table.items()}
+        state = attrs.evolve(state, active_project=self._active, projects=projects)
+        if state != self._state:
+            self._state = state
+            size = sum([sum(map(len, reading.parsed.lines)) for reading in self._table.values()])
+            self._pubsub.publish(TOPIC, state, size=size)
+
+    async def _chosen(self, project: str | None) -> str:
+        if project is not None:
+            return project if project.startswith(TEAM) else await self._located(project)
+        await trio.lowlevel.checkpoint()
+        if self._active is None:
+            raise NoActiveProjectError(self._table)
+        return self._active
+
+    async def _located(self, path: str) -> str:
+        if not isinstance(path, str) or not path or "\0" in path:
+            got = shorten(path) if isinstance(path, str) else kind_of(path)
+            await trio.lowlevel.checkpoint()
+            raise InvalidInputError("project", f"expected the path of a folder, got {got}")
+        return await self._source.locate(path)
+
+
+def _seconds(threshold: float) -> timedelta:
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < _LONGEST:
+        raise InvalidInputError("threshold", f"expected a number of seconds of at least 0, got {threshold!r:.80}")
+    return timedelta(seconds=threshold)
