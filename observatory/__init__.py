@@ -56,6 +56,7 @@ from observatory.client import (
     Connector as Connector,
     MailboxClient as MailboxClient,
     NotesClient as NotesClient,
+    SwarmClient as SwarmClient,
 )
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
 from observatory.connecting import find_client as find_client
@@ -77,6 +78,7 @@ from observatory.entries import (
 )
 from observatory.errors import (
     CanonicalNameError as CanonicalNameError,
+    ChangedMeanwhileError as ChangedMeanwhileError,
     ClosedError as ClosedError,
     DeliveryError as DeliveryError,
     DuplicateNameError as DuplicateNameError,
@@ -85,6 +87,7 @@ from observatory.errors import (
     IdempotencyError as IdempotencyError,
     InvalidInputError as InvalidInputError,
     MailboxFullError as MailboxFullError,
+    NoActiveProjectError as NoActiveProjectError,
     ObservatoryError as ObservatoryError,
     OutcomeUnknownError as OutcomeUnknownError,
     PluginError as PluginError,
@@ -95,6 +98,8 @@ from observatory.errors import (
     SettingsError as SettingsError,
     StorageError as StorageError,
     SubscriptionOverflowError as SubscriptionOverflowError,
+    SwarmSourceError as SwarmSourceError,
+    TaskRefusedError as TaskRefusedError,
     UnauthorizedError as UnauthorizedError,
     UnknownMessageError as UnknownMessageError,
     UnknownNameError as UnknownNameError,
@@ -137,6 +142,7 @@ from observatory.messages import (
 )
 from observatory.modules.mailbox import Mailbox as Mailbox
 from observatory.modules.notes import Notes as Notes
+from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
 from observatory.operations import Operation as Operation
 from observatory.overview import (
     LaneStatistics as LaneStatistics,
@@ -171,6 +177,17 @@ from observatory.subscriptions import (
     Subscription as Subscription,
     SubscriptionStatistics as SubscriptionStatistics,
     WhenFull as WhenFull,
+)
+from observatory.swarm.values import (
+    BlockedChain as BlockedChain,
+    FileConflict as FileConflict,
+    Member as Member,
+    Pipeline as Pipeline,
+    Problem as Problem,
+    Remaining as Remaining,
+    SwarmState as SwarmState,
+    SwarmTask as SwarmTask,
+    Team as Team,
 )
 from observatory.wire import (
     error_from_wire as error_from_wire,

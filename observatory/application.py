@@ -23,12 +23,14 @@ from observatory.messages import DeadLetter, DeliveryRecord, Health
 from observatory.modules.checks import check_id, check_ids
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
+from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.overview import PluginInfo, Statistics
 from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
 from observatory.security import Security
 from observatory.settings import Settings
+from observatory.sources import FileSource
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")
@@ -75,8 +77,10 @@ class Observatory:
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
+        self.swarm = SwarmMonitor(context, settings=settings.swarm, source=FileSource(settings.root), follows=services)
+        """The tasks of the swarm."""
         # The canonical modules: always present, and no plugin may register under their names.
-        self._modules.update({"Mailbox": self.mailbox, "Notes": self.notes})
+        self._modules.update({"Mailbox": self.mailbox, "SwarmMonitor": self.swarm, "Notes": self.notes})
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
         self._with_services = services

@@ -24,6 +24,7 @@ from observatory.messages import (
     Receipt,
 )
 from observatory.overview import PluginInfo, Statistics
+from observatory.swarm.values import SwarmState, SwarmTask
 
 
 class MailboxClient(ABC):
@@ -122,6 +123,48 @@ class NotesClient(ABC):
         """Return every note, newest first."""
 
 
+class SwarmClient(ABC):
+    """`SwarmMonitor`, from outside. Actions name a project, or are about the one that is active there."""
+
+    @abstractmethod
+    async def get_state(self) -> SwarmState:
+        """Look at everything now, and return how it stands."""
+
+    @abstractmethod
+    async def add_project(self, path: str) -> str:
+        """Look after the tasks of a project; return what it is known by."""
+
+    @abstractmethod
+    async def set_active_project(self, path: str | None) -> str | None:
+        """Say which project actions are about that name none; return what it is known by."""
+
+    @abstractmethod
+    async def heal_task(self, id: str, *, project: str | None = None) -> SwarmTask:
+        """Let a task that does not go on begin again."""
+
+    @abstractmethod
+    async def reassign_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        """Give a task to somebody else."""
+
+    @abstractmethod
+    async def reset_all_stale(
+        self, threshold: float | None = None, *, project: str | None = None
+    ) -> tuple[SwarmTask, ...]:
+        """Let every task in progress begin again of which nothing was heard for so long."""
+
+    @abstractmethod
+    async def claim_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        """Take a task that is pending and waits for nothing."""
+
+    @abstractmethod
+    async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
+        """Mark a task in progress as done."""
+
+    @abstractmethod
+    async def collect_garbage(self) -> tuple[str, ...]:
+        """Put teams aside that are done; return their names."""
+
+
 class ClientSubscription(ABC):
     """An asynchronous iterator over events, and a context manager; one task at a time may read."""
 
@@ -165,6 +208,8 @@ class Client(ABC):
     """Messages."""
     notes: NotesClient
     """Notes."""
+    swarm: SwarmClient
+    """The tasks of the swarm."""
 
     @abstractmethod
     async def health(self) -> Health:

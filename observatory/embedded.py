@@ -8,13 +8,15 @@ from typing import Any
 import trio
 
 from observatory.application import Observatory
-from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient
+from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient, SwarmClient
 from observatory.errors import ObservatoryError
 from observatory.messages import DeadLetter, DeliveryRecord, Event, Health, MailboxStats, Message, Note, Receipt
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
+from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.overview import PluginInfo, Statistics
 from observatory.subscriptions import Subscription
+from observatory.swarm.values import SwarmState, SwarmTask
 
 
 class EmbeddedClient(Client):
@@ -27,6 +29,7 @@ class EmbeddedClient(Client):
     def __init__(self, observatory: Observatory) -> None:
         self.mailbox = _Mailbox(observatory.mailbox)
         self.notes = _Notes(observatory.notes)
+        self.swarm = _Swarm(observatory.swarm)
         self._observatory = observatory
 
     async def health(self) -> Health:
@@ -157,6 +160,40 @@ class _Notes(NotesClient):
     async def list_notes(self) -> list[Note]:
         await trio.lowlevel.checkpoint()
         return self._notes.list_notes()
+
+
+class _Swarm(SwarmClient):
+    def __init__(self, monitor: SwarmMonitor) -> None:
+        self._monitor = monitor
+
+    async def get_state(self) -> SwarmState:
+        return await self._monitor.refresh()
+
+    async def add_project(self, path: str) -> str:
+        return await self._monitor.add_project(path)
+
+    async def set_active_project(self, path: str | None) -> str | None:
+        return await self._monitor.set_active_project(path)
+
+    async def heal_task(self, id: str, *, project: str | None = None) -> SwarmTask:
+        return await self._monitor.heal_task(id, project=project)
+
+    async def reassign_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        return await self._monitor.reassign_task(id, owner, project=project)
+
+    async def reset_all_stale(
+        self, threshold: float | None = None, *, project: str | None = None
+    ) -> tuple[SwarmTask, ...]:
+        return await self._monitor.reset_all_stale(threshold, project=project)
+
+    async def claim_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+        return await self._monitor.claim_task(id, owner, project=project)
+
+    async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
+        return await self._monitor.complete_task(id, owner, project=project)
+
+    async def collect_garbage(self) -> tuple[str, ...]:
+        return await self._monitor.collect_garbage()
 
 
 class _Subscription(ClientSubscription):

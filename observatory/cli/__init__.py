@@ -20,6 +20,8 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # tail.py         tail: what happens, as it happens
 # events.py       an event as a line
 # status.py       status: how a running service is
+# swarm.py        swarm: tasks, and what is done about them
+# swarm_view.py   how that looks
 # tokens.py       token: for an agent that connects to one
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
@@ -65,6 +67,7 @@ for _path in (
     "tail:tail",
     "status:status",
     "tokens:token",
+    "swarm:swarm",
 ):
     app.command(f"{__name__}.{_path}")
 

@@ -53,6 +53,7 @@ class SwarmMonitor(Module):
 
     exposes: ClassVar = (
         "get_state",
+        "refresh",
         "heal_task",
         "reassign_task",
         "reset_all_stale",

@@ -103,8 +103,8 @@ class Pipeline:
     """How many there are that were not deleted."""
     waves: tuple[tuple[str, ...], ...]
     """Ids of all: a task stands one wave behind the last one that it waits for; those of a cycle stand together."""
-    edges: tuple[tuple[str, str], ...]
-    """What waits for what: the task that has to be completed first, and the one that waits."""
+    edges: tuple[tuple[str, ...], ...]
+    """What waits for what: two ids each, of the task that has to be completed first, and of the one that waits."""
     cycles: tuple[tuple[str, ...], ...]
     """Tasks that wait for each other, so that none can ever begin."""
     critical_path: tuple[str, ...]

@@ -30,6 +30,7 @@ from observatory_websocket.client.calls import Again, Calls
 from observatory_websocket.client.parts import parts_of
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
+from observatory_websocket.client.swarm import WebSocketSwarm
 from observatory_websocket.client.values import as_json, receipt_or_error
 
 _IN_REPLY_TO = "in_reply_to"
@@ -45,6 +46,7 @@ class WebSocketClient(Client):
     def __init__(self, session: Session) -> None:
         self.mailbox = _Mailbox(session.calls)
         self.notes = _Notes(session.calls)
+        self.swarm = WebSocketSwarm(session.calls)
         self._session = session
         self._calls = session.calls
 
