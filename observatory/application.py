@@ -77,7 +77,12 @@ class Observatory:
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
-        self.swarm = SwarmMonitor(context, settings=settings.swarm, source=FileSource(settings.root), follows=services)
+        self.swarm = SwarmMonitor(
+            context,
+            settings=settings.swarm,
+            source=FileSource(settings.root),
+            follows=services and settings.swarm.follow,
+        )
         """The tasks of the swarm."""
         # The canonical modules: always present, and no plugin may register under their names.
         self._modules.update({"Mailbox": self.mailbox, "SwarmMonitor": self.swarm, "Notes": self.notes})

@@ -61,6 +61,12 @@ def is_part(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise SettingsError(f"$.{attribute.name}", f"expected {type(attribute.default).__name__}, got {kind_of(value)}")
 
 
+def is_switch(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Allow true and false."""
+    if not isinstance(value, bool):
+        raise SettingsError(f"$.{attribute.name}", f"expected true or false, got {kind_of(value)}")
+
+
 def is_string(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """Allow a string."""
     if not isinstance(value, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, TypeAlias
 
@@ -35,7 +35,7 @@ _PAUSE = 30.0
 _LONGEST = 1e9  # seconds that a timedelta can hold without doubt
 _EMPTY = SwarmState(None, {}, (), ())
 
-_Decide: TypeAlias = Callable[[Sequence[SwarmTask]], actions.Changes]
+_Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]
 """Says what is to be changed, or raises why nothing can be; in a worker thread."""
 
 _log = logging.getLogger("observatory.swarm")
@@ -89,11 +89,13 @@ class SwarmMonitor(Module):
         """Look at everything now, and return how it stands."""
         async with self._turn:
             found = await self._source.find(tuple(self._added))
-            changed, problems = await self._read(found)
-            kept = {project: self._table[project] for project in found.projects if project in self._table}
+            changed, failed = await self._read(found)
+            kept = {project: reading for project, reading in self._table.items() if project in found.projects}
             now = self._clock.now()
-            self._table = await trio.to_thread.run_sync(pipeline.advanced, kept, changed, now, self._stale_after)
-            self._follow({project: stamp for project, stamp in found.projects.items() if project in self._table})
+            table = await trio.to_thread.run_sync(pipeline.advanced, kept, changed, now, self._stale_after)
+            self._table = {name: table[name] for name in found.projects if name in table and name not in failed}
+            self._follow({project: found.projects[project] for project in self._table})
+            problems = [Problem(project, None, reason) for project, reason in failed.items()]
             self._tell(attrs.evolve(self._state, teams=found.teams, problems=(*found.problems, *problems)))
         return self._state
 
@@ -135,9 +137,7 @@ class SwarmMonitor(Module):
             TaskRefusedError: it is over, waits for its turn, or was heard of not long ago.
             SwarmSourceError: the tasks cannot be read or written, or somebody else has changed them meanwhile.
         """
-        [task] = await self._change(
-            project, lambda tasks: actions.heal(tasks, id, self._clock.now(), self._stale_after)
-        )
+        [task] = await self._change(project, lambda tasks, now: actions.heal(tasks, id, now, self._stale_after))
         return task
 
     async def reassign_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
@@ -148,7 +148,7 @@ class SwarmMonitor(Module):
             TaskRefusedError: it is over; and what `heal_task` raises.
         """
         check_name("owner", owner)
-        [task] = await self._change(project, lambda tasks: actions.reassign(tasks, id, owner, self._clock.now()))
+        [task] = await self._change(project, lambda tasks, now: actions.reassign(tasks, id, owner, now))
         return task
 
     async def reset_all_stale(
@@ -164,7 +164,7 @@ class SwarmMonitor(Module):
             InvalidInputError: the threshold is no number of seconds; and what `heal_task` raises.
         """
         after = self._stale_after if threshold is None else _seconds(threshold)
-        return await self._change(project, lambda tasks: actions.reset_stale(tasks, self._clock.now(), after))
+        return await self._change(project, lambda tasks, now: actions.reset_stale(tasks, now, after))
 
     async def claim_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
         """Take a task that is pending and waits for nothing; of several who do so one gets it.
@@ -174,7 +174,7 @@ class SwarmMonitor(Module):
             TaskRefusedError: somebody else has it, or it waits for others; and what `heal_task` raises.
         """
         check_name("owner", owner)
-        [task] = await self._change(project, lambda tasks: actions.claim(tasks, id, owner, self._clock.now()))
+        [task] = await self._change(project, lambda tasks, now: actions.claim(tasks, id, owner, now))
         return task
 
     async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
@@ -183,7 +183,7 @@ class SwarmMonitor(Module):
         Raises:
             TaskRefusedError: it is not in progress, or somebody else's; and what `heal_task` raises.
         """
-        [task] = await self._change(project, lambda tasks: actions.complete(tasks, id, owner, self._clock.now()))
+        [task] = await self._change(project, lambda tasks, now: actions.complete(tasks, id, owner, now))
         return task
 
     async def collect_garbage(self) -> tuple[str, ...]:
@@ -236,29 +236,28 @@ class SwarmMonitor(Module):
             self._others.set()
         self._stamps = dict(stamps)
 
-    async def _read(self, found: Found) -> tuple[Mapping[str, bytes], Sequence[Problem]]:
-        """Read what may have changed; of what cannot be read nothing is known any more."""
+    async def _read(self, found: Found) -> tuple[Mapping[str, bytes], Mapping[str, str]]:
+        """Read what may have changed; return, too, what cannot be read, and why."""
         changed: dict[str, bytes] = {}
-        problems: list[Problem] = []
+        failed: dict[str, str] = {}
         for project, stamp in found.projects.items():
-            if self._stamps.get(project) == stamp:
-                continue
-            try:
-                changed[project] = await self._source.read(project)
-            except SwarmSourceError as error:
-                problems.append(Problem(project, None, error.reason))
-                self._table.pop(project, None)
-        return changed, problems
+            if self._stamps.get(project) != stamp:
+                try:
+                    changed[project] = await self._source.read(project)
+                except SwarmSourceError as error:
+                    failed[project] = error.reason
+        return changed, failed
 
     async def _change(self, project: str | None, decide: _Decide) -> tuple[SwarmTask, ...]:
         """Change tasks of a project; return those that were."""
         where = await self._chosen(project)
         known = self._table[where].parsed if where in self._table else NOTHING
+        now = self._clock.now()  # here, since it belongs to this thread
         changes: actions.Changes = {}
 
         def edit(data: bytes) -> bytes:
             nonlocal changes
-            changes = decide(parse(data, where, known).tasks)
+            changes = decide(parse(data, where, known).tasks, now)
             return rewritten(data, changes)
 
         data = await self._source.change(where, edit)

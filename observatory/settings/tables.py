@@ -18,6 +18,7 @@ from observatory.validators import (
     frozen,
     is_part,
     is_string,
+    is_switch,
     number_above,
     number_between,
     number_from,
@@ -140,6 +141,8 @@ class SupervisionSettings:
 class SwarmSettings:
     """`[swarm]`: the tasks of a swarm."""
 
+    follow: bool = attrs.field(default=True, validator=is_switch)
+    """Whether what happens to tasks is followed, where services run; else somebody has to ask how they stand."""
     projects: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=are_strings)
     """Folders with a `tasks.jsonl`, besides those in which teams work."""
     active_project: str | None = attrs.field(default=None, validator=attrs.validators.optional(is_string))
