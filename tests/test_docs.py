@@ -3,7 +3,7 @@
 import inspect
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -147,10 +147,18 @@ def figures_of(kind: Any) -> list[str]:
     return names
 
 
+def commands(above: str, group: App) -> Iterator[tuple[str, App]]:
+    """Yield every command of a group, and of the groups in it, by how it is called."""
+    for name in group:
+        if not name.startswith("-"):
+            yield f"{above} {name}", group[name]
+            yield from commands(f"{above} {name}", group[name])
+
+
 class TestCommands:
     """cli.md and the command line."""
 
-    COMMANDS = {f"observatory {name}": app[name] for name in app if not name.startswith("-")}
+    COMMANDS = dict(commands("observatory", app))
 
     def test_names(self) -> None:
         """Every command has a section, and there is no other."""
