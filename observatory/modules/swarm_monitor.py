@@ -13,15 +13,16 @@ import attrs
 import trio
 
 from observatory.abc import Context, Module
-from observatory.arguments import check_name, shorten
-from observatory.errors import InvalidInputError, NoActiveProjectError, SwarmSourceError, one_line
-from observatory.kinds import kind_of
+from observatory.arguments import check_name
+from observatory.errors import NoActiveProjectError, SwarmSourceError, one_line
+from observatory.security import Identity
 from observatory.settings import SwarmSettings
 from observatory.swarm import actions, figures, pipeline
+from observatory.swarm.checking import acting_as, check_owner, check_path, seconds
 from observatory.swarm.parsing import NOTHING, parse
 from observatory.swarm.pipeline import Reading
 from observatory.swarm.rewriting import rewritten
-from observatory.swarm.source import TEAM, Found, SwarmSource
+from observatory.swarm.source import TEAM, SwarmSource
 from observatory.swarm.values import Problem, SwarmState, SwarmTask
 
 TOPIC = "swarm:update"
@@ -32,7 +33,6 @@ POLL = 3.0
 _PAUSE = 30.0
 """Seconds after which what tells of changes is tried again when it has failed."""
 
-_LONGEST = 1e9  # seconds that a timedelta can hold without doubt
 _EMPTY = SwarmState(None, {}, (), ())
 
 _Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]
@@ -89,7 +89,7 @@ class SwarmMonitor(Module):
         """Look at everything now, and return how it stands."""
         async with self._turn:
             found = await self._source.find(tuple(self._added))
-            changed, failed = await self._read(found)
+            changed, failed = await self._source.read_changed(found, self._stamps)
             kept = {project: reading for project, reading in self._table.items() if project in found.projects}
             now = self._clock.now()
             table = await trio.to_thread.run_sync(pipeline.advanced, kept, changed, now, self._stale_after)
@@ -99,25 +99,27 @@ class SwarmMonitor(Module):
             self._tell(attrs.evolve(self._state, teams=found.teams, problems=(*found.problems, *problems)))
         return self._state
 
-    async def add_project(self, path: str) -> str:
+    async def add_project(self, path: str, *, identity: Identity | None = None) -> str:
         """Look after the tasks of a project besides those in which teams work; return what it is known by.
 
         Raises:
             InvalidInputError: the path is none.
             SwarmSourceError: there is no such folder.
+            ForbiddenError: an agent asks, over a door.
         """
+        check_owner(identity)
         project = await self._located(path)
         self._added[project] = None
         await self.refresh()
         return project
 
-    async def set_active_project(self, path: str | None) -> str | None:
+    async def set_active_project(self, path: str | None, *, identity: Identity | None = None) -> str | None:
         """Say which project actions are about that name none; return what it is known by.
 
         Raises:
-            InvalidInputError: the path is none.
-            SwarmSourceError: there is no such folder.
+            What `add_project` raises.
         """
+        check_owner(identity)
         project = None
         if path is None:
             await trio.lowlevel.checkpoint()
@@ -128,19 +130,24 @@ class SwarmMonitor(Module):
         await self.refresh()
         return project
 
-    async def heal_task(self, id: str, *, project: str | None = None) -> SwarmTask:
+    async def heal_task(self, id: str, *, project: str | None = None, identity: Identity | None = None) -> SwarmTask:
         """Let a task that does not go on begin again: it is pending, and nobody's.
 
         Raises:
             NoActiveProjectError: no project is named, and none is active.
-            UnknownNameError: there is no such task, or project.
+            UnknownNameError: there is no such task.
             TaskRefusedError: it is over, waits for its turn, or was heard of not long ago.
             SwarmSourceError: the tasks cannot be read or written, or somebody else has changed them meanwhile.
+            ForbiddenError: an agent names a folder, over a door, that nobody looks after.
         """
-        [task] = await self._change(project, lambda tasks, now: actions.heal(tasks, id, now, self._stale_after))
+        [task] = await self._change(
+            project, identity, lambda tasks, now: actions.heal(tasks, id, now, self._stale_after)
+        )
         return task
 
-    async def reassign_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+    async def reassign_task(
+        self, id: str, owner: str, *, project: str | None = None, identity: Identity | None = None
+    ) -> SwarmTask:
         """Give a task to somebody else.
 
         Raises:
@@ -148,50 +155,60 @@ class SwarmMonitor(Module):
             TaskRefusedError: it is over; and what `heal_task` raises.
         """
         check_name("owner", owner)
-        [task] = await self._change(project, lambda tasks, now: actions.reassign(tasks, id, owner, now))
+        [task] = await self._change(project, identity, lambda tasks, now: actions.reassign(tasks, id, owner, now))
         return task
 
     async def reset_all_stale(
-        self, threshold: float | None = None, *, project: str | None = None
+        self, threshold: float | None = None, *, project: str | None = None, identity: Identity | None = None
     ) -> tuple[SwarmTask, ...]:
         """Let every task in progress begin again of which nothing was heard for so long.
 
         Args:
             threshold: seconds; by default `[swarm] stale_after`.
             project: whose tasks; by default the active one's.
+            identity: who asks.
 
         Raises:
             InvalidInputError: the threshold is no number of seconds; and what `heal_task` raises.
         """
-        after = self._stale_after if threshold is None else _seconds(threshold)
-        return await self._change(project, lambda tasks, now: actions.reset_stale(tasks, now, after))
+        after = self._stale_after if threshold is None else seconds(threshold)
+        return await self._change(project, identity, lambda tasks, now: actions.reset_stale(tasks, now, after))
 
-    async def claim_task(self, id: str, owner: str, *, project: str | None = None) -> SwarmTask:
+    async def claim_task(
+        self, id: str, owner: str, *, project: str | None = None, identity: Identity | None = None
+    ) -> SwarmTask:
         """Take a task that is pending and waits for nothing; of several who do so one gets it.
 
         Raises:
             InvalidInputError: the owner's name is none.
             TaskRefusedError: somebody else has it, or it waits for others; and what `heal_task` raises.
+            ForbiddenError: an agent acts as somebody else.
         """
         check_name("owner", owner)
-        [task] = await self._change(project, lambda tasks, now: actions.claim(tasks, id, owner, now))
+        acting_as(identity, owner)
+        [task] = await self._change(project, identity, lambda tasks, now: actions.claim(tasks, id, owner, now))
         return task
 
-    async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
-        """Mark a task in progress as done; with an owner only if it is theirs.
+    async def complete_task(
+        self, id: str, owner: str | None = None, *, project: str | None = None, identity: Identity | None = None
+    ) -> SwarmTask:
+        """Mark a task in progress as done; with an owner only if it is theirs, and an agent always its own.
 
         Raises:
-            TaskRefusedError: it is not in progress, or somebody else's; and what `heal_task` raises.
+            TaskRefusedError: it is not in progress, or somebody else's; and what `claim_task` raises.
         """
-        [task] = await self._change(project, lambda tasks, now: actions.complete(tasks, id, owner, now))
+        owner = acting_as(identity, owner)
+        [task] = await self._change(project, identity, lambda tasks, now: actions.complete(tasks, id, owner, now))
         return task
 
-    async def collect_garbage(self) -> tuple[str, ...]:
+    async def collect_garbage(self, *, identity: Identity | None = None) -> tuple[str, ...]:
         """Put aside the teams that have completed all their tasks, and of whom nobody is at work; return their names.
 
         Raises:
             SwarmSourceError: one cannot be moved; those before it were.
+            ForbiddenError: an agent asks for it, over a door.
         """
+        check_owner(identity)
         state = await self.refresh()
         over = [team.name for team in state.teams if figures.is_over(team, state.projects.get(TEAM + team.name))]
         try:
@@ -236,21 +253,9 @@ class SwarmMonitor(Module):
             self._others.set()
         self._stamps = dict(stamps)
 
-    async def _read(self, found: Found) -> tuple[Mapping[str, bytes], Mapping[str, str]]:
-        """Read what may have changed; return, too, what cannot be read, and why."""
-        changed: dict[str, bytes] = {}
-        failed: dict[str, str] = {}
-        for project, stamp in found.projects.items():
-            if self._stamps.get(project) != stamp:
-                try:
-                    changed[project] = await self._source.read(project)
-                except SwarmSourceError as error:
-                    failed[project] = error.reason
-        return changed, failed
-
-    async def _change(self, project: str | None, decide: _Decide) -> tuple[SwarmTask, ...]:
+    async def _change(self, project: str | None, identity: Identity | None, decide: _Decide) -> tuple[SwarmTask, ...]:
         """Change tasks of a project; return those that were."""
-        where = await self._chosen(project)
+        where = await self._chosen(project, identity)
         known = self._table[where].parsed if where in self._table else NOTHING
         now = self._clock.now()  # here, since it belongs to this thread
         changes: actions.Changes = {}
@@ -264,7 +269,7 @@ class SwarmMonitor(Module):
         async with self._turn:
             advance = partial(pipeline.advanced, self._table, {where: data}, self._clock.now(), self._stale_after)
             self._table = await trio.to_thread.run_sync(advance)
-            self._stamps.pop(where, None)  # whatever it is by now, it is read again
+            self._stamps[where] = ""  # whatever it is by now, it is read again
             self._tell(self._state)
             return tuple([task for task in self._table[where].parsed.tasks if task.id in changes])
 
@@ -277,23 +282,17 @@ class SwarmMonitor(Module):
             size = sum([sum(map(len, reading.parsed.lines)) for reading in self._table.values()])
             self._pubsub.publish(TOPIC, state, size=size)
 
-    async def _chosen(self, project: str | None) -> str:
-        if project is not None:
-            return project if project.startswith(TEAM) else await self._located(project)
-        await trio.lowlevel.checkpoint()
-        if self._active is None:
-            raise NoActiveProjectError(self._table)
-        return self._active
+    async def _chosen(self, project: str | None, identity: Identity | None) -> str:
+        if project is None:
+            await trio.lowlevel.checkpoint()
+            if self._active is None:
+                raise NoActiveProjectError(self._table)
+            return self._active
+        where = project if isinstance(project, str) and project.startswith(TEAM) else await self._located(project)
+        if where not in self._table:
+            check_owner(identity)
+        return where
 
     async def _located(self, path: str) -> str:
-        if not isinstance(path, str) or not path or "\0" in path:
-            got = shorten(path) if isinstance(path, str) else kind_of(path)
-            await trio.lowlevel.checkpoint()
-            raise InvalidInputError("project", f"expected the path of a folder, got {got}")
+        check_path(path)
         return await self._source.locate(path)
-
-
-def _seconds(threshold: float) -> timedelta:
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < _LONGEST:
-        raise InvalidInputError("threshold", f"expected a number of seconds of at least 0, got {threshold!r:.80}")
-    return timedelta(seconds=threshold)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import attrs
 import trio
 
+from observatory.errors import SwarmSourceError
 from observatory.swarm.values import Problem, Team
 
 TEAM = "team:"
@@ -61,6 +62,20 @@ class SwarmSource(ABC):
         Raises:
             SwarmSourceError: they cannot be read.
         """
+
+    async def read_changed(
+        self, found: Found, stamps: Mapping[str, str]
+    ) -> tuple[Mapping[str, bytes], Mapping[str, str]]:
+        """Read the projects whose stamps are others than before; return, too, which cannot be read, and why."""
+        changed: dict[str, bytes] = {}
+        failed: dict[str, str] = {}
+        for project, stamp in found.projects.items():
+            if stamps.get(project) != stamp:
+                try:
+                    changed[project] = await self.read(project)
+                except SwarmSourceError as error:
+                    failed[project] = error.reason
+        return changed, failed
 
     @abstractmethod
     async def change(self, project: str, edit: Edit) -> bytes:
