@@ -112,7 +112,7 @@ async def test_what_parts_are_handed(bare_settings: Any) -> None:
             assert context.clock is observatory.clock
             assert context.pubsub is observatory.pubsub
             assert context.settings == Choice("blue")
-            assert list(context.modules) == ["Mailbox", "Notes", "Tally"]
+            assert list(context.modules) == ["Mailbox", "SwarmMonitor", "Notes", "Tally"]
             assert dict(context.services) == {"door": door}
             assert context.module(Mailbox) is observatory.mailbox
             assert context.service(Door) is door
@@ -124,7 +124,9 @@ async def test_by_class(bare_settings: Any) -> None:
     """Modules and services are found by their class; what there is not is an error that lists what there is."""
     async with open_observatory(bare_settings(), plugins=[Plugin()]) as observatory:
         assert observatory.module(Notes) is observatory.notes
-        with pytest.raises(UnknownNameError, match="there is no module 'Absent'; known: Mailbox, Notes, Tally"):
+        with pytest.raises(
+            UnknownNameError, match="there is no module 'Absent'; known: Mailbox, Notes, SwarmMonitor, Tally"
+        ):
             observatory.module(Absent)
 
 
@@ -140,7 +142,14 @@ async def test_order(bare_settings: Any) -> None:
     plugin = Plugin()
     async with open_observatory(bare_settings(), plugins=[plugin]) as observatory:
         names = [child.name for child in observatory.health().children]
-    assert names == ["lane:keep", "module:Mailbox", "module:Notes", "module:Tally", "service:door"]
+    assert names == [
+        "lane:keep",
+        "module:Mailbox",
+        "module:SwarmMonitor",
+        "module:Notes",
+        "module:Tally",
+        "service:door",
+    ]
     assert plugin.log[:2] == ["Tally starts", "Door starts"]
     assert sorted(plugin.log[2:]) == ["Door ends", "Tally ends"]
 

@@ -50,5 +50,10 @@ async def test_what_went_wrong(bare_settings: Any, autojump_clock: MockClock) ->
             observatory.security.admit(Identity("ann"))
         await trio.sleep(1)
         statistics = observatory.statistics()
-    assert statistics.restarts == {"module:Mailbox": 0, "module:Notes": 0, "module:Stumbling": 1}
+    assert statistics.restarts == {
+        "module:Mailbox": 0,
+        "module:SwarmMonitor": 0,
+        "module:Notes": 0,
+        "module:Stumbling": 1,
+    }
     assert statistics.rate_limited == 1

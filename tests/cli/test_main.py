@@ -20,7 +20,7 @@ from observatory.cli.endings import ending
 
 COMMANDS = {
     *("send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "doctor", "demo"),
-    *("serve", "tail", "status", "token"),
+    *("serve", "tail", "status", "token", "swarm"),
 }
 
 
