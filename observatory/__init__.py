@@ -9,6 +9,7 @@
 #   wire.py, clock.py JSON shapes; wall time
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
+#   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
 #   operations.py     typed functions, offered to clients who speak JSON
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
 #   security.py       tokens, identities, Host and Origin: one layer for every door
@@ -24,6 +25,7 @@
 #   modules/          the ephemeral modules: Mailbox, SwarmMonitor, Notes
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
+#   sources/          files that hold the tasks of a swarm
 #   in_the_box.py     registers that, as a plugin does
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
