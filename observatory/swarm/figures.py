@@ -50,10 +50,10 @@ def blocked_chains(tasks: Sequence[SwarmTask], graph: Graph) -> tuple[BlockedCha
     if not waiting:
         return ()
     roots = [-1] * len(tasks)
+    for place in waiting:
+        roots[place] = place
     for place in graph.order:
-        if place in waiting:
-            roots[place] = place
-        elif is_open[place]:
+        if is_open[place] and place not in waiting:
             held_up = [roots[need] for need in graph.needs[place] if roots[need] >= 0]
             if held_up:
                 roots[place] = root = min(held_up)

@@ -29,7 +29,7 @@ class Graph:
     levels: Sequence[int]
     """For each task its wave: one more than the latest of those that it waits for."""
     order: Sequence[int]
-    """All places; none stands before one that it waits for, but within a cycle."""
+    """All places; none stands before one that it waits for, unless that is in a cycle."""
     cycles: Sequence[Sequence[int]]
     """The places of tasks that wait for each other, each in order of places."""
 
@@ -48,13 +48,17 @@ class Graph:
     def longest_path(self, chosen: Sequence[bool]) -> tuple[str, ...]:
         """Return the ids of the longest chain of chosen tasks, each of which waits for the one before it.
 
-        A cycle is one task of it: its first member, chosen when any of them is.
+        A cycle is one task of it: its first member that is chosen.
         """
         chosen = list(chosen)
-        for first, *others in self.cycles:
-            chosen[first] = chosen[first] or any(chosen[place] for place in others)
-            for place in others:
+        stands_for: dict[int, int] = {}  # for the first member of a cycle
+        for cycle in self.cycles:
+            members = [place for place in cycle if chosen[place]]
+            for place in members:
                 chosen[place] = False
+            if members:
+                chosen[cycle[0]] = True
+                stands_for[cycle[0]] = members[0]
         lengths, before = [0] * len(self.ids), [-1] * len(self.ids)
         last, most = -1, 0
         for place in self.order:
@@ -69,7 +73,7 @@ class Graph:
                 last, most = place, length
         path: list[str] = []
         while last >= 0:
-            path.append(self.ids[last])
+            path.append(self.ids[stands_for.get(last, last)])
             last = before[last]
         return tuple(reversed(path))
 
@@ -101,15 +105,15 @@ def graph_of(tasks: Sequence[SwarmTask], earlier: Graph | None = None) -> Graph:
 def _needs(ids: Sequence[str], said: Sequence[Sequence[str]]) -> tuple[list[Sequence[int]], list[tuple[int, str]]]:
     """Find the places of what each task waits for; return, too, what is not there."""
     places = {id: place for place, id in enumerate(ids)}
-    needs: list[Sequence[int]] = []
+    needs: list[Sequence[int]] = []  # tuples, which the garbage collector soon forgets where it keeps looking at lists
     missing: list[tuple[int, str]] = []
     for place, names in enumerate(said):
-        found = [places.get(name, -1) for name in names] if names else ()
+        found = tuple([places.get(name, -1) for name in names]) if names else ()
         if len(found) > 1 and len({*found}) < len(found):
-            found = list(dict.fromkeys(found))
+            found = tuple(dict.fromkeys(found))
         if place in found or -1 in found:
             missing += [(place, name) for name in dict.fromkeys(names) if places.get(name, place) == place]
-            found = [need for need in found if need not in (-1, place)]
+            found = tuple([need for need in found if need not in (-1, place)])
         needs.append(found)
     return needs, missing
 

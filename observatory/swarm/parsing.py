@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import attrs
@@ -14,13 +15,13 @@ from observatory.swarm.values import STATUSES, Priority, Problem, SwarmTask
 MAX_TASKS = 100_000
 """Tasks of one file that are read; what follows is a problem."""
 
-_MAX_PROBLEMS = 1_000
+MAX_PROBLEMS = 1_000
 """Problems of one file that are noted."""
 
 _MAX_SECONDS = 1e11
 """A larger number is taken for milliseconds since 1970."""
 
-_STATUSES = frozenset(STATUSES)
+_STATUSES = {status: status for status in STATUSES}  # one string for all tasks: quick to compare, little to keep
 BOM = b"\xef\xbb\xbf"
 """What some programs put in front of UTF-8."""
 
@@ -57,11 +58,10 @@ def parse(data: bytes, where: str, earlier: Parsed = NOTHING) -> Parsed:
     skipped = 0
 
     def note(number: int, problem: str) -> None:
-        if len(problems) < _MAX_PROBLEMS:
+        if len(problems) < MAX_PROBLEMS:
             problems.append(Problem(where, number, problem))
 
-    raw_lines = data.removeprefix(BOM).split(b"\n")
-    for number, raw in enumerate(raw_lines, 1):
+    for number, raw in enumerate(BytesIO(data.removeprefix(BOM)), 1):
         task = known.get(raw)
         if task is None:
             if not raw.strip():
@@ -106,9 +106,10 @@ def task_of(raw: bytes) -> tuple[SwarmTask | None, Sequence[str]]:
         id = str(id)  # Claude Code numbers its tasks
     if not isinstance(id, str) or not id:
         return None, ("has no id: a string that is not empty",)
-    status = found.get("status")
-    if not isinstance(status, str) or status not in _STATUSES:
-        faults.append(f"status: {status!r:.80} is none of {', '.join(STATUSES)}")
+    said = found.get("status")
+    status = _STATUSES.get(said) if isinstance(said, str) else None
+    if status is None:
+        faults.append(f"status: expected one of {', '.join(STATUSES)}, got {_shown(said)}")
         status = "unknown"
     task = SwarmTask(
         id,
@@ -143,8 +144,7 @@ def _texts(found: Mapping[str, Any], name: str, faults: list[str]) -> tuple[str,
     if not isinstance(values, list):
         faults.append(f"{name}: expected a list, got {kind_of(values)}")
         return ()
-    texts = [str(value) if type(value) is int else value for value in values]
-    strings = tuple([text for text in texts if isinstance(text, str)])
+    strings = tuple([str(value) for value in values if type(value) in (str, int)])
     if len(strings) < len(values):
         faults.append(f"{name}: expected a list of strings, and not all are")
     return strings
@@ -171,8 +171,13 @@ def _updated(found: Mapping[str, Any], faults: list[str]) -> datetime | None:
                 return datetime.fromtimestamp(value / 1_000 if value > _MAX_SECONDS else value, UTC)
         except (ValueError, OverflowError, OSError):
             pass
-        faults.append(f"{name}: {value!r:.80} is no moment, such as 2026-01-31T12:00:00Z")
+        faults.append(f"{name}: expected a moment, such as 2026-01-31T12:00:00Z, got {_shown(value)}")
     return None
+
+
+def _shown(value: Any) -> str:
+    """Write a value that is wrong; of one with others in it only what it is: it may be as deep as `repr` cannot go."""
+    return f"{value!r:.80}" if isinstance(value, str | int | float) else kind_of(value)
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ import attrs
 
 from observatory.swarm import figures
 from observatory.swarm.graph import Graph, graph_of
-from observatory.swarm.parsing import NOTHING, Parsed, parse
+from observatory.swarm.parsing import MAX_PROBLEMS, NOTHING, Parsed, parse
 from observatory.swarm.values import Pipeline, Problem
 
 
@@ -58,7 +58,7 @@ def read(
         conflicts=figures.file_conflicts(tasks),
         progress=figures.progress_of(tasks),
         remaining=figures.remaining_of(tasks, graph),
-        problems=parsed.problems + _problems(parsed, graph, where),
+        problems=(parsed.problems + _problems(parsed, graph, where))[:MAX_PROBLEMS],
         skipped=parsed.skipped,
     )
     if earlier is not None and earlier.pipeline == pipeline:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from observatory.swarm.parsing import BOM, task_of
 
-_DECODER = json.JSONDecoder()
-_SPACE = " \t\r\n"
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|[^\s{}\[\]:,"]++')  # but for those between others
+_NESTING = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 
 
 def rewritten(data: bytes, changes: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -28,43 +29,38 @@ def rewritten(data: bytes, changes: Mapping[str, Mapping[str, Any]]) -> bytes:
         line = lines[number].removeprefix(mark)
         task, _ = task_of(line)
         if task is not None and task.id in left:
-            lines[number] = mark + _with(line.decode(), left.pop(task.id)).encode()
+            lines[number] = mark + _with(line, left.pop(task.id))
     return b"\n".join(lines)
 
 
-def _with(text: str, fields: Mapping[str, Any]) -> str:
-    """Return a JSON object's text with some values in the place of others, or behind the last one."""
-    spans, end = _spans(text)
+def _with(line: bytes, fields: Mapping[str, Any]) -> bytes:
+    """Return a JSON object that is not empty with some values in the place of others, or behind the last one."""
+    spans = _spans(line)
     edits = [(*spans[name], _dumped(value)) for name, value in fields.items() if name in spans]
-    added = [f"{_dumped(name)}: {_dumped(value)}" for name, value in fields.items() if name not in spans]
-    if added:
-        edits.append((end, end, ", " * bool(spans) + ", ".join(added)))
+    added = [b", %b: %b" % (_dumped(name), _dumped(value)) for name, value in fields.items() if name not in spans]
+    end = max(spans.values())[1]
+    edits.append((end, end, b"".join(added)))
     for begin, stop, value in sorted(edits, reverse=True):  # from the end, so that the places before it stay
-        text = text[:begin] + value + text[stop:]
-    return text
+        line = line[:begin] + value + line[stop:]
+    return line
 
 
-def _spans(text: str) -> tuple[Mapping[str, tuple[int, int]], int]:
-    """Return where the values of a JSON object stand in its text, and where the last one ends."""
-    spans: dict[str, tuple[int, int]] = {}
-    end = text.index("{") + 1
-    at = _past_space(text, end)
-    while text[at] != "}":
-        if text[at] == ",":
-            at = _past_space(text, at + 1)
-        name, at = _DECODER.raw_decode(text, at)
-        begin = _past_space(text, _past_space(text, at) + 1)  # behind the colon
-        _, end = _DECODER.raw_decode(text, begin)
-        spans[name] = begin, end
-        at = _past_space(text, end)
-    return spans, end
+def _spans(line: bytes) -> Mapping[str, tuple[int, int]]:
+    """Return where the values of a JSON object stand in its line; of a name that stands twice, the last one.
+
+    Nothing is decoded but names: a value may be deeper, or a number longer, than Python's own decoder takes.
+    """
+    parts: list[tuple[int, int]] = []  # names and values by turns
+    depth = begin = 0
+    for token in _TOKENS.finditer(line, line.index(b"{") + 1, line.rindex(b"}")):
+        if not depth:
+            begin = token.start()
+        depth += _NESTING.get(token[0], 0)
+        if not depth:
+            parts.append((begin, token.end()))
+    names = [json.loads(line[begin:end]) for begin, end in parts[::2]]
+    return dict(zip(names, parts[1::2], strict=True))
 
 
-def _past_space(text: str, at: int) -> int:
-    while text[at] in _SPACE:
-        at += 1
-    return at
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
