@@ -6,7 +6,7 @@
 #   backoff.py        how long to wait before trying again
 #   arguments.py      what programs hand over and ask for, checked
 #   kinds.py          kinds of values: their names, and how one is taken strictly
-#   wire.py, clock.py JSON shapes; wall time
+#   wire.py, clock.py, swarm/     JSON shapes; wall time; what is known of the tasks of a swarm
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them

@@ -17,6 +17,7 @@ SUBJECTS = {
     "fan-out": ["in bursts of 16: subscriptions", "one at a time: subscriptions", "asyncio.Queue"],
     "resident": ["resident memory"],
     "imports": ["import observatory"],
+    "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],

@@ -18,6 +18,7 @@ import resident
 import restart
 import sends
 import stored
+import swarm
 import team
 import websocket_fan_out
 import websocket_requests
@@ -35,6 +36,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "fan-out": fan_out.measure,
     "resident": resident.measure,
     "imports": imports.measure,
+    "swarm": swarm.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
