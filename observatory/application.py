@@ -30,7 +30,7 @@ from observatory.pubsub import PubSub
 from observatory.registrar import Registered
 from observatory.security import Security
 from observatory.settings import Settings
-from observatory.sources import FileSource
+from observatory.sources.file_source import FileSource
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")

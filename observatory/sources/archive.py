@@ -11,8 +11,8 @@ from itertools import count
 
 from observatory.errors import SwarmSourceError
 from observatory.sources.access import explained, is_name, make_folder, shown
-from observatory.sources.finding import TEAM
 from observatory.sources.teams import ARCHIVE, ARCHIVED_TASKS, ARCHIVED_TEAM
+from observatory.swarm.source import TEAM
 
 
 def try_to_archive(root: str, team: str) -> bool | None:

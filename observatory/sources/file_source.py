@@ -10,15 +10,15 @@ from pathlib import Path
 import trio
 
 from observatory.errors import SwarmSourceError
-from observatory.sources.access import is_name, is_path
+from observatory.sources.access import explained, is_name, is_path
 from observatory.sources.archive import try_to_archive
-from observatory.sources.finding import TEAM, look
+from observatory.sources.finding import look
 from observatory.sources.own_tasks import read_own_tasks
 from observatory.sources.task_file import read_tasks, try_to_change
 from observatory.sources.teams import Reading
 from observatory.sources.turns import in_slices, in_turn
 from observatory.sources.watching import Watching
-from observatory.swarm.source import Edit, Found, SwarmSource
+from observatory.swarm.source import TEAM, Edit, Found, SwarmSource
 
 _THREADS = 4
 
@@ -34,6 +34,10 @@ class FileSource(SwarmSource):
         self._root = os.path.abspath(root)
         self._readings: Mapping[str, Reading] = {}
         self._limiter = trio.CapacityLimiter(_THREADS)
+
+    async def locate(self, path: str) -> str:
+        """Return what a project is known by, as a `SwarmSource` does."""
+        return await trio.to_thread.run_sync(_locate, path, limiter=self._limiter)
 
     async def find(self, added: Collection[str]) -> Found:
         """Look what there is, as a `SwarmSource` does."""
@@ -60,11 +64,27 @@ class FileSource(SwarmSource):
         await in_turn(partial(try_to_archive, self._root, team), self._limiter)
 
     async def watch(
-        self, projects: Collection[str], changed: Callable[[], None], *, task_status: trio.TaskStatus[None]
+        self,
+        projects: Collection[str],
+        changed: Callable[[], None],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Tell when something may have changed, as a `SwarmSource` does."""
         watching = Watching(self._root, projects, changed, lambda: task_status.started())
         await trio.to_thread.run_sync(watching.listen, limiter=trio.CapacityLimiter(1))  # for as long as it is watched
+
+
+def _locate(path: str) -> str:
+    """Return the path of a folder, without links.
+
+    Raises:
+        SwarmSourceError: there is none.
+    """
+    with explained(path, "looked into"):
+        project = os.path.realpath(path, strict=True)
+        os.scandir(project).close()
+    return project
 
 
 def _check(project: str) -> None:

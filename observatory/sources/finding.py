@@ -11,11 +11,8 @@ from observatory.sources.access import is_path, shown, why
 from observatory.sources.own_tasks import stamp_of_own_tasks
 from observatory.sources.task_file import TASKS, stamp_of_tasks
 from observatory.sources.teams import MAX_TEAMS, Reading, names_of_teams, survey_teams
-from observatory.swarm.source import Found
+from observatory.swarm.source import TEAM, Found
 from observatory.swarm.values import Problem, Team
-
-TEAM = "team:"
-"""What a project begins with that is the tasks that a team keeps by itself."""
 
 MAX_PROJECTS = 1_000
 _MAX_FOLDERS = 10_000

@@ -114,7 +114,8 @@ def test_teams(run: Any, root: Path, tmp_path: Path) -> None:
     own.mkdir(parents=True)
     (own / "1.json").write_text(json.dumps({"id": "1", "subject": "s", "status": "completed"}))
     lines = [line.split("\t")[:2] for line in run("swarm").out.splitlines()]
-    assert lines == [["project", str(folder)], ["task", str(folder)], ["project", "team:blue"], ["task", "team:blue"]]
+    shown = [["project", str(folder)], ["task", str(folder)], ["critical", str(folder)]]
+    assert lines == [*shown, ["project", "team:blue"], ["task", "team:blue"]]
     lines = [line.split("\t")[:2] for line in run("swarm", "--project", "team:blue").out.splitlines()]
     assert lines == [["project", "team:blue"], ["task", "team:blue"]]
     assert run("swarm", "gc").err == "1 team put aside\n"
