@@ -95,7 +95,9 @@ def _project(name: str, found: Pipeline, *, active: bool) -> Iterator[Renderable
     if found.remaining.seconds is not None and found.remaining.tasks:
         head.append(f", about {in_words(found.remaining.seconds)} to go", "dim")
     yield head
-    yield ProgressBar(total=max(found.total, 1), completed=done, width=60)
+    bar = Table.grid()  # a line of its own
+    bar.add_row(ProgressBar(total=max(found.total, 1), completed=done, width=60))
+    yield bar
     yield from _waves(found, tasks)
     yield from _at_work(found, tasks)
     yield from _worries(found, tasks)
@@ -148,7 +150,7 @@ def _worries(found: Pipeline, tasks: dict[str, SwarmTask]) -> Iterator[Renderabl
         yield line("critical path", path + more, "bold")
     for one in found.conflicts[:_SHOWN]:
         yield line("conflict", f"{one.path}: {', '.join(one.tasks)}", "yellow")
-    for chain in found.blocked[:_SHOWN]:
+    for chain in [chain for chain in found.blocked if chain.waiting][:_SHOWN]:
         waiting = counted(len(chain.waiting), "task waits", "tasks wait")
         yield line("blocked", f"{chain.root} ({chain.reason}): {waiting} for it", "red")
     for cycle in found.cycles[:_SHOWN]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,10 +21,13 @@ from observatory import (
     Observatory,
     ObservatoryError,
     Settings,
+    SwarmTask,
+    TaskRefusedError,
     open_observatory,
 )
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
+from observatory.testing.refused import REFUSED
 from observatory.testing.same import assert_same
 from observatory.testing.services import resources
 
@@ -32,38 +35,6 @@ OpenClient: TypeAlias = Callable[[Observatory], AbstractAsyncContextManager[Clie
 
 _MANY = 100
 _SOME = 10
-
-_REFUSED: Mapping[str, Callable[[Client], Awaitable[object]]] = {
-    "a recipient": lambda client: client.mailbox.send_message("../a", "b", "hello"),
-    "a sender": lambda client: client.mailbox.send_message("a", "", "hello"),
-    "a type": lambda client: client.mailbox.send_message("a", "b", "hello", type="\n"),
-    "a text": lambda client: client.mailbox.send_message("a", "b", "\ud800"),
-    "NaN": lambda client: client.mailbox.send_message("a", "b", "", metadata={"x": [1.0, float("nan")]}),
-    "an integer beyond 64 bits": lambda client: client.mailbox.send_message("a", "b", "", metadata={"x": 2**64}),
-    "what JSON cannot hold": lambda client: client.mailbox.send_message("a", "b", "", metadata={"x": {"y": b""}}),
-    "a key that is no string": lambda client: client.mailbox.send_message("a", "b", "", metadata={1: 2}),  # type: ignore[dict-item]
-    "an expiry": lambda client: client.mailbox.send_message("a", "b", "", expires_in=0.0),
-    "a delivery channel": lambda client: client.mailbox.send_message("a", "b", "", require=["nowhere"]),
-    "an idempotency key": lambda client: client.mailbox.send_message("a", "b", "", idempotency_key=""),
-    "a key for something else": lambda client: client.mailbox.send_message("a", "b", "2", idempotency_key="key"),
-    "a name twice": lambda client: client.mailbox.broadcast_to_many(["a", "a"], "b", "hello"),
-    "a message that is none": lambda client: client.mailbox.reply("hello", "hello"),  # type: ignore[arg-type]
-    "an agent": lambda client: client.mailbox.get_messages("a/b"),
-    "a limit": lambda client: client.mailbox.get_messages("a", limit=-1),
-    "an unknown id": lambda client: client.mailbox.get_messages("a", before="0" * 16),
-    "an unknown id to acknowledge": lambda client: client.mailbox.mark_read("a", "0" * 16),
-    "an unknown id to wait after": lambda client: client.mailbox.receive("a", after="0" * 16),
-    "a mailbox to clear": lambda client: client.mailbox.clear_messages(""),
-    "a mailbox to count": lambda client: client.mailbox.unread_count(".a"),
-    "a mailbox to look at": lambda client: client.mailbox.agent_stats("a b"),
-    "a note's key": lambda client: client.notes.add_note("", "hello"),
-    "a note's text": lambda client: client.notes.add_note("a", "x" * 65_537),
-    "a key to read": lambda client: client.notes.get_note(""),
-    "a key to delete": lambda client: client.notes.delete_note("\n"),
-    "a topic": lambda client: client.subscribe(""),
-    "a number": lambda client: client.subscribe("a", since=-1),
-}
-"""Calls that are refused, by what is wrong; the key `key` was used by b already."""
 
 
 class ClientConformance(Conformance):
@@ -90,6 +61,7 @@ class ClientConformance(Conformance):
             await self._send(obs, client)
             await self._read(obs, client)
             await self._take_notes(obs, client)
+            await self._work_at_tasks(obs, client)
             assert_same(await client.health(), obs.health())
             assert_same(await client.plugins(), obs.plugins())
             assert_same((await client.statistics()).mailbox, obs.statistics().mailbox)
@@ -154,13 +126,38 @@ class ClientConformance(Conformance):
         assert_same(await client.notes.get_note("k"), written[0])
         assert_same([await client.notes.delete_note("k") for _ in range(2)], [True, False])
 
+    async def _work_at_tasks(self, obs: Observatory, client: Client) -> None:
+        folder = trio.Path(obs.settings.root / "project")
+        await folder.mkdir()
+        tasks = '{"id": "a", "status": "pending"}\n{"id": "b", "status": "in_progress", "blocked_by": ["a"], "x": 1}\n'
+        await (folder / "tasks.jsonl").write_text(tasks)
+        swarm = client.swarm
+        project = await swarm.add_project(str(folder))
+        assert_same(await swarm.set_active_project(str(folder)), project)
+        assert_same(await swarm.get_state(), obs.swarm.get_state())
+
+        def first() -> SwarmTask:
+            return obs.swarm.get_state().projects[project].tasks[0]
+
+        assert_same(await swarm.claim_task("a", "ann"), first())
+        assert_same(await swarm.reassign_task("a", "bob", project=project), first())
+        assert_same(await swarm.complete_task("a", "bob"), first())
+        assert_same([task.id for task in await swarm.reset_all_stale()], ["b"])
+        assert_same((await swarm.claim_task("b", "ann")).owner, "ann")
+        assert_same([task.status for task in await swarm.reset_all_stale(0.0)], ["pending"])
+        with pytest.raises(TaskRefusedError):
+            await swarm.heal_task("b")
+        assert_same(await swarm.collect_garbage(), ())
+        assert_same(await swarm.set_active_project(None), None)
+        assert_same(await swarm.get_state(), obs.swarm.get_state())
+
     @law
     async def test_errors(self, open_client: OpenClient, observatory_settings: Settings) -> None:
         """What is not allowed, and what fails, raises the library's error, with the same attributes."""
         async with open_observatory(observatory_settings) as obs, open_client(obs) as client:
             await obs.mailbox.send_message("a", "b", "1", idempotency_key="key")
             library = EmbeddedClient(obs)
-            for what, call in _REFUSED.items():
+            for what, call in REFUSED.items():
                 with pytest.raises(ObservatoryError) as expected:
                     await call(library)
                 try:
