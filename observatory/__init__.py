@@ -182,6 +182,7 @@ from observatory.subscriptions import (
 )
 from observatory.swarm.values import (
     BlockedChain as BlockedChain,
+    Concern as Concern,
     FileConflict as FileConflict,
     Member as Member,
     Pipeline as Pipeline,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, overload
+from typing import Any
 
 import trio
 
-from observatory.abc import ChannelT, Context, DeliveryChannel, Module, ModuleT, Service, ServiceT, StorageBackend
-from observatory.arguments import pick
+from observatory.abc import Context, DeliveryChannel, Module, Service, StorageBackend
+from observatory.checks import Check
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
 from observatory.errors import ClosedError, MailboxFullError
 from observatory.in_the_box import InTheBox
+from observatory.lookup import Lookup
 from observatory.messages import DeadLetter, DeliveryRecord, Health
 from observatory.modules.checks import check_id, check_ids
 from observatory.modules.mailbox import Mailbox
@@ -28,6 +29,8 @@ from observatory.overview import PluginInfo, Statistics
 from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
+from observatory.rounds import Rounds
+from observatory.script_check import ScriptCheck
 from observatory.security import Security
 from observatory.settings import Settings
 from observatory.sources.file_source import FileSource
@@ -36,7 +39,7 @@ from observatory.supervisor import Supervisor
 _log = logging.getLogger("observatory")
 
 
-class Observatory:
+class Observatory(Lookup):
     """A running Observatory; made by `open_observatory`."""
 
     def __init__(
@@ -48,6 +51,7 @@ class Observatory:
         recover: Collection[str] | None,
         services: bool,
     ) -> None:
+        super().__init__()
         self.settings = settings
         """What it was opened with."""
         self.clock = clock
@@ -59,12 +63,11 @@ class Observatory:
         self.undelivered = 0
         """After it is closed: jobs that the lanes could not finish."""
         self._plugins = Plugins(settings, built_in=InTheBox(), extra=plugins)
-        self._modules: dict[str, Module] = {}
-        self._services: dict[str, Service] = {}
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._storage = self._make_storage()
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
+        self._channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
         context = self._context(None)
         self.mailbox = Mailbox(
             context,
@@ -77,12 +80,9 @@ class Observatory:
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
-        self.swarm = SwarmMonitor(
-            context,
-            settings=settings.swarm,
-            source=FileSource(settings.root),
-            follows=services and settings.swarm.follow,
-        )
+        follows = services and settings.swarm.follow
+        source = FileSource(settings.root)
+        self.swarm = SwarmMonitor(context, settings=settings.swarm, source=source, follows=follows)
         """The tasks of the swarm."""
         # The canonical modules: always present, and no plugin may register under their names.
         self._modules.update({"Mailbox": self.mailbox, "SwarmMonitor": self.swarm, "Notes": self.notes})
@@ -91,46 +91,7 @@ class Observatory:
         self._with_services = services
         for name, registered in self._plugins.services().items() if services else ():
             self._services[name] = self._make(Service, name, registered)
-
-    @overload
-    def module(self, which: type[ModuleT]) -> ModuleT: ...
-    @overload
-    def module(self, which: str) -> Any: ...
-    def module(self, which: type[Any] | str) -> Any:
-        """Return the module of that class, or of the name it was registered under.
-
-        Raises:
-            InvalidInputError: it is neither a name nor a class of modules.
-            UnknownNameError: when none is registered.
-        """
-        return pick("module", Module, self._modules, which)
-
-    @overload
-    def service(self, which: type[ServiceT]) -> ServiceT: ...
-    @overload
-    def service(self, which: str) -> Any: ...
-    def service(self, which: type[Any] | str) -> Any:
-        """Return the service of that class, or of the name it was registered under.
-
-        Raises:
-            InvalidInputError: it is neither a name nor a class of services.
-            UnknownNameError: when none is registered.
-        """
-        return pick("service", Service, self._services, which)
-
-    @overload
-    def channel(self, which: type[ChannelT]) -> ChannelT: ...
-    @overload
-    def channel(self, which: str) -> Any: ...
-    def channel(self, which: type[Any] | str) -> Any:
-        """Return the delivery channel of that class, or of the name it was registered under.
-
-        Raises:
-            InvalidInputError: it is neither a name nor a class of delivery channels.
-            UnknownNameError: when none is registered, or the settings disable it.
-        """
-        channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
-        return pick("delivery channel", DeliveryChannel, channels, which)
+        self._rounds = self._make_rounds() if follows else {}
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""
@@ -240,6 +201,12 @@ class Observatory:
         ]
         return Dispatcher(lanes, dead_letters)
 
+    def _make_rounds(self) -> Mapping[str, Rounds]:
+        checks = {name: self._make(Check, name, found) for name, found in self._plugins.checks().items()}
+        checks |= {name: ScriptCheck(command) for name, command in self.settings.swarm.checks.items()}
+        tell = self.swarm.note_health
+        return {name: Rounds(name, check, tell) for name, check in checks.items() if check.interval is not None}
+
     def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
         return registered.make(kind, name, self._context(registered.settings))
 
@@ -260,6 +227,8 @@ class Observatory:
                 await start(nursery, f"watch:{name}", partial(lane.watch, adopt, self.mailbox.taken))
         for name, service in self._services.items():
             await start(nursery, f"service:{name}", service.run, essential=service.essential)
+        for name, rounds in self._rounds.items():
+            await start(nursery, f"check:{name}", rounds.run)
 
     async def drain(self) -> None:
         """Refuse new sends, serve the accepted ones, drain the lanes, and flush storage for as long as that takes."""

@@ -6,7 +6,7 @@ import os
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -29,11 +29,14 @@ class Finding:
 
 
 class Check(ABC):
-    """Looks for what is wrong with what a plugin keeps, when somebody asks: `observatory doctor`, or `examine`.
+    """Looks for what is wrong, when somebody asks: `observatory doctor`, or `examine`.
 
     No Observatory is open then: the root may be missing, `context.modules` and `context.services` are empty, and
     another process may be at work on the same root. A check that fails with `ObservatoryError` or `OSError` is a
     finding itself.
+
+    One that has an `interval` is asked that often, too, while an Observatory is open, whose `context.observatory` and
+    `context.modules` it then has; what it finds stands in the state of the swarm.
 
     Laws:
         - It finds nothing in an empty root, nor where there is no root yet.
@@ -42,6 +45,9 @@ class Check(ABC):
         - Problem and remedy of a finding are one line each.
         - What was fixed is not found again, and everything else is. To fix it once more changes nothing.
     """
+
+    interval: ClassVar[float | None] = None
+    """Seconds between two rounds while an Observatory is open; None for one that is asked by the doctor only."""
 
     @abstractmethod
     async def run(self) -> Sequence[Finding]:

@@ -104,6 +104,14 @@ def are_tables(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise SettingsError(f"$.{attribute.name}", "expected a table of tables, one for each plugin")
 
 
+def are_commands(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Allow a table of commands: lists of strings that are not empty."""
+    for name, command in value.items() if isinstance(value, Mapping) else [("", None)]:
+        if not isinstance(command, tuple | list) or not command or not all(isinstance(word, str) for word in command):
+            where = f"$.{attribute.name}.{name}" if name else f"$.{attribute.name}"
+            raise SettingsError(where, "expected a program and its arguments: a list of strings")
+
+
 def frozen(value: Any) -> Any:
     """Make a tuple of a list."""
     return tuple(value) if isinstance(value, list) else value

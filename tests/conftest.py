@@ -18,7 +18,7 @@ import pytest
 import trio
 from hypothesis import strategies as st
 
-from observatory import Job, Outcome, Settings
+from observatory import Job, Outcome, Settings, SwarmSettings
 from observatory.testing import RecordingChannel
 
 MakeSettings: TypeAlias = Callable[..., Settings]
@@ -30,7 +30,8 @@ def bare_settings(tmp_path: Path) -> MakeSettings:
     installed = tuple(point.name for point in entry_points(group="observatory"))
 
     def bare_settings(*, disabled_plugins: tuple[str, ...] = (), **tables: Any) -> Settings:
-        return Settings(disabled_plugins=installed + disabled_plugins, **{"root": tmp_path / "root"} | tables)
+        quiet: dict[str, Any] = {"root": tmp_path / "root", "swarm": SwarmSettings(follow=False)}
+        return Settings(disabled_plugins=installed + disabled_plugins, **quiet | tables)
 
     return bare_settings
 

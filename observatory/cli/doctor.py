@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
 
-from observatory import Diagnosis, ObservatoryError, examine
+from observatory import Diagnosis, Finding, ObservatoryError, Settings, examine
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, harmless, make_console, note, print_json
+from observatory.cli.reaching import in_time, service_on
 
 
 async def doctor(
@@ -30,15 +32,25 @@ async def doctor(
         options: Where, and with which settings.
     """
     settings = options.settings()
-    found = await examine(settings)
+    found = (*await examine(settings), *await _health(settings))
     mended: list[Diagnosis] = []
     if fix and await _mend(found):
-        left = await examine(settings)
+        left = (*await examine(settings), *await _health(settings))
         mended = [each for each in found if each.finding.fix and each not in left]
         found = left
     _print(mended, found, as_json=options.json)
     _note(mended, found, fix=fix)
     return FAILED if found else OK
+
+
+async def _health(settings: Settings) -> Sequence[Diagnosis]:
+    """Return what the checks have found in the Observatory that runs on the root; nothing where none can be asked."""
+    with suppress(ObservatoryError):
+        async with service_on(settings) as client:
+            if client is not None:
+                health = (await in_time(client.swarm.get_state)).health
+                return [Diagnosis(one.check, Finding(one.subject, one.problem, one.remedy)) for one in health]
+    return ()
 
 
 async def _mend(found: Iterable[Diagnosis]) -> bool:

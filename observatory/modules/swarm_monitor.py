@@ -14,6 +14,7 @@ import trio
 
 from observatory.abc import Context, Module
 from observatory.arguments import check_name
+from observatory.checks import Finding
 from observatory.errors import NoActiveProjectError, SwarmSourceError, one_line
 from observatory.security import Identity
 from observatory.settings import SwarmSettings
@@ -23,7 +24,7 @@ from observatory.swarm.parsing import NOTHING, parse
 from observatory.swarm.pipeline import Reading
 from observatory.swarm.rewriting import rewritten
 from observatory.swarm.source import TEAM, SwarmSource
-from observatory.swarm.values import Problem, SwarmState, SwarmTask
+from observatory.swarm.values import Concern, Problem, SwarmState, SwarmTask
 
 TOPIC = "swarm:update"
 
@@ -77,6 +78,7 @@ class SwarmMonitor(Module):
         self._table: dict[str, Reading] = {}
         self._stamps: dict[str, str] = {}  # of what stands in the table
         self._state = _EMPTY
+        self._health: dict[str, Sequence[Concern]] = {}  # by check
         self._turn = trio.Lock()  # of those who look
         self._news = trio.Event()  # something may have changed
         self._others = trio.Event()  # there are other projects
@@ -120,11 +122,8 @@ class SwarmMonitor(Module):
             What `add_project` raises.
         """
         check_owner(identity)
-        project = None
-        if path is None:
-            await trio.lowlevel.checkpoint()
-        else:
-            project = await self._located(path)
+        project = None if path is None else await self._located(path)
+        if project is not None:
             self._added[project] = None
         self._active = project
         await self.refresh()
@@ -219,6 +218,11 @@ class SwarmMonitor(Module):
         await self.refresh()
         return tuple(over)
 
+    def note_health(self, check: str, found: Sequence[Finding]) -> None:
+        """Take what a check has found in its round."""
+        self._health[check] = [Concern(check, one.subject, one.problem, one.remedy) for one in found]
+        self._tell(self._state)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow what happens to tasks and teams, until cancelled."""
         task_status.started()
@@ -238,15 +242,12 @@ class SwarmMonitor(Module):
             self._others = trio.Event()
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._source.watch, tuple(self._stamps), self._hear)
+                    nursery.start_soon(self._source.watch, tuple(self._stamps), lambda: self._news.set())
                     await self._others.wait()
                     nursery.cancel_scope.cancel()
             except* SwarmSourceError as group:
                 _log.info("the swarm is looked at every %g s: %s", POLL, one_line(group))
                 await trio.sleep(_PAUSE)
-
-    def _hear(self) -> None:
-        self._news.set()
 
     def _follow(self, stamps: Mapping[str, str]) -> None:
         if stamps.keys() != self._stamps.keys():
@@ -276,7 +277,8 @@ class SwarmMonitor(Module):
     def _tell(self, state: SwarmState) -> None:
         """Take what was found; tell of it if it is something else than before."""
         projects = {project: reading.pipeline for project, reading in self._table.items()}
-        state = attrs.evolve(state, active_project=self._active, projects=projects)
+        health = tuple([concern for concerns in self._health.values() for concern in concerns])
+        state = attrs.evolve(state, active_project=self._active, projects=projects, health=health)
         if state != self._state:
             self._state = state
             size = sum([sum(map(len, reading.parsed.lines)) for reading in self._table.values()])

@@ -152,6 +152,20 @@ class Team:
 
 
 @attrs.frozen
+class Concern:
+    """Something that a check has found in an Observatory that is open."""
+
+    check: str
+    """The check's name."""
+    subject: str
+    """What it is about."""
+    problem: str
+    """What is wrong with it, in one line."""
+    remedy: str
+    """The command that mends it, or else what to do, in one line."""
+
+
+@attrs.frozen
 class SwarmState:
     """Everything that is known of a swarm."""
 
@@ -163,3 +177,5 @@ class SwarmState:
     """Every team."""
     problems: tuple[Problem, ...]
     """What is wrong with what cannot be read; problems of what can be read stand with their project."""
+    health: tuple[Concern, ...] = ()
+    """What the checks have found in their last round, by check."""

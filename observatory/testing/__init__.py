@@ -1,6 +1,6 @@
 """For plugin authors: conformance suites, fakes, fixtures, and cancelling at every checkpoint. Needs pytest-trio."""
 
-# laws, running, samples, plain, same   what the suites share
+# laws, running, refused, samples, plain, same   what the suites share
 # storage, channels, modules, services, policies, checks, clients, plugins   one suite each
 # cancelling   a function cancelled wherever it can be
 # fakes        delivery channels and storage that do what a test wants; plugins made on the spot

@@ -36,6 +36,7 @@ from observatory import (
     StorageError,
     StorageSettings,
     Stored,
+    SwarmSettings,
     TrioClock,
     open_observatory,
 )
@@ -83,6 +84,7 @@ def open_here(root: Path) -> Open:
             notes=NotesSettings(**(notes or {})),
             delivery=DeliverySettings(**(delivery or {})),
             storage=StorageSettings(backend="memory" if storage is None else "test"),
+            swarm=SwarmSettings(follow=False),
             disabled_plugins=tuple(
                 found.name for found in entry_points(group="observatory") if found.name not in installed
             ),
