@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 
 from observatory.errors import SwarmSourceError
 from observatory.sources.access import explained, is_name, make_folder, shown
@@ -86,9 +86,10 @@ def _move(team: str, folders: Mapping[str, str], archive: str) -> None:
 
 
 def _make_place(team: str, archive: str) -> str:
-    for number in count(1):
-        place = os.path.join(archive, team if number == 1 else f"{team}-{number}")
+    """Make a folder where there is nothing yet."""
+    names = chain([team], (f"{team}-{number}" for number in count(2)))
+    while True:
+        place = os.path.join(archive, next(names))
         with suppress(FileExistsError):
             make_folder(place)
-            break
-    return place
+            return place

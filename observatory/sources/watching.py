@@ -61,7 +61,7 @@ class Watching:
         from watchfiles._rust_notify import RustNotify  # here, so that `import observatory` is quick
 
         try:
-            return RustNotify(sorted(folders), False, False, 0, False, True)
+            return RustNotify(sorted(folders), False, False, 0, False, False)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
@@ -88,11 +88,11 @@ class Watching:
         return _parent(parent) in self._parents or (os.path.basename(path) == TASKS and parent in self._projects)
 
     def _folders(self) -> set[str]:
-        """Return what is to be listened to."""
+        """Return what is to be listened to, as far as that is allowed."""
         folders = {self._root, *self._parents, *self._projects}
         for parent in self._parents:
             folders.update(os.path.join(parent, name) for name in _names(parent))
-        return {path for path in folders if is_path(path) and os.path.isabs(path) and os.path.isdir(path)}
+        return {path for path in folders if is_path(path) and os.path.isabs(path) and _is_readable_folder(path)}
 
 
 class _Cancelled:
@@ -108,6 +108,10 @@ def _names(folder: str) -> Collection[str]:
         return folders_in(folder, MAX_TEAMS)[0]
     except OSError:
         return ()  # whoever looks for teams says so
+
+
+def _is_readable_folder(path: str) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK)
 
 
 def _parent(path: str) -> str:
