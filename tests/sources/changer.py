@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -66,6 +67,7 @@ async def denied(project: str, user: str) -> None:
 
 async def blind(project: str, user: str) -> None:
     """Watch a project without rights to it."""
+    importlib.import_module("watchfiles")  # while it can be read
     become(int(user))
     os.chmod(project, 0)
     async with trio.open_nursery() as nursery:

@@ -241,14 +241,17 @@ async def test_a_folder_that_cannot_be_synced_is_no_failure(
 ) -> None:
     """By then it has happened, and an error would say that it has not."""
     fsync = os.fsync
+    failed: list[int] = []
 
     def fail(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            failed.append(descriptor)
             raise OSError(5, "Input/output error")
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fail)
     assert await source.change(str(project), add) == tasks.read_bytes() == LINES + b"{}\n"
+    assert len(failed) == 1
 
 
 @pytest.mark.parametrize("call", ["fsync", "rename", "fchmod"])
