@@ -220,3 +220,19 @@ def test_beside_a_service_that_holds_the_database(
     assert service.stdout.readline().startswith(b"ready")
     assert run("stats").code == 1
     assert run("doctor").out == ""
+
+
+def test_what_a_service_has_found(
+    run: Any, serve: Callable[[], Any], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a service the doctor shows what the checks have found there."""
+    found = json.dumps([{"subject": "the disk", "problem": "it is full", "remedy": "empty it"}])
+    script = root.parent / "check.sh"
+    script.write_text(f"#!/bin/sh\necho '{found}'\n")
+    script.chmod(0o700)
+    monkeypatch.setenv("OBSERVATORY_SWARM__CHECKS", f'{{ disk = ["{script}"] }}')
+    serve()
+    deadline = time.monotonic() + 30
+    while (result := run("doctor")).code == 0 and time.monotonic() < deadline:
+        pass
+    assert result.out == "found\tdisk\tthe disk\tit is full\tempty it\n"
