@@ -6,7 +6,7 @@
 #   backoff.py        how long to wait before trying again
 #   arguments.py      what programs hand over and ask for, checked
 #   kinds.py          kinds of values: their names, and how one is taken strictly
-#   wire.py, clock.py, swarm/     JSON shapes; wall time; what is known of the tasks of a swarm
+#   wire.py, clock.py JSON shapes; wall time
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
@@ -18,6 +18,8 @@
 #   overview.py       what an Observatory tells of itself as a whole
 #   abc.py            the extension points and their laws
 #   checks.py         one more: what the doctor asks
+#   rounds.py, script_check.py    checks that are asked in their time; programs that are checks
+#   lookup.py         finds a part by its class or name
 #   client.py         and one more: an Observatory as it can be reached from outside
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
@@ -26,7 +28,8 @@
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
 #   sources/          files that hold the tasks of a swarm
-#   in_the_box.py     registers that, as a plugin does
+#   health_checks.py  the checks in the box
+#   in_the_box.py     registers all that, as a plugin does
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
 #   embedded.py       a client of one in the same process

@@ -16,7 +16,6 @@ from observatory import (
     Module,
     Observatory,
     Service,
-    SettingsError,
     SupervisionSettings,
     open_observatory,
 )
@@ -178,26 +177,6 @@ async def test_never_ready(open_with: Open, autojump_clock: MockClock) -> None:
         assert child(observatory.health()).state == "failed"
 
 
-@pytest.mark.parametrize("ready", [False, True])
-async def test_settings_that_are_wrong(open_with: Open, autojump_clock: MockClock, ready: bool) -> None:
-    """Settings that a child cannot begin with keep the Observatory from opening; later they are a failure like any."""
-
-    class Misled(Module):
-        async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-            if ready:
-                task_status.started()
-            raise SettingsError("$.plugins.misled.port", "expected another port")
-
-    if not ready:
-        with pytest.raises(SettingsError, match="expected another port"):
-            async with open_with(Misled()):
-                pytest.fail("it has opened")
-        return
-    async with open_with(Misled(), max_failures=0) as observatory:
-        await trio.sleep(1)
-        assert child(observatory.health()).state == "failed"
-
-
 async def test_an_essential_child_ends_the_application(open_with: Open, autojump_clock: MockClock) -> None:
     """When an essential child has failed for good, the block is cancelled and the error comes out, unwrapped."""
     module = EssentialModule(100)
@@ -246,19 +225,6 @@ async def test_logged(open_with: Open, autojump_clock: MockClock, caplog: pytest
     (record,) = [record for record in caplog.records if record.name == "observatory.supervisor"]
     assert (record.levelno, record.getMessage()) == (logging.ERROR, f"{NAME} failed: ValueError: failure number 1")
     assert record.exc_info is not None
-
-
-async def test_the_last_failure_is_logged(
-    open_with: Open, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The one after which a child does not run again says so."""
-    async with open_with(Fragile(2), max_failures=1):
-        await trio.sleep(60)
-    lines = [record.getMessage() for record in caplog.records if record.name == "observatory.supervisor"]
-    assert lines == [
-        f"{NAME} failed: ValueError: failure number 1",
-        f"{NAME} has failed for good: ValueError: failure number 2",
-    ]
 
 
 async def test_a_failure_in_a_group(open_with: Open, autojump_clock: MockClock) -> None:
