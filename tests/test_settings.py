@@ -16,6 +16,7 @@ from observatory.settings import (
     Settings,
     StorageSettings,
     SupervisionSettings,
+    SwarmSettings,
     load_settings,
 )
 
@@ -271,3 +272,17 @@ def as_toml(value: Any) -> str:
             return str(value)
         case _:
             return json.dumps(value)
+
+
+@pytest.mark.parametrize("checks", [7, {"disk": "df"}, {"disk": []}, {"disk": ["df", 7]}])
+def test_checks_are_commands(checks: object) -> None:
+    """A program that is a check is a list of strings."""
+    with pytest.raises(SettingsError, match="a list of strings") as info:
+        SwarmSettings(checks=checks)  # type: ignore[arg-type]
+    assert info.value.path.startswith("$.checks")
+
+
+def test_whether_the_swarm_is_followed() -> None:
+    """That is true or false."""
+    with pytest.raises(SettingsError, match="expected true or false, got a string"):
+        SwarmSettings(follow="no")  # type: ignore[arg-type]

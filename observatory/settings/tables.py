@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import attrs
@@ -148,7 +149,7 @@ class SwarmSettings:
     """Folders with a `tasks.jsonl`, besides those in which teams work."""
     active_project: str | None = attrs.field(default=None, validator=attrs.validators.optional(is_string))
     """The one that actions are about which name none."""
-    checks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, validator=are_commands)
+    checks: Mapping[str, tuple[str, ...]] = attrs.field(default=MappingProxyType({}), validator=are_commands)
     """Programs that look for what is wrong, each with its arguments, by the name of the check."""
     stale_after: float = attrs.field(default=600.0, validator=number_between(0, 1e9))
     """Seconds that a task may be in progress without an update."""

@@ -16,7 +16,7 @@ from observatory.sources.teams import MAX_TEAMS
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
-_STEP = 10  # milliseconds between two looks at what has arrived
+_STEP = 25  # milliseconds between two looks at what has arrived: each wakes this process
 _DEBOUNCE = 50  # milliseconds after which what has arrived is handed over although more is arriving
 
 
