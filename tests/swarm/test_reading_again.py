@@ -54,7 +54,9 @@ def test_one_edit_after_the_other(
 def test_same_file(now: datetime, data: bytes) -> None:
     """Where nothing has changed, what was found is the very same as before."""
     earlier = read(data, "tasks.jsonl", now)
-    assert read(data, "tasks.jsonl", now, earlier=earlier).pipeline is earlier.pipeline
+    again = read(data, "tasks.jsonl", now, earlier=earlier)
+    assert again.pipeline is earlier.pipeline
+    assert again.parsed == earlier.parsed
 
 
 @given(data=FILES, seconds=st.integers(0, 3_600))
