@@ -34,7 +34,8 @@ class SwarmSourceError(ObservatoryError):
     reason: str
 
     def __init__(self, project: str, reason: str) -> None:
-        super().__init__(f"the tasks of {project}: {reason}")
+        shown = project if project.isprintable() else repr(project)
+        super().__init__(f"the tasks of {shown}: {reason}")
         self.project = project
         self.reason = reason
 
