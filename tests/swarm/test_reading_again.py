@@ -67,6 +67,12 @@ def test_later(now: datetime, data: bytes, seconds: int) -> None:
     assert reading.pipeline == read(data, "tasks.jsonl", later, stale_after=LATER).pipeline
 
 
+def test_later_it_is_stale(now: datetime) -> None:
+    """A task that nobody updates while time goes by is stale once it has gone by."""
+    line = json.dumps({"id": "a", "status": "in_progress", "updated": now.isoformat()}).encode()
+    assert at(read(line, "tasks.jsonl", now), now + 2 * LATER).pipeline.stale == ("a",)
+
+
 def test_later_without_a_difference(now: datetime) -> None:
     """When time changes nothing, what was read is the very same as before."""
     reading = read(b'{"id": "a", "status": "pending"}', "tasks.jsonl", now)
