@@ -45,7 +45,7 @@ def observatory_register_policies(registrar: Registrar[Policy]) -> None:
 
 @hookspec
 def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
-    """Register checks. Called after policies; they are made and run only when somebody asks what is wrong."""
+    """Register checks. Called after policies; made when somebody asks what is wrong, or the swarm is followed."""
 
 
 @hookspec

@@ -88,9 +88,9 @@ def info(observatory: Observatory, name: str) -> PluginInfo:
 async def test_in_the_box(inspect: Inspect) -> None:
     """The first plugin is what ships with the core, registered through the same hooks."""
     observatory = await inspect()
-    assert observatory.plugins()[0] == PluginInfo(
-        "observatory", None, None, "loaded", None, ("storage backend memory", "delivery channel log")
-    )
+    checks = "mailbox-backlog", "silent-agents", "lanes", "dead-letters", "stale-tasks"
+    registered = "storage backend memory", "delivery channel log", *[f"check {name}" for name in checks]
+    assert observatory.plugins()[0] == PluginInfo("observatory", None, None, "loaded", None, registered)
 
 
 async def test_what_is_registered(inspect: Inspect) -> None:

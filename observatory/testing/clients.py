@@ -21,6 +21,7 @@ from observatory import (
     Observatory,
     ObservatoryError,
     Settings,
+    SwarmSettings,
     SwarmTask,
     TaskRefusedError,
     open_observatory,
@@ -52,7 +53,8 @@ class ClientConformance(Conformance):
     def observatory_settings(self, tmp_path: Path) -> Settings:
         """Return settings for memory only, with the plugins of this suite."""
         others = {found.name for found in entry_points(group="observatory")} - set(self.plugins)
-        return Settings(root=tmp_path / "root", disabled_plugins=tuple(sorted(others)))
+        quiet = SwarmSettings(follow=False)
+        return Settings(root=tmp_path / "root", disabled_plugins=tuple(sorted(others)), swarm=quiet)
 
     @law
     async def test_values(self, open_client: OpenClient, observatory_settings: Settings) -> None:

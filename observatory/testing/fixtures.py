@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from observatory import Settings, TrioClock
+from observatory import Settings, SwarmSettings, TrioClock
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def observatory_root(tmp_path: Path) -> Path:
 def observatory_settings(observatory_root: Path) -> Settings:
     """Return settings for memory only: no message becomes a file, although the inbox may be installed."""
     inbox = tuple(found.name for found in entry_points(group="observatory") if found.name == "inbox")
-    return Settings(root=observatory_root, disabled_plugins=inbox)
+    return Settings(root=observatory_root, disabled_plugins=inbox, swarm=SwarmSettings(follow=False))
 
 
 @pytest.fixture

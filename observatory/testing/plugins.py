@@ -10,7 +10,7 @@ import attrs
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from observatory import Context, Settings, SettingsError, SupervisionSettings, open_observatory
+from observatory import Context, Settings, SettingsError, SupervisionSettings, SwarmSettings, open_observatory
 from observatory.testing.laws import PATIENCE, Conformance, law
 from observatory.testing.services import resources
 
@@ -36,6 +36,7 @@ class PluginConformance(Conformance):
             root=context.root,
             disabled_plugins=tuple(sorted(others)),
             plugins={plugin_name: self.configuration},
+            swarm=SwarmSettings(follow=False),
             supervision=SupervisionSettings(drain=PATIENCE / 2),  # so that what is left is seen, and not a hang
         )
 

@@ -77,15 +77,6 @@ async def test_too_large_in_bytes(house: Any) -> None:
         assert (code, reason) == (1009, "a message has at most 4096 bytes")
 
 
-async def test_too_large_behind_a_request(house: Any) -> None:
-    """What came before a message that is too large is carried out."""
-    async with house.upgraded() as raw:
-        send = b'{"jsonrpc":"2.0","id":1,"method":"mailbox.send","params":{"to":"a","from":"b","content":"x"}}'
-        await raw.stream.send_all(raw.frame(_TEXT, send) + raw.frame(_TEXT, b"x" * 4_097))
-        assert (await raw.close_code())[0] == 1009
-    await house.until(lambda: house.obs.mailbox.unread_count("a") == 1)
-
-
 async def test_as_large_as_allowed(house: Any) -> None:
     """A message that is as large as allowed is answered."""
     async with house.upgraded() as raw:
