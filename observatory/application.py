@@ -30,10 +30,8 @@ from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
 from observatory.rounds import Rounds
-from observatory.script_check import ScriptCheck
 from observatory.security import Security
 from observatory.settings import Settings
-from observatory.sources.file_source import FileSource
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")
@@ -80,6 +78,8 @@ class Observatory(Lookup):
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
+        from observatory.sources.file_source import FileSource  # here, so that `import observatory` is quick
+
         follows = services and settings.swarm.follow
         source = FileSource(settings.root)
         self.swarm = SwarmMonitor(context, settings=settings.swarm, source=source, follows=follows)
@@ -202,6 +202,8 @@ class Observatory(Lookup):
         return Dispatcher(lanes, dead_letters)
 
     def _make_rounds(self) -> Mapping[str, Rounds]:
+        from observatory.script_check import ScriptCheck  # here, as above
+
         checks = {name: self._make(Check, name, found) for name, found in self._plugins.checks().items()}
         checks |= {name: ScriptCheck(command) for name, command in self.settings.swarm.checks.items()}
         tell = self.swarm.note_health

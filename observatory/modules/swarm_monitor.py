@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import attrs
 import trio
@@ -18,13 +18,13 @@ from observatory.checks import Finding
 from observatory.errors import NoActiveProjectError, SwarmSourceError, one_line
 from observatory.security import Identity
 from observatory.settings import SwarmSettings
-from observatory.swarm import actions, figures, pipeline
+from observatory.swarm import actions, figures
 from observatory.swarm.checking import acting_as, check_owner, check_path, seconds
-from observatory.swarm.parsing import NOTHING, parse
-from observatory.swarm.pipeline import Reading
-from observatory.swarm.rewriting import rewritten
 from observatory.swarm.source import TEAM, SwarmSource
 from observatory.swarm.values import Concern, Problem, SwarmState, SwarmTask
+
+if TYPE_CHECKING:
+    from observatory.swarm.pipeline import Reading
 
 TOPIC = "swarm:update"
 
@@ -33,8 +33,6 @@ POLL = 3.0
 
 _PAUSE = 30.0
 """Seconds after which what tells of changes is tried again when it has failed."""
-
-_EMPTY = SwarmState(None, {}, (), ())
 
 _Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]
 """Says what is to be changed, or raises why nothing can be; in a worker thread."""
@@ -71,13 +69,11 @@ class SwarmMonitor(Module):
         self._source = source
         self._follows = follows
         self._stale_after = timedelta(seconds=settings.stale_after)
-        self._added = {os.path.realpath(path): None for path in settings.projects}
-        self._active = None if settings.active_project is None else os.path.realpath(settings.active_project)
-        if self._active is not None:
-            self._added[self._active] = None
+        self._active = settings.active_project and os.path.realpath(settings.active_project)
+        self._added = dict.fromkeys([*map(os.path.realpath, settings.projects), *filter(None, [self._active])])
         self._table: dict[str, Reading] = {}
         self._stamps: dict[str, str] = {}  # of what stands in the table
-        self._state = _EMPTY
+        self._state = SwarmState(None, {}, (), ())
         self._health: dict[str, Sequence[Concern]] = {}  # by check
         self._turn = trio.Lock()  # of those who look
         self._news = trio.Event()  # something may have changed
@@ -89,6 +85,8 @@ class SwarmMonitor(Module):
 
     async def refresh(self) -> SwarmState:
         """Look at everything now, and return how it stands."""
+        from observatory.swarm import pipeline  # here, so that `import observatory` is quick
+
         async with self._turn:
             found = await self._source.find(tuple(self._added))
             changed, failed = await self._source.read_changed(found, self._stamps)
@@ -256,15 +254,17 @@ class SwarmMonitor(Module):
 
     async def _change(self, project: str | None, identity: Identity | None, decide: _Decide) -> tuple[SwarmTask, ...]:
         """Change tasks of a project; return those that were."""
+        from observatory.swarm import pipeline  # here, as above
+
         where = await self._chosen(project, identity)
-        known = self._table[where].parsed if where in self._table else NOTHING
-        now = self._clock.now()  # here, since it belongs to this thread
+        now = self._clock.now()  # the clock belongs to this thread
+        known = self._table.get(where)
         changes: actions.Changes = {}
 
         def edit(data: bytes) -> bytes:
             nonlocal changes
-            changes = decide(parse(data, where, known).tasks, now)
-            return rewritten(data, changes)
+            data, changes = pipeline.changed_by(lambda tasks: decide(tasks, now), data, where, known)
+            return data
 
         data = await self._source.change(where, edit)
         async with self._turn:

@@ -6,9 +6,12 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from observatory.swarm.graph import Graph
 from observatory.swarm.values import BlockedChain, FileConflict, Pipeline, Remaining, SwarmTask, Team
+
+if TYPE_CHECKING:
+    from observatory.swarm.graph import Graph
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a task may be in progress without an update."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import attrs
 
 from observatory.swarm import figures
+from observatory.swarm.actions import Changes
 from observatory.swarm.graph import Graph, graph_of
 from observatory.swarm.parsing import MAX_PROBLEMS, NOTHING, Parsed, parse
-from observatory.swarm.values import Pipeline, Problem
+from observatory.swarm.rewriting import rewritten
+from observatory.swarm.values import Pipeline, Problem, SwarmTask
 
 
 @attrs.frozen(eq=False)
@@ -89,6 +91,24 @@ def advanced(
     for project, data in changed.items():
         later[project] = read(data, project, now, earlier=readings.get(project), stale_after=stale_after)
     return later
+
+
+def changed_by(
+    decide: Callable[[Sequence[SwarmTask]], Changes], data: bytes, where: str, earlier: Reading | None
+) -> tuple[bytes, Changes]:
+    """Let somebody who sees the tasks of a file decide what is to be changed.
+
+    Args:
+        decide: returns the changes, or raises why there can be none.
+        data: the whole file.
+        where: what it is called in problems.
+        earlier: what was read of it before.
+
+    Returns:
+        The file's bytes with that changed, and the changes.
+    """
+    changes = decide(parse(data, where, NOTHING if earlier is None else earlier.parsed).tasks)
+    return rewritten(data, changes), changes
 
 
 def _problems(parsed: Parsed, graph: Graph, where: str) -> tuple[Problem, ...]:
