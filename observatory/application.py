@@ -207,7 +207,12 @@ class Observatory(Lookup):
         checks = {name: self._make(Check, name, found) for name, found in self._plugins.checks().items()}
         checks |= {name: ScriptCheck(command) for name, command in self.settings.swarm.checks.items()}
         tell = self.swarm.note_health
-        return {name: Rounds(name, check, tell) for name, check in checks.items() if check.interval is not None}
+        in_time = {name: (check, check.interval) for name, check in checks.items()}
+        return {
+            name: Rounds(name, check, interval, tell)
+            for name, (check, interval) in in_time.items()
+            if interval is not None
+        }
 
     def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
         return registered.make(kind, name, self._context(registered.settings))

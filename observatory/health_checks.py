@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
@@ -40,8 +41,9 @@ class _Check(Check):
         found = [] if self._context.observatory is None else self._look(self._context.observatory)
         return [finding for finding, _ in zip(found, range(_SHOWN), strict=False)]
 
+    @abstractmethod
     def _look(self, observatory: Overview) -> Iterator[Finding]:
-        raise NotImplementedError
+        """Look at one that is open."""
 
 
 class MailboxBacklog(_Check):

@@ -15,23 +15,27 @@ class Rounds:
 
     Args:
         name: the check's.
-        check: one with an interval.
+        check: the check.
+        interval: seconds between two rounds.
         tell: takes the name, and what was found.
     """
 
-    def __init__(self, name: str, check: Check, tell: Callable[[str, Sequence[Finding]], None]) -> None:
+    def __init__(
+        self, name: str, check: Check, interval: float, tell: Callable[[str, Sequence[Finding]], None]
+    ) -> None:
         self._name = name
         self._check = check
+        self._interval = interval
         self._tell = tell
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Ask until cancelled; the first time at once."""
         task_status.started()
-        while self._check.interval is not None:
+        while True:
             try:
                 found = await self._check.run()
             except (ObservatoryError, OSError) as error:
                 problem = f"could not look: {one_line(error)}"
                 found = [Finding(f"check {self._name}", problem, "put that right; it is asked again by itself")]
             self._tell(self._name, found)
-            await trio.sleep(self._check.interval)
+            await trio.sleep(self._interval)

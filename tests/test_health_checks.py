@@ -111,7 +111,11 @@ async def test_dead_letters(bare_settings: Any, autojump_clock: MockClock) -> No
 async def test_stale_tasks(bare_settings: Any, tmp_path: Path) -> None:
     """Tasks of which nothing is heard are named by their project."""
     (tmp_path / "tasks.jsonl").write_text('{"id": "a", "status": "in_progress"}\n')
+    well = tmp_path / "well"
+    well.mkdir()
+    (well / "tasks.jsonl").write_text('{"id": "a", "status": "pending"}\n')
     async with open_observatory(bare_settings()) as obs:
+        await obs.swarm.add_project(str(well))
         project = await obs.swarm.add_project(str(tmp_path))
         [finding] = await found_by("stale-tasks", obs)
     assert finding.subject == f"project {project}"

@@ -100,7 +100,7 @@ def _project(name: str, found: Pipeline, *, active: bool) -> Iterator[Renderable
     yield bar
     yield from _waves(found, tasks)
     yield from _at_work(found, tasks)
-    yield from _worries(found, tasks)
+    yield from _worries(found)
 
 
 def _waves(found: Pipeline, tasks: dict[str, SwarmTask]) -> Iterator[RenderableType]:
@@ -140,7 +140,7 @@ def _at_work(found: Pipeline, tasks: dict[str, SwarmTask]) -> Iterator[Renderabl
     yield table
 
 
-def _worries(found: Pipeline, tasks: dict[str, SwarmTask]) -> Iterator[RenderableType]:
+def _worries(found: Pipeline) -> Iterator[RenderableType]:
     def line(what: str, text: str, style: str) -> Text:
         return Text.assemble((f"{what} ", style), harmless(text))
 

@@ -1,6 +1,7 @@
 """The command line as a whole: version, help, errors, exit codes."""
 
 import errno
+import logging
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from cyclopts import CycloptsError
 from observatory import ObservatoryError
 from observatory.cli import app, main
 from observatory.cli.endings import ending
+from observatory.cli.logs import log_to_stderr
 
 COMMANDS = {
     *("send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "doctor", "demo"),
@@ -162,3 +164,12 @@ def test_a_closed_standard_error_leaves_standard_output_alone(root: Path) -> Non
     arguments = ["ack", "bob", "0" * 16, "--root", str(root)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_the_reason_of_an_error_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the line of the log has it not, it stands behind it."""
+    with log_to_stderr():
+        log = logging.getLogger("observatory.test")
+        log.error("it failed", exc_info=ValueError("no\nluck"))
+        log.error("it failed: ValueError: no luck", exc_info=ValueError("no luck"))
+    assert capsys.readouterr().err == "observatory: error: it failed: ValueError: no luck\n" * 2
