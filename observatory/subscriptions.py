@@ -52,6 +52,7 @@ class Backlog:
     """Bytes that they are counted for, as in the bound on replay."""
 
 
+_BUSY = "another task is already reading this subscription"
 _NOTHING = Backlog(0, 0)
 
 
@@ -134,8 +135,9 @@ class Subscription:
         """
         if max_events is not None:
             check_at_least(1, "max_events", max_events)
-        self._check_not_busy()
-        return self._take(max_events) if self._pending else []
+        if self._busy:
+            raise trio.BusyResourceError(_BUSY)
+        return self._take(max_events) if self._next != self._log.next or self._ahead else []
 
     def skip(self, events: Sequence[Event]) -> bool:
         """Go past events that its reader has got from another subscription to the same; False when others come next."""
@@ -154,18 +156,18 @@ class Subscription:
             ClosedError: when it is closed and everything was read.
             trio.BusyResourceError: when another task is reading.
         """
-        self._check_not_busy()
+        if self._busy:
+            raise trio.BusyResourceError(_BUSY)
         self._busy = True
-        log = self._log
         try:
-            if self._pending:
+            if self._next != self._log.next or self._ahead:
                 await trio.lowlevel.checkpoint()
-            while not self._pending:
+            while self._next == self._log.next and not self._ahead:
                 if self._closed:
                     await trio.lowlevel.checkpoint()
                     raise ClosedError(f"the subscription to {self.topic!r} is closed")
                 task = self._task = trio.lowlevel.current_task()
-                log.waiting[task] = None
+                self._log.waiting[task] = None
                 await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
         finally:
             self._busy = False
@@ -221,14 +223,6 @@ class Subscription:
             capacity=self.capacity,
         )
 
-    @property
-    def _pending(self) -> bool:
-        return self._next != self._log.next or bool(self._ahead)
-
-    def _check_not_busy(self) -> None:
-        if self._busy:
-            raise trio.BusyResourceError("another task is already reading this subscription")
-
     def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
         del self._log.waiting[self._task]
         return trio.lowlevel.Abort.SUCCEEDED
@@ -237,11 +231,11 @@ class Subscription:
         log = self._log
         start = self._next
         first = log.next - len(log.events)
-        oldest = max(first, log.next - self.room)
-        if start < oldest:
+        if start < first or start < log.next - self.room:
+            oldest = max(first, log.next - self.room)
             self._overflow(oldest - start, oldest)
             start = oldest
-        batch: list[Event] = []
+        batch: list[Event] | None = None
         if self._ahead:
             batch = self._take_ahead(limit)
             limit = None if limit is None else limit - len(batch)
