@@ -16,6 +16,9 @@ Fields: TypeAlias = Mapping[str, Any]
 Changes: TypeAlias = Mapping[str, Fields]
 """New values by the task's id."""
 
+_LOOKED_AT, _SHOWN = 1_000, 20
+"""Tasks whose ids are compared with one that nothing has, and those that an error names: there may be very many."""
+
 _OVER = frozenset(("completed", "deleted"))
 
 
@@ -98,7 +101,10 @@ def _find(tasks: Sequence[SwarmTask], id: str) -> SwarmTask:
     for task in tasks:
         if task.id == id:
             return task
-    raise UnknownNameError("task", id[:80], [task.id for task in tasks])
+    import difflib  # here, so that `import observatory` is quick
+
+    ids = [task.id for task in tasks[:_LOOKED_AT]]
+    raise UnknownNameError("task", id[:80], difflib.get_close_matches(id[:80], ids, n=5) or ids[:_SHOWN])
 
 
 def _refusal(task: SwarmTask, reason: str) -> TaskRefusedError:

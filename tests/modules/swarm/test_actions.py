@@ -10,8 +10,6 @@ import trio
 from trio.testing import MockClock
 
 from observatory import (
-    ForbiddenError,
-    Identity,
     InvalidInputError,
     NoActiveProjectError,
     SwarmMonitor,
@@ -210,6 +208,16 @@ async def test_no_such_task(source: Any, monitor: SwarmMonitor, action: Callable
         await action(monitor)
 
 
+async def test_no_such_task_among_many(source: Any, monitor: SwarmMonitor) -> None:
+    """Of very many tasks the error names some, and those that are near first."""
+    source.put("/work", *[task(f"part-{number}") for number in range(2_000)])
+    with pytest.raises(UnknownNameError) as info:
+        await monitor.heal_task("zzz")
+    assert len(info.value.known) == 20
+    with pytest.raises(UnknownNameError, match="did you mean 'part-77'"):
+        await monitor.heal_task("prt-77")
+
+
 @pytest.mark.parametrize("action", [*ACTIONS, lambda monitor, **where: monitor.reset_all_stale(**where)])
 async def test_no_active_project(source: Any, make: Any, action: Callable[..., Awaitable[object]]) -> None:
     """Without an active project it is an error that says which there are; one that is named needs none."""
@@ -263,36 +271,3 @@ async def test_cancelled_anywhere(source: Any, monitor: SwarmMonitor) -> None:
         source.put("/work", task("a"))
 
     assert await cancel_at_every_checkpoint(lambda: monitor.claim_task("a", "ann"), check) > 3
-
-
-AGENT, OWNER = Identity("ann"), Identity(None)
-
-
-async def test_an_agent_acts_as_itself(source: Any, monitor: SwarmMonitor) -> None:
-    """Over a door an agent claims and completes in its own name, and in no other."""
-    source.put("/work", task("a"), task("b"))
-    await monitor.refresh()
-    with pytest.raises(ForbiddenError, match="bob"):
-        await monitor.claim_task("a", "bob", identity=AGENT)
-    await monitor.claim_task("a", "ann", identity=AGENT)
-    await monitor.claim_task("b", "bob", identity=OWNER)
-    with pytest.raises(TaskRefusedError, match="only its owner"):
-        await monitor.complete_task("b", identity=AGENT)
-    assert (await monitor.complete_task("a", identity=AGENT)).status == "completed"
-    assert (await monitor.complete_task("b", identity=OWNER)).status == "completed"
-
-
-async def test_an_agent_names_no_folder(source: Any, monitor: SwarmMonitor) -> None:
-    """Nor does it say which folders are looked into, or what is put aside; of those that are it may name any."""
-    source.put("/work", task("a"))
-    source.put("/other", task("a"))
-    await monitor.refresh()
-    for call in (
-        lambda: monitor.add_project("/etc", identity=AGENT),
-        lambda: monitor.set_active_project("/other", identity=AGENT),
-        lambda: monitor.collect_garbage(identity=AGENT),
-        lambda: monitor.claim_task("a", "ann", project="/etc", identity=AGENT),
-    ):
-        with pytest.raises(ForbiddenError, match="only the holder of the service's own token"):
-            await call()
-    assert (await monitor.claim_task("a", "ann", project="/other", identity=AGENT)).owner == "ann"
