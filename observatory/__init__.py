@@ -134,6 +134,7 @@ from observatory.messages import (
     Event as Event,
     Gap as Gap,
     Health as Health,
+    HookEvent as HookEvent,
     MailboxCleared as MailboxCleared,
     MailboxStats as MailboxStats,
     MailboxTotals as MailboxTotals,

@@ -225,6 +225,22 @@ class NoteDeleted:
 
 
 @attrs.frozen
+class HookEvent:
+    """Payload on `events:stream`: an agent's program has told what it does, as the hooks of Claude Code do."""
+
+    name: str
+    """What happens, such as `PreToolUse`."""
+    session_id: str
+    """The session that it happens in."""
+    timestamp: datetime
+    """When it was heard of: aware, UTC."""
+    agent: str | None = None
+    """The agent whose program it is; None where only the session is known, whose id is then the agent's name."""
+    data: Mapping[str, Any] = NO_METADATA
+    """All that was told, as JSON can hold it."""
+
+
+@attrs.frozen
 class DeliveryRecord:
     """What the ledger keeps of one message and one delivery channel."""
 

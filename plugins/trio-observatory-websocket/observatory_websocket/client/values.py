@@ -11,6 +11,7 @@ from observatory import (
     Event,
     Gap,
     Health,
+    HookEvent,
     InvalidInputError,
     MailboxCleared,
     Message,
@@ -26,7 +27,7 @@ from observatory import (
 
 _PAYLOADS: Mapping[str, Any] = {
     kind.__name__: kind
-    for kind in (Gap, Health, MailboxCleared, Message, MessagesExpired, MessagesRead, Note, NoteDeleted)
+    for kind in (Gap, Health, HookEvent, MailboxCleared, Message, MessagesExpired, MessagesRead, Note, NoteDeleted)
 }
 _PARAMS = "params."
 _MAX_DEPTH = 100
