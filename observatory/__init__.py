@@ -9,6 +9,7 @@
 #   wire.py, clock.py JSON shapes; wall time
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
+#   traces.py         the way of messages, as values
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
 #   operations.py     typed functions, offered to clients who speak JSON
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
@@ -24,7 +25,7 @@
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
 #   delivery/         from the table to the delivery channels
-#   modules/          the ephemeral modules: Mailbox, SwarmMonitor, Notes
+#   modules/          the ephemeral modules: Mailbox, SwarmMonitor, ProtocolTracker, Notes
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
 #   sources/          files that hold the tasks of a swarm
@@ -62,6 +63,7 @@ from observatory.client import (
     MailboxClient as MailboxClient,
     NotesClient as NotesClient,
     SwarmClient as SwarmClient,
+    TracesClient as TracesClient,
 )
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
 from observatory.connecting import find_client as find_client
@@ -148,6 +150,7 @@ from observatory.messages import (
 )
 from observatory.modules.mailbox import Mailbox as Mailbox
 from observatory.modules.notes import Notes as Notes
+from observatory.modules.protocol_tracker import ProtocolTracker as ProtocolTracker
 from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
 from observatory.operations import Operation as Operation
 from observatory.overview import (
@@ -175,6 +178,7 @@ from observatory.settings import (
     StorageSettings as StorageSettings,
     SupervisionSettings as SupervisionSettings,
     SwarmSettings as SwarmSettings,
+    TracesSettings as TracesSettings,
     load_settings as load_settings,
 )
 from observatory.storage.memory import MemoryStorage as MemoryStorage
@@ -195,6 +199,12 @@ from observatory.swarm.values import (
     SwarmState as SwarmState,
     SwarmTask as SwarmTask,
     Team as Team,
+)
+from observatory.traces import (
+    Hop as Hop,
+    HopLatency as HopLatency,
+    Trace as Trace,
+    TraceStatistics as TraceStatistics,
 )
 from observatory.wire import (
     error_from_wire as error_from_wire,

@@ -17,6 +17,9 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.lane import Lane
+from observatory.delivery.ledger import Ledger
+from observatory.delivery.reports import Reports
+from observatory.delivery.trail import Trail
 from observatory.errors import ClosedError, MailboxFullError
 from observatory.in_the_box import InTheBox
 from observatory.lookup import Lookup
@@ -78,14 +81,21 @@ class Observatory(Lookup):
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
-        from observatory.sources.file_source import FileSource  # here, so that `import observatory` is quick
+        # These two here, so that `import observatory` is quick.
+        from observatory.modules.protocol_tracker import ProtocolTracker
+        from observatory.sources.file_source import FileSource
 
         follows = services and settings.swarm.follow
         source = FileSource(settings.root)
         self.swarm = SwarmMonitor(context, settings=settings.swarm, source=source, follows=follows)
         """The tasks of the swarm."""
+        self.traces = ProtocolTracker(
+            context, settings=settings.traces, mailbox=self.mailbox, dispatcher=self._dispatcher
+        )
+        """The way of the latest messages."""
         # The canonical modules: always present, and no plugin may register under their names.
-        self._modules.update({"Mailbox": self.mailbox, "SwarmMonitor": self.swarm, "Notes": self.notes})
+        canonical = self.mailbox, self.swarm, self.traces, self.notes
+        self._modules.update({type(module).__name__: module for module in canonical})
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
         self._with_services = services
@@ -186,20 +196,19 @@ class Observatory(Lookup):
         channels, required = self._plugins.chosen_channels()
         stored = self._storage.durability != "memory"
         dead_letters = DeadLetters(settings.dead_letters, stored=stored)
+        trail = Trail(self.settings.traces, self.clock)
         lanes = [
             Lane(
                 name,
                 self._make(DeliveryChannel, name, registered),
                 required=name in required,
                 settings=settings,
-                clock=self.clock,
-                dead_letters=dead_letters,
-                stored=stored,
+                reports=Reports(name, self.clock, dead_letters, Ledger(settings.ledger, stored=stored), trail),
                 chance=random.Random(),
             )
             for name, registered in channels.items()
         ]
-        return Dispatcher(lanes, dead_letters)
+        return Dispatcher(lanes, dead_letters, trail)
 
     def _make_rounds(self) -> Mapping[str, Rounds]:
         from observatory.script_check import ScriptCheck  # here, as above

@@ -25,6 +25,7 @@ from observatory.messages import (
 )
 from observatory.overview import PluginInfo, Statistics
 from observatory.swarm.values import SwarmState, SwarmTask
+from observatory.traces import Trace, TraceStatistics
 
 
 class MailboxClient(ABC):
@@ -165,6 +166,22 @@ class SwarmClient(ABC):
         """Put teams aside that are done; return their names."""
 
 
+class TracesClient(ABC):
+    """`ProtocolTracker`, from outside."""
+
+    @abstractmethod
+    async def get_traces(self, agent: str | None = None, *, limit: int = 50) -> list[Trace]:
+        """Return the traces of the latest messages, newest first."""
+
+    @abstractmethod
+    async def get_trace(self, id: str) -> Trace | None:
+        """Return the trace of a message; None for one that is not among the latest."""
+
+    @abstractmethod
+    async def get_statistics(self) -> TraceStatistics:
+        """Return figures of all that is traced."""
+
+
 class ClientSubscription(ABC):
     """An asynchronous iterator over events, and a context manager; one task at a time may read."""
 
@@ -210,6 +227,8 @@ class Client(ABC):
     """Notes."""
     swarm: SwarmClient
     """The tasks of the swarm."""
+    traces: TracesClient
+    """The way of the latest messages."""
 
     @abstractmethod
     async def health(self) -> Health:

@@ -29,7 +29,22 @@ class Clock:
         if now <= self._last:
             now = self._last + 1
         self._last = now
-        return datetime.fromtimestamp(now / 1_000_000, UTC)  # exact: a double tells microseconds apart until 2106
+        return self.moment(now)
+
+    def microseconds(self) -> int:
+        """Return the time in microseconds since 1970, not earlier than any that was returned before; made for figures.
+
+        It costs a quarter of `now`.
+        """
+        now = self._read()
+        if now > self._last:
+            self._last = now
+        return self._last
+
+    @staticmethod
+    def moment(microseconds: int) -> datetime:
+        """Return the time that is so many microseconds after 1970 began: aware, UTC."""
+        return datetime.fromtimestamp(microseconds / 1_000_000, UTC)  # exact: a double tells them apart until 2106
 
 
 class TrioClock(Clock):

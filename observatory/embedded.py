@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from observatory.application import Observatory
-from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient, SwarmClient
+from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient, SwarmClient, TracesClient
 from observatory.errors import ObservatoryError
 from observatory.messages import DeadLetter, DeliveryRecord, Event, Health, MailboxStats, Message, Note, Receipt
 from observatory.modules.mailbox import Mailbox
@@ -17,6 +17,10 @@ from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.overview import PluginInfo, Statistics
 from observatory.subscriptions import Subscription
 from observatory.swarm.values import SwarmState, SwarmTask
+from observatory.traces import Trace, TraceStatistics
+
+if TYPE_CHECKING:
+    from observatory.modules.protocol_tracker import ProtocolTracker
 
 
 class EmbeddedClient(Client):
@@ -30,6 +34,7 @@ class EmbeddedClient(Client):
         self.mailbox = _Mailbox(observatory.mailbox)
         self.notes = _Notes(observatory.notes)
         self.swarm = _Swarm(observatory.swarm)
+        self.traces = _Traces(observatory.traces)
         self._observatory = observatory
 
     async def health(self) -> Health:
@@ -194,6 +199,23 @@ class _Swarm(SwarmClient):
 
     async def collect_garbage(self) -> tuple[str, ...]:
         return await self._monitor.collect_garbage()
+
+
+class _Traces(TracesClient):
+    def __init__(self, tracker: ProtocolTracker) -> None:
+        self._tracker = tracker
+
+    async def get_traces(self, agent: str | None = None, *, limit: int = 50) -> list[Trace]:
+        await trio.lowlevel.checkpoint()
+        return self._tracker.get_traces(agent, limit=limit)
+
+    async def get_trace(self, id: str) -> Trace | None:
+        await trio.lowlevel.checkpoint()
+        return self._tracker.get_trace(id)
+
+    async def get_statistics(self) -> TraceStatistics:
+        await trio.lowlevel.checkpoint()
+        return self._tracker.get_statistics()
 
 
 class _Subscription(ClientSubscription):

@@ -22,6 +22,7 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # status.py       status: how a running service is
 # swarm.py        swarm: tasks, and what is done about them
 # swarm_view.py   how that looks
+# traces.py       traces: the way of the latest messages
 # tokens.py       token: for an agent that connects to one
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
@@ -68,6 +69,7 @@ for _path in (
     "status:status",
     "tokens:token",
     "swarm:swarm",
+    "traces:traces",
 ):
     app.command(f"{__name__}.{_path}")
 

@@ -14,12 +14,14 @@ from observatory import (
     Event,
     Gap,
     Health,
+    HookEvent,
     MailboxCleared,
     Message,
     MessagesExpired,
     MessagesRead,
     Note,
     NoteDeleted,
+    TraceStatistics,
     to_wire,
 )
 from observatory.cli.output import counted, harmless, make_console, print_json, shorten
@@ -114,6 +116,10 @@ def _line_of(event: Event) -> _Line:
             return _Line("is deleted", f"note {key}")
         case Health() as health:
             return _line_of_health(health)
+        case HookEvent(name, session_id, timestamp, agent):
+            return _Line(name, agent or session_id, timestamp, style="")
+        case TraceStatistics() as statistics:
+            return _Line(_line_of_traces(statistics), "protocols", style="")
         case Gap(None):
             return _Line("was started again; events may be missing here", "service", style="yellow")
         case Gap(int() as missed):
@@ -131,6 +137,11 @@ def _line_of_health(health: Health) -> _Line:
     troubles += [f"the plugin {name} is broken: {reason}" for name, reason in health.broken_plugins.items()]
     style = "green" if health.healthy else "red"
     return _Line("; ".join(troubles) or ("all is well" if health.healthy else "is closed"), "health", style=style)
+
+
+def _line_of_traces(statistics: TraceStatistics) -> str:
+    queued = sum(statistics.queued.values())
+    return f"{statistics.traces:,} traces, {statistics.unread:,} messages unread, {counted(queued, 'job')} waiting"
 
 
 def _in_words(wire: Any) -> str:

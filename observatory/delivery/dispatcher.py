@@ -11,6 +11,7 @@ from observatory.abc import Adopt
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.lane import Lane
 from observatory.delivery.parcel import Holding, Parcel, Recall, Wanted
+from observatory.delivery.trail import Trail
 from observatory.entries import Forgotten, Settled
 from observatory.errors import UnknownNameError
 from observatory.jobs import Post, Retraction
@@ -23,11 +24,13 @@ class Dispatcher:
     Args:
         lanes: one per delivery channel.
         dead_letters: where the lanes put what they give up.
+        trail: the way of the latest messages.
     """
 
-    def __init__(self, lanes: Sequence[Lane], dead_letters: DeadLetters) -> None:
+    def __init__(self, lanes: Sequence[Lane], dead_letters: DeadLetters, trail: Trail) -> None:
         self.lanes = {lane.name: lane for lane in lanes}
         self.dead_letters = dead_letters
+        self.trail = trail
         self.required = frozenset(lane.name for lane in lanes if lane.required)
         """Names of the delivery channels that a send waits for."""
         self.recovering = frozenset(lane.name for lane in lanes if lane.channel.recovers)

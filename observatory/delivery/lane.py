@@ -12,9 +12,6 @@ from itertools import chain
 import trio
 
 from observatory.abc import Adopt, DeliveryChannel, Gone
-from observatory.clock import Clock
-from observatory.delivery.dead_letters import DeadLetters
-from observatory.delivery.ledger import Ledger
 from observatory.delivery.owed import Owed
 from observatory.delivery.parcel import Parcel, Recall, by_turn
 from observatory.delivery.recipients import Recipient, Recipients
@@ -42,17 +39,15 @@ class Lane:
         *,
         required: bool,
         settings: DeliverySettings,
-        clock: Clock,
-        dead_letters: DeadLetters,
+        reports: Reports,
         chance: random.Random,
-        stored: bool = False,
     ) -> None:
         self.name = name
         self.channel = channel
         self.required = required
         self._settings = settings
-        self.ledger = Ledger(settings.ledger, stored=stored)
-        self._reports = Reports(name, clock, dead_letters, self.ledger)
+        self.ledger = reports.ledger
+        self._reports = reports
         self._queue: deque[Parcel] = deque()
         self._in_hand: list[Parcel] = []
         self._due: dict[str, int] = {}  # recipients tried again with the batch in hand, and their attempts so far

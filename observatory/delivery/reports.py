@@ -10,6 +10,7 @@ from observatory.clock import Clock
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.ledger import Ledger
 from observatory.delivery.parcel import Parcel
+from observatory.delivery.trail import Trail
 from observatory.jobs import Failed, Post, Skipped
 from observatory.messages import DeadLetter, Delivery, DeliveryState, Durability, Message
 
@@ -29,9 +30,10 @@ class Reports:
         clock: tells when something was given up.
         dead_letters: where that is kept.
         ledger: where every report on a message is kept.
+        trail: the way of the latest messages.
     """
 
-    def __init__(self, name: str, clock: Clock, dead_letters: DeadLetters, ledger: Ledger) -> None:
+    def __init__(self, name: str, clock: Clock, dead_letters: DeadLetters, ledger: Ledger, trail: Trail) -> None:
         self.delivered = 0
         """Jobs carried out."""
         self.failures = 0
@@ -45,7 +47,9 @@ class Reports:
         self._name = name
         self._clock = clock
         self._dead_letters = dead_letters
-        self._ledger = ledger
+        self.ledger = ledger
+        """What the latest report on each message was."""
+        self._trail = trail
         self._now = clock.now()
         self._retracted = Delivery(name, "dropped", error="acknowledged before it was delivered")
         self._overflown = Delivery(name, "dropped", error="the lane was full")
@@ -57,15 +61,17 @@ class Reports:
         self._now = self._clock.now()
 
     def report(self, parcels: Sequence[Parcel], delivery: Delivery) -> None:
-        """Tell the ledger, and who waits."""
+        """Tell the ledger, the trail, and who waits."""
         posts = [job.message.id for parcel in parcels if isinstance(job := parcel.job, Post)]
-        self._ledger.note(posts, delivery, self._now)
+        self.ledger.note(posts, delivery, self._now)
+        if delivery.error is not None:
+            self._trail.reported(posts, delivery, self._now)
         for parcel in parcels:
             parcel.report(delivery)
 
     def found(self, messages: Iterable[Message]) -> None:
         """Note that the delivery channel has messages that were delivered earlier, and not reported on to the end."""
-        self._ledger.found([message.id for message in messages], self._found, self._now)
+        self.ledger.found([message.id for message in messages], self._found, self._now)
 
     def done(self, parcels: Sequence[Parcel], state: DeliveryState, attempts: int, level: Durability | None) -> None:
         """Report that jobs were carried out, all with the same outcome."""

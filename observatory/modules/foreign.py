@@ -120,6 +120,6 @@ class Taken(Request[None]):
             mailbox.mark_read(entry)
         ids = tuple(entry.message.id for entry in entries)
         if ids:
-            office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, ids))
+            office.tell(MessagesRead(self._agent, ids), ids, "acknowledged")
         self.answer(None)
         return office.retract(self._agent, ids)

@@ -52,6 +52,10 @@ class Reading:
             message = self._table.arrived_since(agent, number)
         return message
 
+    def total_unread(self) -> int:
+        """Return how many messages of all mailboxes are not acknowledged."""
+        return sum([box.unread for box in self._table.mailboxes.values()])
+
     def get_messages(
         self, agent: str, *, limit: int = 100, before: str | None = None, unread_only: bool = False
     ) -> list[Message]:

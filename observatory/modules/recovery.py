@@ -121,6 +121,7 @@ class Recovery:
             earlier: the table before it was filled anew.
             office: where it is told.
         """
+        office.trail.begin_turn()
         before, now = earlier.unread(), self._table.unread()
         self._dispatcher.look_again(now)
         new = [entry for key, entry in now.items() if key not in before]
@@ -134,9 +135,10 @@ class Recovery:
             before[to, id].live = False
             if (to, id) in letters:
                 self._dispatcher.dead_letters.load(letters[to, id], reopened(letters[to, id], None))
-                office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
+                office.tell(MessagesExpired(to, (id,)), (id,), "expired")
             else:
-                office.pubsub.publish(f"agent:{to}", MessagesRead(to, (id,)))
+                office.tell(MessagesRead(to, (id,)), (id,), "acknowledged")
+        office.trail.end_turn()
         parcels = [Parcel(Post(entry.message, entry.sequence), {}, wanted=entry) for entry in new]
         for to, id in gone:
             parcels += office.retract(to, (id,))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import trio
 
@@ -12,11 +12,14 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry
 from observatory.errors import ObservatoryError
-from observatory.messages import MESSAGE_OVERHEAD, Durability
+from observatory.messages import MESSAGE_OVERHEAD, Durability, MailboxCleared, MessagesExpired, MessagesRead
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.box import Entry as TableEntry
 from observatory.modules.table import Table
 from observatory.pubsub import PubSub
+
+if TYPE_CHECKING:
+    from observatory.traces import HopName
 
 T = TypeVar("T")
 
@@ -32,13 +35,14 @@ class Office:
         arrivals: who waits for a message.
     """
 
-    __slots__ = ("arrivals", "dispatcher", "durability", "pubsub", "table")
+    __slots__ = ("arrivals", "dispatcher", "durability", "pubsub", "table", "trail")
 
     def __init__(
         self, table: Table, dispatcher: Dispatcher, durability: Durability, pubsub: PubSub, arrivals: Arrivals
     ) -> None:
         self.table = table
         self.dispatcher = dispatcher
+        self.trail = dispatcher.trail
         self.durability = durability
         self.pubsub = pubsub
         self.arrivals = arrivals
@@ -49,6 +53,12 @@ class Office:
         size = entry.size - MESSAGE_OVERHEAD
         self.pubsub.publish(f"agent:{message.to}", message, size=size, origin=origin, verified=verified)
         self.arrivals.announce(message)
+        self.trail.published(message, entry.sequence, origin)
+
+    def tell(self, payload: MessagesRead | MessagesExpired | MailboxCleared, ids: Iterable[str], what: HopName) -> None:
+        """Tell subscribers what has become of messages of one mailbox, and let the trail know."""
+        self.pubsub.publish(f"agent:{payload.to}", payload)
+        self.trail.ended(ids, what)
 
     def retract(self, agent: str, ids: Sequence[str]) -> list[Parcel]:
         """Return the jobs that take messages back; whoever acknowledges them meanwhile can wait for that."""

@@ -192,7 +192,7 @@ class Acknowledge(_Retracting[tuple[Message, ...]]):
                 mailbox.mark_read(entry)
                 marked.append(entry.message.id)
         if marked:
-            office.pubsub.publish(f"agent:{self._agent}", MessagesRead(self._agent, tuple(marked)))
+            office.tell(MessagesRead(self._agent, tuple(marked)), marked, "acknowledged")
         parcels = office.retract(self._agent, marked)
         self.answer_after(self._agent, self._ids, office.table, self._messages())
         return parcels
@@ -228,8 +228,9 @@ class Clear(_Retracting[int]):
         unread = [entry for entry in entries if entry.live]
         for entry in unread:
             entry.live = False
+        ids = [entry.message.id for entry in entries]
         if entries:
-            office.pubsub.publish(f"agent:{self._agent}", MailboxCleared(self._agent, len(entries)))
+            office.tell(MailboxCleared(self._agent, len(entries)), ids, "cleared")
         parcels = office.retract(self._agent, [entry.message.id for entry in unread])
-        self.answer_after(self._agent, [entry.message.id for entry in entries], office.table, len(entries))
+        self.answer_after(self._agent, ids, office.table, len(entries))
         return parcels

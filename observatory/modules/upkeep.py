@@ -113,7 +113,7 @@ class Expire(Request[int]):
         for entry, letter in zip(self._due, self._letters, strict=True):
             to, id = entry.message.to, entry.message.id
             office.table.expire(entry)
-            office.pubsub.publish(f"agent:{to}", MessagesExpired(to, (id,)))
+            office.tell(MessagesExpired(to, (id,)), (id,), "expired")
             parcels += office.retract(to, (id,))
             office.dispatcher.dead_letters.load(letter, reopened(letter, None))
         self.answer(len(self._due))

@@ -212,10 +212,13 @@ class Writer:
             raise PluginError("storage", f"the backend gave {len(numbers)} numbers for {expected} messages")
         parcels: list[Parcel] = []
         in_order = iter(numbers)
+        trail = self._dispatcher.trail
+        trail.begin_turn()
         try:
             for request in planned:
                 parcels += request.apply(self._office, in_order)
                 request.settling = True
+            trail.end_turn()
         finally:  # those that were applied are answered when their parcels are
             if parcels:
                 self._dispatcher.offer(parcels)

@@ -12,5 +12,6 @@ from observatory.settings.tables import (
     StorageSettings as StorageSettings,
     SupervisionSettings as SupervisionSettings,
     SwarmSettings as SwarmSettings,
+    TracesSettings as TracesSettings,
     default_root as default_root,
 )

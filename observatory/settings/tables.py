@@ -155,6 +155,16 @@ class SwarmSettings:
     """Seconds that a task may be in progress without an update."""
 
 
+@attrs.frozen(kw_only=True)
+class TracesSettings:
+    """`[traces]`: what is kept of the way of messages."""
+
+    max_traces: int = attrs.field(default=200, validator=count_between(0, 10_000))
+    """Messages whose way is kept, the latest ones; with 0 none is noted."""
+    max_hops: int = attrs.field(default=100, validator=count_between(10, 1_000))
+    """Hops that are kept of each, the latest ones."""
+
+
 _PLACE = r"[A-Za-z0-9._:\[\]-]"
 _HOST = strings_like(rf"{_PLACE}+", "a value of the Host header such as 'observatory.example:443'")
 _ORIGIN = strings_like(rf"null|[a-z][a-z0-9+.-]*://{_PLACE}*", "an origin such as 'http://127.0.0.1:5173'")
@@ -213,6 +223,8 @@ class Settings:
     """Restarts and shutdown."""
     swarm: SwarmSettings = attrs.field(default=SwarmSettings(), validator=is_part)
     """The tasks of a swarm."""
+    traces: TracesSettings = attrs.field(default=TracesSettings(), validator=is_part)
+    """What is kept of the way of messages."""
     security: SecuritySettings = attrs.field(default=SecuritySettings(), validator=is_part)
     """Who may come in by the doors of a service."""
     disabled_plugins: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=are_strings)

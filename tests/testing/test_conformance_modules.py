@@ -12,9 +12,21 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from observatory import Context, Mailbox, MailboxSettings, MemoryStorage, Module, ModuleFactory, Notes, NotesSettings
+from observatory import (
+    Context,
+    Mailbox,
+    MailboxSettings,
+    MemoryStorage,
+    Module,
+    ModuleFactory,
+    Notes,
+    NotesSettings,
+    TracesSettings,
+    TrioClock,
+)
 from observatory.delivery.dead_letters import DeadLetters
 from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.trail import Trail
 from observatory.testing import ModuleConformance
 
 
@@ -47,7 +59,7 @@ class TestMailbox(ModuleConformance):
             context,
             settings=MailboxSettings(),
             storage=MemoryStorage(),
-            dispatcher=Dispatcher([], DeadLetters(1)),
+            dispatcher=Dispatcher([], DeadLetters(1), Trail(TracesSettings(), TrioClock())),
             policies={},
             recover=(),
         )

@@ -31,6 +31,7 @@ from observatory_websocket.client.parts import parts_of
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
 from observatory_websocket.client.swarm import WebSocketSwarm
+from observatory_websocket.client.traces import WebSocketTraces
 from observatory_websocket.client.values import as_json, receipt_or_error
 
 _IN_REPLY_TO = "in_reply_to"
@@ -47,6 +48,7 @@ class WebSocketClient(Client):
         self.mailbox = _Mailbox(session.calls)
         self.notes = _Notes(session.calls)
         self.swarm = WebSocketSwarm(session.calls)
+        self.traces = WebSocketTraces(session.calls)
         self._session = session
         self._calls = session.calls
 

@@ -21,13 +21,27 @@ from observatory import (
     NoteDeleted,
     ObservatoryError,
     Receipt,
+    SwarmState,
+    TraceStatistics,
     error_from_wire,
     from_wire,
 )
 
 _PAYLOADS: Mapping[str, Any] = {
     kind.__name__: kind
-    for kind in (Gap, Health, HookEvent, MailboxCleared, Message, MessagesExpired, MessagesRead, Note, NoteDeleted)
+    for kind in (
+        Gap,
+        Health,
+        HookEvent,
+        MailboxCleared,
+        Message,
+        MessagesExpired,
+        MessagesRead,
+        Note,
+        NoteDeleted,
+        SwarmState,
+        TraceStatistics,
+    )
 }
 _PARAMS = "params."
 _MAX_DEPTH = 100

@@ -1,0 +1,168 @@
+"""ProtocolTracker: the way of the latest messages, from being accepted to being acknowledged."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from operator import attrgetter
+from typing import ClassVar
+
+import trio
+
+from observatory.abc import Context, Module
+from observatory.arguments import check_name
+from observatory.delivery.dispatcher import Dispatcher
+from observatory.delivery.trail import Track
+from observatory.messages import HookEvent
+from observatory.modules.checks import check_id, check_ids, check_limit
+from observatory.modules.mailbox import Mailbox
+from observatory.security import Identity
+from observatory.settings import TracesSettings
+from observatory.traces import Hop, Trace, TraceStatistics, latencies
+
+TOPIC = "protocols:update"
+
+EVENTS = "events:stream"
+"""The topic on which agents' programs tell what they do."""
+
+INTERVAL = 5.0
+"""Seconds between two statistics."""
+
+_MAX_EVENTS = 100
+"""Events of one agent that are kept, for the traces of what it is sent."""
+
+_MAX_AGENTS = 200
+"""Agents whose events are kept: those that were heard of last."""
+
+_ENDS = ("acknowledged", "cleared", "expired")
+
+
+class ProtocolTracker(Module):
+    """Traces of the latest messages: figures of them every 5 s on topic `protocols:update`.
+
+    Args:
+        context: what every module is handed.
+        settings: how many hops a trace may have.
+        mailbox: whose messages they are.
+        dispatcher: holds the trail that their way has left, and what the delivery channels report.
+    """
+
+    exposes: ClassVar = ("get_traces", "get_trace", "get_statistics")
+
+    def __init__(self, context: Context, *, settings: TracesSettings, mailbox: Mailbox, dispatcher: Dispatcher) -> None:
+        self._clock = context.clock
+        self._pubsub = context.pubsub
+        self._max_hops = settings.max_hops
+        self._mailbox = mailbox
+        self._dispatcher = dispatcher
+        self._trail = dispatcher.trail
+        self._events: OrderedDict[str, deque[HookEvent]] = OrderedDict()  # by agent, the one heard of last at the end
+
+    def get_traces(self, agent: str | None = None, *, limit: int = 50, identity: Identity | None = None) -> list[Trace]:
+        """Return the traces of the latest messages, newest first.
+
+        Args:
+            agent: only of those that it has sent or is sent.
+            limit: how many.
+            identity: who asks; an agent sees its own.
+
+        Raises:
+            InvalidInputError: an argument is not allowed.
+            ForbiddenError: an agent asks for another's, over a door.
+        """
+        check_limit(limit)
+        return list(islice(self._traces(self._whose(agent, identity)), limit))
+
+    def get_trace(self, id: str, *, identity: Identity | None = None) -> Trace | None:
+        """Return the trace of a message; None for one that is not among the latest, or not for who asks.
+
+        Raises:
+            InvalidInputError: it is no id of a message.
+        """
+        check_id("id", id)
+        track = self._trail.get(id)
+        name = identity.name if identity else None
+        if track is None or (name is not None and name not in (track.from_, track.to)):
+            return None
+        return self._trace(id, track)
+
+    def get_statistics(self) -> TraceStatistics:
+        """Return figures of all that is traced."""
+        traces = list(self._traces(None))
+        return TraceStatistics(
+            traces=len(traces),
+            by_type=dict(Counter([trace.type for trace in traces])),
+            unread=self._mailbox.total_unread(),
+            queued={name: lane.in_use for name, lane in self._dispatcher.lanes.items()},
+            latencies=latencies(traces),
+        )
+
+    def note_surfaced(self, ids: Iterable[str], by: str) -> None:
+        """Note that messages were put before their recipient, such as into the context of a model.
+
+        Args:
+            ids: of the messages.
+            by: what has done so, such as `mcp`.
+
+        Raises:
+            InvalidInputError: they are no ids of messages.
+        """
+        self._trail.surfaced(check_ids("ids", ids), by)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hear of events, and tell figures, until cancelled."""
+        async with self._pubsub.subscribe(EVENTS) as events, trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell)
+            task_status.started()
+            async for event in events:
+                if isinstance(event.payload, HookEvent):
+                    self._hear(event.payload)
+
+    async def _tell(self) -> None:
+        while True:
+            await trio.sleep(INTERVAL)
+            self._pubsub.publish(TOPIC, self.get_statistics())
+
+    def _hear(self, event: HookEvent) -> None:
+        agent = event.agent or event.session_id
+        self._events.setdefault(agent, deque(maxlen=_MAX_EVENTS)).append(event)
+        self._events.move_to_end(agent)
+        if len(self._events) > _MAX_AGENTS:
+            self._events.popitem(last=False)
+
+    def _whose(self, agent: str | None, identity: Identity | None) -> str | None:
+        if agent is not None:
+            check_name("agent", agent)
+        if identity is None or identity.name is None:
+            return agent
+        identity.check_acts_as(agent or identity.name)
+        return identity.name
+
+    def _traces(self, whose: str | None) -> Iterator[Trace]:
+        for id in reversed(list(self._trail)):
+            track = self._trail.get(id)
+            if track is not None and (whose is None or whose in (track.from_, track.to)):
+                yield self._trace(id, track)
+
+    def _trace(self, id: str, track: Track) -> Trace:
+        committed, published = map(self._clock.moment, track.turn)
+        hops = [Hop("accepted", track.accepted), Hop("committed", committed), Hop("published", published)]
+        hops += [Hop(name, at, channel, detail) for at, name, channel, detail in self._trail.steps(id)]
+        records = [record for lane in self._dispatcher.lanes.values() if (record := lane.ledger.get(id))]
+        hops += [Hop(one.delivery.state, one.at, one.delivery.channel) for one in records if not one.delivery.error]
+        end = next((hop.at for hop in hops if hop.name in _ENDS), None)
+        hops += self._events_of(track.to, published, end)
+        hops.sort(key=attrgetter("at"))  # what came at the same time stays in this order
+        kept = tuple(hops[-self._max_hops :])
+        return Trace(id, track.from_, track.to, track.type, track.sequence, track.origin, track.accepted, kept)
+
+    def _events_of(self, agent: str, start: datetime, end: datetime | None) -> list[Hop]:
+        """Return what an agent's program has told while a message was in its mailbox."""
+        events = self._events.get(agent, ())
+        return [
+            Hop("event", event.timestamp, None, event.name)
+            for event in events
+            if start <= event.timestamp and (end is None or event.timestamp <= end)
+        ]
