@@ -44,6 +44,17 @@ def test_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the times that are told, and do not go back either."""
+    readings = iter([START, START - timedelta(hours=1), START, START + timedelta(seconds=1)])
+    monkeypatch.setattr(time, "time_ns", lambda: nanoseconds(next(readings)))
+    clock = Clock()
+    assert clock.moment(clock.microseconds()) == START
+    assert clock.moment(clock.microseconds()) == START
+    assert clock.now() == START + timedelta(microseconds=1)
+    assert clock.moment(clock.microseconds()) == START + timedelta(seconds=1)
+
+
 async def test_mock_clock(autojump_clock: MockClock) -> None:
     """Trio's mock clock moves wall time."""
     clock = TrioClock(START)

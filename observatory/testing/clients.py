@@ -64,6 +64,7 @@ class ClientConformance(Conformance):
             await self._read(obs, client)
             await self._take_notes(obs, client)
             await self._work_at_tasks(obs, client)
+            await self._follow_messages(obs, client)
             assert_same(await client.health(), obs.health())
             assert_same(await client.plugins(), obs.plugins())
             assert_same((await client.statistics()).mailbox, obs.statistics().mailbox)
@@ -127,6 +128,14 @@ class ClientConformance(Conformance):
         assert_same(await client.notes.list_notes(), obs.notes.list_notes())
         assert_same(await client.notes.get_note("k"), written[0])
         assert_same([await client.notes.delete_note("k") for _ in range(2)], [True, False])
+
+    async def _follow_messages(self, obs: Observatory, client: Client) -> None:
+        traces = obs.traces.get_traces()
+        assert_same(await client.traces.get_traces(), traces)
+        assert_same(await client.traces.get_traces("a", limit=1), obs.traces.get_traces("a", limit=1))
+        assert_same(await client.traces.get_trace(traces[0].id), traces[0])
+        assert_same(await client.traces.get_trace("0" * 16), None)
+        assert_same(await client.traces.get_statistics(), obs.traces.get_statistics())
 
     async def _work_at_tasks(self, obs: Observatory, client: Client) -> None:
         folder = trio.Path(obs.settings.root / "project")

@@ -37,6 +37,8 @@ REFUSED: Mapping[str, Callable[[Client], Awaitable[object]]] = {
     "a threshold": lambda client: client.swarm.reset_all_stale(-1.0),
     "a task of no project": lambda client: client.swarm.heal_task("x"),
     "a folder": lambda client: client.swarm.add_project("/no/such/folder"),
+    "an agent of traces": lambda client: client.traces.get_traces("a b"),
+    "a limit of traces": lambda client: client.traces.get_traces(limit=-1),
     "a path": lambda client: client.swarm.set_active_project(""),
     "a topic": lambda client: client.subscribe(""),
     "a number": lambda client: client.subscribe("a", since=-1),

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeAlias
 
+import attrs
 import trio
-from harness import Figure, Options, at_least, interleave, settings, speeds
+from harness import Figure, Options, at_least, at_most, costs, interleave, settings, speeds
 
-from observatory import Observatory, open_observatory
+from observatory import Observatory, TracesSettings, open_observatory
 
 _SENDERS = 50
 _BUFFER = 100
@@ -30,11 +31,24 @@ def measure(options: Options) -> Iterator[Figure]:
         count = options.size(50_000, 100)
         ours, bare = interleave(options, partial(_ours, root, _concurrent, count), partial(trio.run, _buffered, count))
         yield Figure("memory only: 50 senders", "a buffered channel", speeds(ours, bare), at_least(0.5))
+        yield from _traced(options, root)
 
 
-def _ours(root: str, work: _Work, count: int) -> float:
+def _traced(options: Options, root: str) -> Iterator[Figure]:
+    """Measure what noting the way of messages costs who sends them."""
+    for name, work, count in (("one sequential sender", _sequential, 20_000), ("50 senders", _concurrent, 50_000)):
+        count = options.size(count, 50)
+        sides = [
+            partial(_ours, root, work, count, traces) for traces in (TracesSettings(), TracesSettings(max_traces=0))
+        ]
+        traced, untraced = interleave(options, *sides)
+        yield Figure(f"memory only, traced: {name}", "the same without traces", costs(traced, untraced), at_most(1.1))
+
+
+def _ours(root: str, work: _Work, count: int, traces: TracesSettings | None = None) -> float:
     async def run() -> float:
-        async with open_observatory(settings(root)) as observatory:
+        given = attrs.evolve(settings(root), traces=traces or TracesSettings())
+        async with open_observatory(given) as observatory:
             start = time.perf_counter()
             await work(observatory, count)
             return time.perf_counter() - start

@@ -21,12 +21,14 @@ from observatory import (
     Event,
     Gap,
     Health,
+    HookEvent,
     MailboxCleared,
     Message,
     MessagesExpired,
     MessagesRead,
     Note,
     NoteDeleted,
+    TraceStatistics,
 )
 from observatory.cli.events import EventPrinter
 
@@ -230,6 +232,13 @@ def message(content: str = "hello", *, type: str = "text") -> Message:
         (Event("agent:*", "e", 2, Gap(None)), "service", "was started again; events may be missing here"),
         (Event("notes:update", "e", 1, Note("k", "text", NOW)), "note k", "text"),
         (Event("notes:update", "e", 1, NoteDeleted("k")), "note k", "is deleted"),
+        (Event("events:stream", "e", 1, HookEvent("Stop", "s-1", NOW)), "s-1", "Stop"),
+        (Event("events:stream", "e", 1, HookEvent("Stop", "s-1", NOW, "ann")), "ann", "Stop"),
+        (
+            Event("protocols:update", "e", 1, TraceStatistics(200, {"text": 200}, 1_000, {"inbox": 1, "log": 0}, ())),
+            "protocols",
+            "200 traces, 1,000 messages unread, 1 job waiting",
+        ),
         (Event("other:x", "e", 1, {"a": 1, "b": "two"}), "other:x", "a 1, b two"),
         (Event("other:x", "e", 1, "three"), "other:x", "three"),
         (

@@ -37,6 +37,7 @@ from observatory import (
     StorageSettings,
     Stored,
     SwarmSettings,
+    TracesSettings,
     TrioClock,
     open_observatory,
 )
@@ -71,6 +72,7 @@ def open_here(root: Path) -> Open:
         mailbox: Mapping[str, Any] | None = None,
         notes: Mapping[str, Any] | None = None,
         delivery: Mapping[str, Any] | None = None,
+        traces: Mapping[str, Any] | None = None,
     ) -> AbstractAsyncContextManager[Observatory]:
         plugin = observatory_plugin(
             "test",
@@ -85,6 +87,7 @@ def open_here(root: Path) -> Open:
             delivery=DeliverySettings(**(delivery or {})),
             storage=StorageSettings(backend="memory" if storage is None else "test"),
             swarm=SwarmSettings(follow=False),
+            traces=TracesSettings(**(traces or {})),
             disabled_plugins=tuple(
                 found.name for found in entry_points(group="observatory") if found.name not in installed
             ),

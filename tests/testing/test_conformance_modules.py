@@ -1,4 +1,4 @@
-"""The modules in the box keep the laws, and the suite finds modules that do not."""
+"""A module that keeps the laws passes the suite, which finds those that do not."""
 
 import os
 import sys
@@ -14,65 +14,10 @@ from trio.testing import MockClock
 
 from observatory import (
     Context,
-    Mailbox,
-    MailboxSettings,
-    MemoryStorage,
     Module,
     ModuleFactory,
-    Notes,
-    NotesSettings,
-    TracesSettings,
-    TrioClock,
 )
-from observatory.delivery.dead_letters import DeadLetters
-from observatory.delivery.dispatcher import Dispatcher
-from observatory.delivery.trail import Trail
 from observatory.testing import ModuleConformance
-
-
-class TestNotes(ModuleConformance):
-    """`Notes`, in the box."""
-
-    @pytest.fixture
-    def module_factory(self) -> ModuleFactory:
-        """Return what makes it."""
-        return lambda context: Notes(context, settings=NotesSettings())
-
-    async def use(self, module: Module) -> None:
-        """Write a note."""
-        assert isinstance(module, Notes)
-        await module.add_note("event-1", "text")
-
-    def contents(self, module: Module) -> object:
-        """Read the notes."""
-        assert isinstance(module, Notes)
-        return module.list_notes()
-
-
-class TestMailbox(ModuleConformance):
-    """`Mailbox`, in the box."""
-
-    @pytest.fixture
-    def module_factory(self) -> ModuleFactory:
-        """Return what makes it."""
-        return lambda context: Mailbox(
-            context,
-            settings=MailboxSettings(),
-            storage=MemoryStorage(),
-            dispatcher=Dispatcher([], DeadLetters(1), Trail(TracesSettings(), TrioClock())),
-            policies={},
-            recover=(),
-        )
-
-    async def use(self, module: Module) -> None:
-        """Send a message."""
-        assert isinstance(module, Mailbox)
-        await module.send_message("a", "b", "c")
-
-    def contents(self, module: Module) -> object:
-        """Read the messages."""
-        assert isinstance(module, Mailbox)
-        return module.get_messages("a")
 
 
 class Counter(Module):
