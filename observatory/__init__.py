@@ -4,6 +4,7 @@
 #   jobs.py           what a delivery channel is asked to do, and what it answers
 #   errors/           every error, one tree
 #   backoff.py        how long to wait before trying again
+#   garbage.py        puts off Python's search for it
 #   arguments.py      what programs hand over and ask for, checked
 #   kinds.py          kinds of values: their names, and how one is taken strictly
 #   wire.py, clock.py JSON shapes; wall time

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from observatory.abc import StorageBackend
@@ -27,21 +25,6 @@ from observatory.modules.request import Office
 from observatory.modules.table import Table
 
 _log = logging.getLogger("observatory.mailbox")
-
-
-@contextmanager
-def no_search_for_garbage() -> Iterator[None]:
-    """Let Python not search for garbage in the block: it makes millions of objects, and all of them stay.
-
-    Each search would look at them all again, which took a third of the time of a start with 300,000 messages.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Recovery:

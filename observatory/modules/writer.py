@@ -16,10 +16,11 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry, Sent
 from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, PluginError, StorageError
+from observatory.garbage import no_search_for_garbage
 from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.foreign import AdoptForeign
-from observatory.modules.recovery import Recovery, no_search_for_garbage
+from observatory.modules.recovery import Recovery
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
 from observatory.modules.upkeep import CleanUp, Expire, Record

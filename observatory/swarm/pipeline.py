@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from observatory.garbage import no_search_for_garbage
 from observatory.swarm import figures
 from observatory.swarm.actions import Changes
 from observatory.swarm.graph import Graph, graph_of
@@ -44,6 +45,11 @@ def read(
         earlier: what was read of it before, so that little has to be done where little has changed.
         stale_after: how long a task may be in progress without an update.
     """
+    with no_search_for_garbage():
+        return _read(data, where, now, earlier, stale_after)
+
+
+def _read(data: bytes, where: str, now: datetime, earlier: Reading | None, stale_after: timedelta) -> Reading:
     parsed = parse(data, where, NOTHING if earlier is None else earlier.parsed)
     tasks = tuple([task for task in parsed.tasks if task.status != "deleted"])
     graph = graph_of(tasks, None if earlier is None else earlier.graph)

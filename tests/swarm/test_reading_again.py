@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hypothesis import given, strategies as st
@@ -90,3 +91,20 @@ def test_several_projects(now: datetime, before: bytes, after: bytes, other: byt
     assert pipelines == {
         project: read(data, project, later, stale_after=LATER).pipeline for project, data in files.items()
     }
+
+
+def test_no_search_for_garbage(now: datetime) -> None:
+    """While very many tasks are read, Python does not look through them again and again for garbage; then it may."""
+    searches: list[str] = []
+
+    def note(phase: str, info: Mapping[str, int]) -> None:
+        searches.append(phase)
+
+    data = b"".join([b'{"id": "%d", "status": "pending"}\n' % number for number in range(5_000)])
+    gc.callbacks.append(note)
+    try:
+        read(data, "tasks.jsonl", now)
+    finally:
+        gc.callbacks.remove(note)
+    assert searches == []
+    assert gc.isenabled()
