@@ -94,7 +94,7 @@ def test_several_projects(now: datetime, before: bytes, after: bytes, other: byt
 
 
 def test_no_search_for_garbage(now: datetime) -> None:
-    """While very many tasks are read, Python does not look through them again and again for garbage; then it may."""
+    """While very many tasks are read, Python does not look through them again and again: at most once, at the end."""
     searches: list[str] = []
 
     def note(phase: str, info: Mapping[str, int]) -> None:
@@ -106,5 +106,5 @@ def test_no_search_for_garbage(now: datetime) -> None:
         read(data, "tasks.jsonl", now)
     finally:
         gc.callbacks.remove(note)
-    assert searches == []
+    assert searches.count("start") <= 1
     assert gc.isenabled()
