@@ -112,7 +112,7 @@ async def test_what_parts_are_handed(bare_settings: Any) -> None:
             assert context.clock is observatory.clock
             assert context.pubsub is observatory.pubsub
             assert context.settings == Choice("blue")
-            assert list(context.modules) == ["Mailbox", "SwarmMonitor", "Notes", "Tally"]
+            assert list(context.modules) == ["Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes", "Tally"]
             assert dict(context.services) == {"door": door}
             assert context.module(Mailbox) is observatory.mailbox
             assert context.service(Door) is door
@@ -125,7 +125,8 @@ async def test_by_class(bare_settings: Any) -> None:
     async with open_observatory(bare_settings(), plugins=[Plugin()]) as observatory:
         assert observatory.module(Notes) is observatory.notes
         with pytest.raises(
-            UnknownNameError, match="there is no module 'Absent'; known: Mailbox, Notes, SwarmMonitor, Tally"
+            UnknownNameError,
+            match="there is no module 'Absent'; known: Mailbox, Notes, ProtocolTracker, SwarmMonitor, Tally",
         ):
             observatory.module(Absent)
 
@@ -146,6 +147,7 @@ async def test_order(bare_settings: Any) -> None:
         "lane:keep",
         "module:Mailbox",
         "module:SwarmMonitor",
+        "module:ProtocolTracker",
         "module:Notes",
         "module:Tally",
         "service:door",

@@ -168,7 +168,7 @@ async def test_an_item_of_the_box(inspect: Inspect) -> None:
         await inspect(observatory_plugin("mine", channels={"log": lambda context: RecordingChannel()}))
 
 
-@pytest.mark.parametrize("name", ["Mailbox", "Notes", "SwarmMonitor"])
+@pytest.mark.parametrize("name", ["Mailbox", "Notes", "ProtocolTracker", "SwarmMonitor"])
 async def test_canonical_names(inspect: Inspect, name: str) -> None:
     """A module under a canonical name is refused, also under that of one that is still to come."""
     modules: Any = {name: lambda context: None}

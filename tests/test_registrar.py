@@ -34,7 +34,7 @@ def test_bad_names(registrar: Registrar[Any], name: Any) -> None:
     assert registrar.items == {}
 
 
-@pytest.mark.parametrize("name", ["Mailbox", "Notes", "SwarmMonitor"])
+@pytest.mark.parametrize("name", ["Mailbox", "Notes", "ProtocolTracker", "SwarmMonitor"])
 def test_canonical(registrar: Registrar[Any], name: str) -> None:
     """The name of a canonical module is refused."""
     with pytest.raises(CanonicalNameError, match=f"plugin 'mine': '{name}' is a canonical module"):

@@ -53,6 +53,7 @@ async def test_what_went_wrong(bare_settings: Any, autojump_clock: MockClock) ->
     assert statistics.restarts == {
         "module:Mailbox": 0,
         "module:SwarmMonitor": 0,
+        "module:ProtocolTracker": 0,
         "module:Notes": 0,
         "module:Stumbling": 1,
     }

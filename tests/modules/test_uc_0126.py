@@ -45,7 +45,7 @@ async def test_canonical_modules_are_present_in_the_application(open_here: Open,
     assert inspect.iscoroutinefunction(canonical.run)
 
 
-@pytest.mark.parametrize("name", ["Mailbox", "Notes", "SwarmMonitor"])
+@pytest.mark.parametrize("name", ["Mailbox", "Notes", "ProtocolTracker", "SwarmMonitor"])
 async def test_f1_replacing_a_canonical_module_is_refused(root: Path, name: str) -> None:
     """A plugin that registers a module under a canonical name does not load."""
     plugin = observatory_plugin("usurper", modules={name: lambda context: pytest.fail("it is never made")})
