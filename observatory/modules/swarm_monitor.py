@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -31,11 +31,9 @@ TOPIC = "swarm:update"
 POLL = 3.0
 """Seconds between two looks at what nobody has told of."""
 
-_PAUSE = 30.0
-"""Seconds after which what tells of changes is tried again when it has failed."""
+_PAUSE = 30.0  # seconds after which what tells of changes is tried again when it has failed
 
-_Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]
-"""Says what is to be changed, or raises why nothing can be; in a worker thread."""
+_Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]  # or raises; in a worker thread
 
 _log = logging.getLogger("observatory.swarm")
 
@@ -73,11 +71,12 @@ class SwarmMonitor(Module):
         self._added = dict.fromkeys([*map(os.path.realpath, settings.projects), *filter(None, [self._active])])
         self._table: dict[str, Reading] = {}
         self._stamps: dict[str, str] = {}  # of what stands in the table
+        self._watched: frozenset[str] = frozenset()
         self._state = SwarmState(None, {}, (), ())
         self._health: dict[str, Sequence[Concern]] = {}  # by check
         self._turn = trio.Lock()  # of those who look
         self._news = trio.Event()  # something may have changed
-        self._others = trio.Event()  # there are other projects
+        self._others = trio.Event()  # there are others to be watched
 
     def get_state(self) -> SwarmState:
         """Return how everything stands."""
@@ -94,7 +93,7 @@ class SwarmMonitor(Module):
             now = self._clock.now()
             table = await trio.to_thread.run_sync(pipeline.advanced, kept, changed, now, self._stale_after)
             self._table = {name: table[name] for name in found.projects if name in table and name not in failed}
-            self._follow({project: found.projects[project] for project in self._table})
+            self._follow({project: found.projects[project] for project in self._table}, found.places)
             problems = [Problem(project, None, reason) for project, reason in failed.items()]
             self._tell(attrs.evolve(self._state, teams=found.teams, problems=(*found.problems, *problems)))
         return self._state
@@ -240,15 +239,16 @@ class SwarmMonitor(Module):
             self._others = trio.Event()
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._source.watch, tuple(self._stamps), lambda: self._news.set())
+                    nursery.start_soon(self._source.watch, self._watched, lambda: self._news.set())
                     await self._others.wait()
                     nursery.cancel_scope.cancel()
             except* SwarmSourceError as group:
                 _log.info("the swarm is looked at every %g s: %s", POLL, one_line(group))
                 await trio.sleep(_PAUSE)
 
-    def _follow(self, stamps: Mapping[str, str]) -> None:
-        if stamps.keys() != self._stamps.keys():
+    def _follow(self, stamps: Mapping[str, str], places: Iterable[str]) -> None:
+        before, self._watched = self._watched, frozenset([*stamps, *places])
+        if self._watched != before:
             self._others.set()
         self._stamps = dict(stamps)
 

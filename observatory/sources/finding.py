@@ -38,7 +38,9 @@ def look(
     survey = yield from survey_teams(root, earlier)
     problems = list(survey.problems)
     stamps: dict[str, str] = {}
-    all_projects = chain(_added(added, problems), _of_members(survey.teams, problems), _own(root, problems))
+    places: dict[str, None] = {}
+    of_members = _of_members(survey.teams, places, problems)
+    all_projects = chain(_added(added, problems), of_members, _own(root, problems))
     for stamped in all_projects:
         yield
         if stamped is None or stamped[0] in stamps:
@@ -47,7 +49,7 @@ def look(
             problems.append(Problem(shown(root), None, f"more than {MAX_PROJECTS:,} projects: others are left out"))
             break
         stamps[stamped[0]] = stamped[1]
-    return Found(survey.teams, stamps, tuple(problems)), survey.readings
+    return Found(survey.teams, stamps, tuple(problems), tuple(islice(places, MAX_PROJECTS))), survey.readings
 
 
 def _added(added: Collection[str], problems: _Problems) -> Iterator[_Stamped | None]:
@@ -62,14 +64,20 @@ def _added(added: Collection[str], problems: _Problems) -> Iterator[_Stamped | N
         yield None
 
 
-def _of_members(teams: Collection[Team], problems: _Problems) -> Iterator[_Stamped | None]:
+def _of_members(teams: Collection[Team], places: dict[str, None], problems: _Problems) -> Iterator[_Stamped | None]:
     folders = dict.fromkeys(member.cwd for team in teams for member in team.members if member.cwd)
     if len(folders) > _MAX_FOLDERS:
         problem = f"members work in more than {_MAX_FOLDERS:,} folders: others are not looked into"
         problems.append(Problem("teams", None, problem))
     for path in islice(folders, _MAX_FOLDERS):
-        holds = is_path(path) and os.path.isabs(path) and os.path.lexists(os.path.join(path, TASKS))
-        yield _stamped(path) if holds else None
+        if not is_path(path) or not os.path.isabs(path):
+            yield None
+        elif os.path.lexists(os.path.join(path, TASKS)):
+            yield _stamped(path)
+        else:
+            if os.path.isdir(path):
+                places[os.path.realpath(path)] = None
+            yield None
 
 
 def _stamped(path: str) -> _Stamped:

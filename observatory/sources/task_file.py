@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -17,6 +16,7 @@ TASKS = "tasks.jsonl"
 MAX_SIZE = 128 * 1024 * 1024
 """Bytes of one file."""
 
+_TEMPORARY = f".{TASKS}.observatory.tmp"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o600
@@ -83,17 +83,18 @@ def _read(project: str) -> tuple[bytes, os.stat_result | None]:
 
 def _replace(name: str, folder: int, data: bytes, before: os.stat_result | None, check: Callable[[], None]) -> None:
     check_size(len(data), MAX_SIZE)
-    temporary = f".{TASKS}.{secrets.token_hex(8)}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(_TEMPORARY, dir_fd=folder)  # of a process that was killed: who has the lock is alone here
     with ExitStack() as undo:
-        descriptor = os.open(temporary, _NEW, _MODE, dir_fd=folder)
-        undo.callback(os.unlink, temporary, dir_fd=folder)
+        descriptor = os.open(_TEMPORARY, _NEW, _MODE, dir_fd=folder)
+        undo.callback(os.unlink, _TEMPORARY, dir_fd=folder)
         with open(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             _become(descriptor, before)
             os.fsync(descriptor)
         check()
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(_TEMPORARY, name, src_dir_fd=folder, dst_dir_fd=folder)
         undo.pop_all()
     with suppress(OSError):  # it has happened all the same; only a power cut could take it back, as a whole
         os.fsync(folder)

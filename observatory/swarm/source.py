@@ -30,6 +30,8 @@ class Found:
     those of teams, then the teams' own tasks, `team:NAME`."""
     problems: tuple[Problem, ...]
     """What was found to be wrong."""
+    places: tuple[str, ...] = ()
+    """Folders in which members of teams work and there are no tasks yet: to be watched, for they may come."""
 
 
 class SwarmSource(ABC):

@@ -62,7 +62,7 @@ def test_of_sixteen_processes_none_loses_anything(project: Path) -> None:
 
 
 async def test_a_kill_leaves_the_old_file_or_the_new_one(source: FileSource, project: Path) -> None:
-    """As a whole, whenever it comes; and the lock does not outlive the process."""
+    """As a whole, whenever it comes; the lock does not outlive it, and what it leaves goes with the next change."""
     chance = random.Random(1)
     for _ in range(10):
         process = start("fill", project)
@@ -75,6 +75,7 @@ async def test_a_kill_leaves_the_old_file_or_the_new_one(source: FileSource, pro
         data = await source.read(str(project))
         assert data == data[:1] * SIZE
         assert await source.change(str(project), lambda _: b"{}") == b"{}"
+        assert names(project) == ["tasks.jsonl"]
 
 
 @pytest.mark.parametrize("umask", ["000", "077", "777"])

@@ -38,8 +38,10 @@ async def test_only_folders_with_tasks_are_projects_of_members(
     write_team("alpha", "project", "/nowhere", "/a\0b", project)
     found = await source.find(())
     assert (dict(found.projects), found.problems) == ({}, ())
+    assert found.places == (str(project),)  # where there may be some later
     (project / "tasks.jsonl").touch()
-    assert list((await source.find(())).projects) == [str(project)]
+    found = await source.find(())
+    assert (list(found.projects), found.places) == ([str(project)], ())
 
 
 async def test_a_project_is_known_by_its_real_path(

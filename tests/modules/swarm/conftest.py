@@ -23,6 +23,7 @@ class MemorySource(SwarmSource):
         self.files: dict[str, bytes] = {}
         self.teams: dict[str, Team] = {}
         self.problems: list[Problem] = []
+        self.places: tuple[str, ...] = ()
         self.broken: dict[str, str] = {}
         self.watched: list[set[str]] = []
         self.deaf = False
@@ -50,7 +51,7 @@ class MemorySource(SwarmSource):
         await trio.lowlevel.checkpoint()
         names = [name for name in dict.fromkeys((*added, *self.files)) if name in self.files]
         stamps = {name: str(hash(self.files[name])) for name in names}
-        return Found(tuple(self.teams.values()), stamps, tuple(self.problems))
+        return Found(tuple(self.teams.values()), stamps, tuple(self.problems), self.places)
 
     async def read(self, project: str) -> bytes:
         """Return the bytes."""

@@ -144,6 +144,10 @@ async def test_followed(source: Any, make: Any, told: Subscription) -> None:
         assert list((await _next(told)).projects) == ["/work", "/other"]
         await wait_all_tasks_blocked(0.01)
         assert source.watched == [set(), {"/work"}, {"/work", "/other"}]
+        source.places = ("/empty",)  # a member has begun to work there
+        source.changed()
+        await wait_all_tasks_blocked(0.01)
+        assert source.watched[-1] == {"/work", "/other", "/empty"}
         nursery.cancel_scope.cancel()
 
 
