@@ -10,6 +10,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "Observatory"
+pygments_style = "default"  # in a diff, what goes is red and what is new is green
 
 suppress_warnings = ["ref.python"]  # `type[...]` in a signature may also mean the field of a message
 myst_heading_anchors = 3

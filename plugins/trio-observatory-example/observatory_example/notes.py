@@ -1,4 +1,4 @@
-"""What is worth remembering of an agent while the swarm runs: an ephemeral module (UC-0126)."""
+"""What is worth remembering of an agent while the swarm runs: an ephemeral module."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class AgentNotes(Module):
         self._requests_in, self._requests = trio.open_memory_channel[_Request](_MAX_WAITING)
 
     async def annotate(self, agent: str, text: str) -> AgentNote:
-        """Write a note on an agent. Cancelled, it is not written.
+        """Write a note on an agent. Cancelled before its turn has come, it is not written.
 
         Args:
             agent: the agent's name, not empty.

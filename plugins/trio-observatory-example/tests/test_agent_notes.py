@@ -95,9 +95,23 @@ async def test_closed(open_example: Open) -> None:
         await notes.annotate("a", "is gone")
 
 
+async def test_given_up() -> None:
+    """A note whose caller gives up before its turn has come is not written."""
+    notes = alone()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(notes.annotate, "a", "text")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(notes.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert notes.notes_for("a") == ()
+
+
 async def test_waiting_when_it_ends() -> None:
     """Whoever still waits when the module ends is told, and nothing is written."""
-    notes = AgentNotes(Context(Path(), TrioClock(), PubSub(), None, {}, {}))
+    notes = alone()
 
     async def annotate(agent: str) -> None:
         with pytest.raises(ClosedError, match="nothing was written"):
@@ -112,3 +126,8 @@ async def test_waiting_when_it_ends() -> None:
                 scope.cancel()
                 await notes.run()
     assert notes.notes_for("a") == notes.notes_for("b") == ()
+
+
+def alone() -> AgentNotes:
+    """Return a module without an Observatory, whose task does not run yet."""
+    return AgentNotes(Context(Path(), TrioClock(), PubSub(), None, {}, {}))
