@@ -159,7 +159,7 @@ class SwarmSettings:
 class TracesSettings:
     """`[traces]`: what is kept of the way of messages."""
 
-    max_traces: int = attrs.field(default=200, validator=count_between(0, 10_000))
+    max_traces: int = attrs.field(default=200, validator=count_between(0, 1_000))
     """Messages whose way is kept, the latest ones; with 0 none is noted."""
     max_hops: int = attrs.field(default=100, validator=count_between(10, 1_000))
     """Hops that are kept of each, the latest ones."""
