@@ -94,8 +94,12 @@ class Observatory(Lookup):
         )
         """The way of the latest messages."""
         # The canonical modules: always present, and no plugin may register under their names.
-        canonical = self.mailbox, self.swarm, self.traces, self.notes
-        self._modules.update({type(module).__name__: module for module in canonical})
+        self._modules |= {
+            "Mailbox": self.mailbox,
+            "SwarmMonitor": self.swarm,
+            "ProtocolTracker": self.traces,
+            "Notes": self.notes,
+        }
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
         self._with_services = services
