@@ -37,8 +37,11 @@
 #   embedded.py       a client of one in the same process
 #   connecting.py     finds a client for one that runs elsewhere
 #   doctor.py         asks the checks, without opening one
+#   late.py           the public names that are imported when one of them is first asked for
 #   cli/              the command line
 #   testing/          conformance suites, fakes and fixtures for plugin authors; uses public names only
+
+from typing import TYPE_CHECKING, Any
 
 from observatory.abc import (
     Adopt as Adopt,
@@ -54,36 +57,8 @@ from observatory.abc import (
     StorageBackend as StorageBackend,
     StorageFactory as StorageFactory,
 )
-from observatory.application import Observatory as Observatory
-from observatory.channels.log import LogChannel as LogChannel
 from observatory.checks import Check as Check, CheckFactory as CheckFactory, Finding as Finding, quoted as quoted
-from observatory.client import (
-    Client as Client,
-    ClientSubscription as ClientSubscription,
-    Connector as Connector,
-    MailboxClient as MailboxClient,
-    NotesClient as NotesClient,
-    SwarmClient as SwarmClient,
-    TracesClient as TracesClient,
-)
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
-from observatory.connecting import find_client as find_client
-from observatory.doctor import Diagnosis as Diagnosis, examine as examine
-from observatory.embedded import EmbeddedClient as EmbeddedClient
-from observatory.entries import (
-    Cleared as Cleared,
-    Entry as Entry,
-    Expired as Expired,
-    Forgotten as Forgotten,
-    Key as Key,
-    Read as Read,
-    Retracting as Retracting,
-    Sent as Sent,
-    Settled as Settled,
-    Stored as Stored,
-    StoredKey as StoredKey,
-    StoredMessage as StoredMessage,
-)
 from observatory.errors import (
     CanonicalNameError as CanonicalNameError,
     ChangedMeanwhileError as ChangedMeanwhileError,
@@ -124,7 +99,6 @@ from observatory.jobs import (
     Retraction as Retraction,
     Skipped as Skipped,
 )
-from observatory.lifecycle import open_observatory as open_observatory, serve as serve
 from observatory.messages import (
     MESSAGE_OVERHEAD as MESSAGE_OVERHEAD,
     ChildHealth as ChildHealth,
@@ -149,11 +123,6 @@ from observatory.messages import (
     NoteDeleted as NoteDeleted,
     Receipt as Receipt,
 )
-from observatory.modules.mailbox import Mailbox as Mailbox
-from observatory.modules.notes import Notes as Notes
-from observatory.modules.protocol_tracker import ProtocolTracker as ProtocolTracker
-from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
-from observatory.operations import Operation as Operation
 from observatory.overview import (
     LaneStatistics as LaneStatistics,
     Overview as Overview,
@@ -162,13 +131,7 @@ from observatory.overview import (
 )
 from observatory.pubsub import PubSub as PubSub, PubSubStatistics as PubSubStatistics
 from observatory.registrar import Registrar as Registrar
-from observatory.schemas import schema_of as schema_of
 from observatory.security import Identity as Identity, Security as Security, token_for as token_for
-from observatory.service_file import (
-    ServiceFile as ServiceFile,
-    ServiceInfo as ServiceInfo,
-    read_service as read_service,
-)
 from observatory.settings import (
     DeliverySettings as DeliverySettings,
     MailboxSettings as MailboxSettings,
@@ -182,30 +145,11 @@ from observatory.settings import (
     TracesSettings as TracesSettings,
     load_settings as load_settings,
 )
-from observatory.storage.memory import MemoryStorage as MemoryStorage
 from observatory.subscriptions import (
     Backlog as Backlog,
     Subscription as Subscription,
     SubscriptionStatistics as SubscriptionStatistics,
     WhenFull as WhenFull,
-)
-from observatory.swarm.values import (
-    BlockedChain as BlockedChain,
-    Concern as Concern,
-    FileConflict as FileConflict,
-    Member as Member,
-    Pipeline as Pipeline,
-    Problem as Problem,
-    Remaining as Remaining,
-    SwarmState as SwarmState,
-    SwarmTask as SwarmTask,
-    Team as Team,
-)
-from observatory.traces import (
-    Hop as Hop,
-    HopLatency as HopLatency,
-    Trace as Trace,
-    TraceStatistics as TraceStatistics,
 )
 from observatory.wire import (
     error_from_wire as error_from_wire,
@@ -213,3 +157,23 @@ from observatory.wire import (
     from_wire as from_wire,
     to_wire as to_wire,
 )
+
+if TYPE_CHECKING:
+    from observatory.late import *  # noqa: F403
+else:
+
+    def _complete() -> dict[str, Any]:
+        import observatory.late
+
+        names = globals()
+        names.update((name, value) for name, value in vars(observatory.late).items() if not name.startswith("_"))
+        return names
+
+    def __getattr__(name: str) -> Any:
+        try:
+            return _complete()[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+    def __dir__() -> list[str]:
+        return list(_complete())

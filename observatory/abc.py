@@ -8,20 +8,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, overload
 
 import attrs
 import trio
 
 from observatory.arguments import pick
 from observatory.clock import Clock
-from observatory.entries import Entry, Stored
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
 from observatory.overview import Overview
 from observatory.pubsub import PubSub
 from observatory.security import Security
 from observatory.settings import MailboxSettings
+
+if TYPE_CHECKING:
+    from observatory.entries import Entry, Stored
 
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")

@@ -7,12 +7,16 @@ looks for what is wrong; none is called per message. Entry-point group: `observa
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pluggy
 
 from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
 from observatory.checks import CheckFactory
-from observatory.client import Connector
 from observatory.registrar import Registrar
+
+if TYPE_CHECKING:
+    from observatory.client import Connector
 
 hookspec = pluggy.HookspecMarker("observatory")
 hookimpl = pluggy.HookimplMarker("observatory")

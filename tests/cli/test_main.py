@@ -69,7 +69,7 @@ def test_the_arguments_of_the_process_are_the_default(
 
 def test_importing_the_library_does_not_import_the_command_line() -> None:
     """Whoever embeds Observatory does not pay for it."""
-    code = "import observatory, sys; print([name for name in ('cyclopts', 'rich') if name in sys.modules])"
+    code = "import observatory.late, sys; print([name for name in ('cyclopts', 'rich') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -33,6 +33,8 @@ PROBE = """
 import logging, os, sys, threading
 before = set(os.listdir("/dev/fd"))
 import observatory
+assert not [name for name in ("late", "application", "swarm") if f"observatory.{name}" in sys.modules], "all at once"
+assert observatory.open_observatory and observatory.late
 assert set(os.listdir("/dev/fd")) == before, "it has opened a file"
 assert threading.active_count() == 1, "it has started a thread"
 assert not logging.getLogger().handlers, "it has set up logging"

@@ -1,0 +1,61 @@
+"""The public names of `observatory` that are imported when one of them is first asked for."""
+
+from observatory.application import Observatory as Observatory
+from observatory.channels.log import LogChannel as LogChannel
+from observatory.client import (
+    Client as Client,
+    ClientSubscription as ClientSubscription,
+    Connector as Connector,
+    MailboxClient as MailboxClient,
+    NotesClient as NotesClient,
+    SwarmClient as SwarmClient,
+    TracesClient as TracesClient,
+)
+from observatory.connecting import find_client as find_client
+from observatory.doctor import Diagnosis as Diagnosis, examine as examine
+from observatory.embedded import EmbeddedClient as EmbeddedClient
+from observatory.entries import (
+    Cleared as Cleared,
+    Entry as Entry,
+    Expired as Expired,
+    Forgotten as Forgotten,
+    Key as Key,
+    Read as Read,
+    Retracting as Retracting,
+    Sent as Sent,
+    Settled as Settled,
+    Stored as Stored,
+    StoredKey as StoredKey,
+    StoredMessage as StoredMessage,
+)
+from observatory.lifecycle import open_observatory as open_observatory, serve as serve
+from observatory.modules.mailbox import Mailbox as Mailbox
+from observatory.modules.notes import Notes as Notes
+from observatory.modules.protocol_tracker import ProtocolTracker as ProtocolTracker
+from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
+from observatory.operations import Operation as Operation
+from observatory.schemas import schema_of as schema_of
+from observatory.service_file import (
+    ServiceFile as ServiceFile,
+    ServiceInfo as ServiceInfo,
+    read_service as read_service,
+)
+from observatory.storage.memory import MemoryStorage as MemoryStorage
+from observatory.swarm.values import (
+    BlockedChain as BlockedChain,
+    Concern as Concern,
+    FileConflict as FileConflict,
+    Member as Member,
+    Pipeline as Pipeline,
+    Problem as Problem,
+    Remaining as Remaining,
+    SwarmState as SwarmState,
+    SwarmTask as SwarmTask,
+    Team as Team,
+)
+from observatory.traces import (
+    Hop as Hop,
+    HopLatency as HopLatency,
+    Trace as Trace,
+    TraceStatistics as TraceStatistics,
+)
