@@ -109,12 +109,11 @@ class Lane:
         if self.required or len(parcels) <= self.room:
             self._queue.extend(parcels)
         else:
-            self._reports.begin()
-            for parcel in parcels:
-                (self._drop if isinstance(parcel, Recall) else self._queue.append)(parcel)  # no post goes for a recall
-            while self.room < 0 and self._queue:
-                self._drop(self._queue.popleft())
-        self._work.unpark_all()
+            self._queue.extend([parcel for parcel in parcels if not isinstance(parcel, Recall)])
+            recalls = [parcel for parcel in parcels if isinstance(parcel, Recall)]  # no post goes for one of them
+            self._drop(recalls + [self._queue.popleft() for _ in range(min(-self.room, len(self._queue)))])
+        if self._queue:  # else what it holds waits for its time
+            self._work.unpark_all()
 
     async def wait_for_room(self, count: int) -> None:
         """Wait until it takes `count` more jobs, or has nothing left to do but to try again.
@@ -178,10 +177,9 @@ class Lane:
         if self._opened:
             return
         async with self._opening:  # the Mailbox recovers, and the lane delivers
-            if self._opened:
-                return
-            await self.channel.start()
-            self._opened = True
+            if not self._opened:
+                await self.channel.start()
+                self._opened = True
 
     async def _wait_for_work(self) -> None:
         deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())
@@ -194,8 +192,7 @@ class Lane:
                 await self._work.park()
 
     def _take_batch(self) -> None:
-        size = self._settings.batch_size
-        batch = self._in_hand
+        batch, size = self._in_hand, self._settings.batch_size
         now = trio.current_time()
         backing_off = self._recipients.by_name
         due = self._recipients.take_due(now, size - len(batch))
@@ -223,12 +220,15 @@ class Lane:
         else:
             self._reports.given_up(parcel, _TOO_MANY.format(recipient.queued.error or ""), 0)
 
-    def _drop(self, parcel: Parcel) -> None:
-        if isinstance(parcel, Recall):
-            self._owe([parcel], "the lane was full")
-        else:
-            self._reports.overflown(parcel)
-            self._unmarked += 1
+    def _drop(self, parcels: Sequence[Parcel]) -> None:
+        self._reports.begin()
+        for parcel in parcels:
+            if isinstance(parcel, Recall):
+                self._owe([parcel], "the lane was full")
+                self._work.unpark_all()
+        posts = [parcel for parcel in parcels if not isinstance(parcel, Recall)]
+        self._reports.overflown(posts)
+        self._unmarked += len(posts)
 
     async def _attempt(self, jobs: list[Job]) -> Sequence[Outcome]:
         marker = [Dropped(self._unmarked)] if self._unmarked else []

@@ -108,10 +108,10 @@ class Reports:
         self.dropped += 1
         self.report([parcel], Delivery(self._name, "dropped", error=outcome.reason))
 
-    def overflown(self, parcel: Parcel) -> None:
-        """Report that a post was dropped for want of room."""
-        self.dropped += 1
-        self.report([parcel], self._overflown)
+    def overflown(self, parcels: Sequence[Parcel]) -> None:
+        """Report that posts were dropped for want of room."""
+        self.dropped += len(parcels)
+        self.report(parcels, self._overflown)
 
     def given_up(self, parcel: Parcel, error: str, attempts: int) -> None:
         """Report that a post is a dead letter, unless nobody wants it any more."""
