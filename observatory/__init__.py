@@ -1,4 +1,5 @@
 # The house, from the ground up. Imports run up this list only.
+#   makers.py         makes values quickly of which every message takes one
 #   messages.py       the values that travel: frozen, without behaviour
 #   entries.py        what a storage backend keeps
 #   jobs.py           what a delivery channel is asked to do, and what it answers

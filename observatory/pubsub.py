@@ -16,6 +16,7 @@ import trio
 
 from observatory.errors import ClosedError, InvalidInputError
 from observatory.event_log import EventLog
+from observatory.makers import maker
 from observatory.messages import Event
 from observatory.settings import PubSubSettings
 from observatory.subscriptions import Subscription, SubscriptionStatistics, WhenFull, check_at_least
@@ -31,6 +32,8 @@ _MAX_TOPICS = 200_000
 
 _MAX_REPLAYED = 10_000
 """Events that a pattern goes back, of all topics together: more would hold up everybody while they are gathered."""
+
+_make_event = maker(Event)
 
 _MAX_LENGTH = 256
 """Characters of a topic or pattern: the longest of ours have a word, a colon and a name of 128."""
@@ -110,7 +113,7 @@ class PubSub:
         if log is None:
             log = self._add_topic(_one_topic(topic))  # looked at here, and then never again
         self._published += 1
-        event = Event(topic, self.epoch, log.next, payload, origin, self._published, verified)
+        event = _make_event(topic, self.epoch, log.next, payload, origin, self._published, verified)
         size += _OVERHEAD
         if log.events:
             self._recent.move_to_end(log)

@@ -13,6 +13,7 @@ from observatory.arguments import check_name
 from observatory.clock import Clock
 from observatory.entries import Key
 from observatory.errors import InvalidInputError, ObservatoryError, PluginError
+from observatory.makers import maker
 from observatory.messages import MESSAGE_OVERHEAD, Draft, Message
 from observatory.modules.arrivals import IN_REPLY_TO
 from observatory.modules.checks import MAX_CONTENT, check_text, check_type, copy_metadata
@@ -20,6 +21,7 @@ from observatory.modules.keys import digest_of
 from observatory.registrar import Registered
 
 _IDS_AT_A_TIME = 512
+_make_message = maker(Message)
 _LONGEST_LIFE = 10 * 365 * 24 * 3600  # seconds
 _LONGEST_KEY = 255
 
@@ -58,7 +60,7 @@ class Composer:
             to, from_, content, type = draft.to, draft.from_, draft.content, draft.type
             check_name("to", to)
             copied, size = check_draft(from_, content, type, draft.metadata)
-        return Message(next(self._ids), from_, to, content, self._clock.now(), type, False, copied), size
+        return _make_message(next(self._ids), from_, to, content, self._clock.now(), type, False, copied), size
 
     def compose_each(
         self, names: Iterable[str], from_: str, content: str, type: str, metadata: Mapping[str, Any] | None

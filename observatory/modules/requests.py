@@ -10,6 +10,7 @@ from observatory.delivery.parcel import Parcel
 from observatory.entries import Cleared, Entry, Key, Read, Sent
 from observatory.errors import MailboxFullError, ObservatoryError, UnknownMessageError
 from observatory.jobs import Post
+from observatory.makers import maker
 from observatory.messages import (
     NO_DELIVERIES,
     MailboxCleared,
@@ -22,6 +23,8 @@ from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
 
 T = TypeVar("T")
+
+_make_receipt = maker(Receipt)
 
 
 class Send(Request[Receipt]):
@@ -75,10 +78,12 @@ class Send(Request[Receipt]):
         office.announce(entry, None, verified)
         dispatcher = office.dispatcher
         if not dispatcher.lanes:
-            self.answer(Receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at, False, verified))
+            self.answer(
+                _make_receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at, False, verified)
+            )
             return ()
         deliveries = dispatcher.new_deliveries()
-        receipt = Receipt(message, number, office.durability, deliveries, self._expires_at, False, verified)
+        receipt = _make_receipt(message, number, office.durability, deliveries, self._expires_at, False, verified)
         if not self._awaited:
             self.answer(receipt)
             return (Parcel(Post(message, number), deliveries, wanted=entry),)
