@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
@@ -34,9 +34,18 @@ class Ledger:
         self._changed: dict[str, None] = {}
         self._forgotten: dict[str, None] = {}
 
-    def note(self, ids: Iterable[str], delivery: Delivery, now: datetime) -> None:
+    def note(self, ids: Sequence[str], delivery: Delivery, now: datetime) -> None:
         """Keep the latest report on messages that fared alike."""
         line = delivery, now, now
+        if (
+            len(self._young) + len(ids) <= self._half
+            and self._young.keys().isdisjoint(ids)
+            and self._old.keys().isdisjoint(ids)
+        ):  # nearly always, and the loop takes three times as long
+            self._young.update(dict.fromkeys(ids, line))
+            if self._stored:
+                self._changed.update(dict.fromkeys(ids))
+            return
         for id in ids:
             known = self._young.get(id) or self._old.get(id)
             self._young[id] = (delivery, known[1], now) if known else line

@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -73,25 +72,27 @@ class Inotify:
         with suppress(OSError):
             _checked(_libc.inotify_rm_watch(self.descriptor, watch), None)
 
-    def read(self) -> Iterator[Event]:
+    def read(self) -> list[Event]:
         """Return the next events, as many as fit into a buffer; none when there are none. Never blocks."""
         with suppress(BlockingIOError):
             return _events(os.read(self.descriptor, _BUFFER))
-        return iter(())
+        return []
 
     def close(self) -> None:
         """End all watches."""
         os.close(self.descriptor)
 
 
-def _events(raw: bytes) -> Iterator[Event]:
+def _events(raw: bytes) -> list[Event]:
+    events: list[Event] = []
     unpack, header = _HEADER.unpack_from, _HEADER.size
     end, size = 0, len(raw)
     while end < size:
         watch, kind, _, length = unpack(raw, end)
         begin = end + header
         end = begin + length
-        yield watch, kind, raw[begin:end].rstrip(b"\0").decode(errors="surrogateescape")
+        events.append((watch, kind, raw[begin:end].rstrip(b"\0").decode(errors="surrogateescape")))
+    return events
 
 
 def _checked(result: int, path: str | None) -> int:
