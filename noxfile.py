@@ -12,7 +12,8 @@ nox.options.sessions = ["tests", "lint", "typing", "docs"]
 
 PYPROJECT = nox.project.load_toml()
 PLUGINS = sorted(str(path.parent) for path in Path("plugins").glob("*/pyproject.toml"))
-SOURCES = ["observatory", "tests", "docs", "noxfile.py", *PLUGINS]
+EVERY_CORE = ["-n", "auto", "--dist", "worksteal"]  # as many processes of pytest as there are cores
+SOURCES = ["observatory", "tests", "docs", "conftest.py", "noxfile.py", *PLUGINS]
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -31,7 +32,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the core and every plugin as they are installed; what follows `--` goes to pytest."""
     install(session, "tests")
-    session.run("pytest", "-m", "not faults", *session.posargs)
+    session.run("pytest", *EVERY_CORE, "-m", "not faults", *session.posargs)
 
 
 @nox.session
@@ -46,10 +47,11 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Test again under coverage: every branch of `observatory/` is run."""
+    """Run the core's own tests again, under coverage: without the slow ones they run every branch of `observatory/`."""
     install(session, "coverage")
+    chosen = [*EVERY_CORE, "-m", "not slow and not faults", *(session.posargs or ["tests"])]
     session.run("coverage", "erase")
-    session.run("coverage", "run", f"{session.bin}/pytest", "-m", "not slow and not faults", *session.posargs)
+    session.run("coverage", "run", f"{session.bin}/pytest", *chosen)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
@@ -68,7 +70,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types strictly, one folder that modules are imported from at a time: names of modules repeat in them."""
     install(session, "typing")
-    session.run("mypy", "observatory", "tests", "docs", "noxfile.py", "--exclude", "^tests/benchmarks/")
+    session.run("mypy", "observatory", "tests", "docs", "conftest.py", "noxfile.py", "--exclude", "^tests/benchmarks/")
     for folder in [*PLUGINS, "tests/benchmarks"]:
         session.run("mypy", folder, env={"MYPYPATH": folder})
 

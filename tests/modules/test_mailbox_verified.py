@@ -53,7 +53,7 @@ async def test_sent_through_a_delivery_channel(open_here: Open, required: tuple[
         assert (await obs.mailbox.send_message("a", "x", "1", verified=True)).verified
 
 
-async def test_not_delivered(open_here: Open) -> None:
+async def test_not_delivered(open_here: Open, autojump_clock: MockClock) -> None:
     """The receipt in the error says it, too."""
     async with open_here(channels={"c": FailingChannel()}) as obs:
         with pytest.raises(DeliveryError) as caught:

@@ -228,6 +228,7 @@ class KeyedMachine(RuleBasedStateMachine):
         assert young == {key: known.id for key, known in self.keys.items() if known.timestamp > now - DAY}
 
 
+@pytest.mark.slow
 def test_keys_and_expiry_are_their_model(run_machine: Callable[..., None]) -> None:
     """At least 2,000 steps, each compared with the model."""
     KeyedMachine.steps = 0
@@ -268,6 +269,7 @@ class StubbornMachine(KeyedMachine):
         assert held >= unread if self.swarm.folder.stubborn else held == unread
 
 
+@pytest.mark.slow
 def test_what_is_not_taken_back_stays_away(run_machine: Callable[..., None], lasting_storage: type[Any]) -> None:
     """At least 2,000 steps: what left the mailbox does not come back, however late its file goes."""
     KeyedMachine.steps = 0

@@ -270,6 +270,7 @@ class Machine(RuleBasedStateMachine):
         assert self.swarm.obs.health().healthy
 
 
+@pytest.mark.slow
 def test_the_mailbox_is_its_model(run_machine: Callable[..., None]) -> None:
     """At least 5,000 steps, each compared with the model."""
     Machine.steps = 0

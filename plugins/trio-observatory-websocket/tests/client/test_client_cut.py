@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -18,6 +18,7 @@ OpenProxied = Callable[..., AbstractAsyncContextManager[tuple[Observatory, Any, 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 CUTS = 120
+AHEAD = 5_000  # events that nobody has read yet, at most: half of what is kept for a pattern
 TOPICS = ("x:a", "x:b", "y")
 FOLLOWED = ("x:a", "x:*", "y")
 LAST = "last"
@@ -59,10 +60,13 @@ async def follow(client: WebSocketClient, topic: str, got: list[Event], begun: C
                 return
 
 
-async def publish(observatory: Observatory, proxy: Any, chance: random.Random, published: list[Event]) -> None:
+async def publish(
+    observatory: Observatory, proxy: Any, chance: random.Random, published: list[Event], got: Mapping[str, list[Event]]
+) -> None:
     """Publish until there were enough cuts, and then the last event of each topic."""
     while proxy.cuts < CUTS:
-        for _ in range(chance.randrange(1, 30)):
+        read = min(next((event.position for event in reversed(events) if event.position), 0) for events in got.values())
+        for _ in range(chance.randrange(1, 30) if len(published) < read + AHEAD else 0):
             payload = "x" * chance.choice((1, 10, 100, 1_000))
             published.append(observatory.pubsub.publish(chance.choice(TOPICS), payload))
         await trio.sleep(chance.choice((0, 0, 0.001, 0.01)))
@@ -89,7 +93,7 @@ async def test_events(
         await until(lambda: not waiting)
         proxy.budget = lambda: chance.choice((chance.randrange(2_000), chance.randrange(20_000)))
         proxy.cut()
-        await publish(observatory, proxy, chance, published)
+        await publish(observatory, proxy, chance, published, got)
     missing = 0
     for topic in FOLLOWED:
         mine = [event for event in published if event.topic == topic or event.topic.startswith(topic.rstrip("*"))]
