@@ -13,7 +13,7 @@ nox.options.sessions = ["tests", "lint", "typing", "docs"]
 PYPROJECT = nox.project.load_toml()
 PLUGINS = sorted(str(path.parent) for path in Path("plugins").glob("*/pyproject.toml"))
 EVERY_CORE = ["-n", "auto", "--dist", "worksteal"]  # as many processes of pytest as there are cores
-SOURCES = ["observatory", "tests", "docs", "conftest.py", "noxfile.py", *PLUGINS]
+SOURCES = ["observatory", "tests", "docs", "noxfile.py", *PLUGINS]
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -70,7 +70,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types strictly, one folder that modules are imported from at a time: names of modules repeat in them."""
     install(session, "typing")
-    session.run("mypy", "observatory", "tests", "docs", "conftest.py", "noxfile.py", "--exclude", "^tests/benchmarks/")
+    session.run("mypy", "observatory", "tests", "docs", "noxfile.py", "--exclude", "^tests/benchmarks/")
     for folder in [*PLUGINS, "tests/benchmarks"]:
         session.run("mypy", folder, env={"MYPYPATH": folder})
 

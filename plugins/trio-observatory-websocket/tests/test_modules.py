@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import attrs
@@ -162,8 +163,22 @@ async def test_own_error(client: Any) -> None:
     assert error["data"]["fields"] == {"policy": "board", "reason": "full"}
 
 
+@pytest.fixture
+def no_traceback() -> Iterator[None]:
+    """Keep out of pytest's report what has no encoding: the processes that run tests send it to each other."""
+
+    def strip(record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True
+
+    logger = logging.getLogger("observatory.websocket")
+    logger.addFilter(strip)
+    yield
+    logger.removeFilter(strip)
+
+
 @pytest.mark.parametrize("method", ["crash", "fail"])
-async def test_fault(client: Any, log: Any, method: str) -> None:
+async def test_fault(client: Any, log: Any, no_traceback: None, method: str) -> None:
     """What nobody foresees stands in the log; the client hears that, and nothing of how the service is made."""
     log.expect("the method 'modules.call' has failed")
     error = await _refusal(client, method)
