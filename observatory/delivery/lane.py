@@ -197,13 +197,16 @@ class Lane:
         backing_off = self._recipients.by_name
         due = self._recipients.take_due(now, size - len(batch))
         taken: list[Parcel] = []
+        behind: defaultdict[Delivery, list[Parcel]] = defaultdict(list)
         room = size - len(batch) - len(due)
         while self._queue and len(taken) < room:
             parcel = self._queue.popleft()
             if backing_off and parcel.to in backing_off and not isinstance(parcel, Recall):
-                self._wait_behind(backing_off[parcel.to], parcel)
+                self._wait_behind(backing_off[parcel.to], parcel, behind)
             else:
                 taken.append(parcel)
+        for queued, parcels in behind.items():
+            self._reports.report(parcels, queued)
         self._due = {parcel.to: backing_off[parcel.to].attempts for parcel in due} | self._due
         # Retractions come first, since acknowledging waits for them, and a delivery channel does not try what follows a
         # failure for the same recipient. What they take back does not come after them: nobody wants it any more.
@@ -214,9 +217,9 @@ class Lane:
                 self._reports.retracted(parcel)
         batch += self._owed.take_due(now, size - len(batch))
 
-    def _wait_behind(self, recipient: Recipient, parcel: Parcel) -> None:
+    def _wait_behind(self, recipient: Recipient, parcel: Parcel, behind: defaultdict[Delivery, list[Parcel]]) -> None:
         if self._recipients.wait(recipient, parcel):
-            self._reports.report([parcel], recipient.queued)
+            behind[recipient.queued].append(parcel)
         else:
             self._reports.given_up(parcel, _TOO_MANY.format(recipient.queued.error or ""), 0)
 
