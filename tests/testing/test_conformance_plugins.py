@@ -42,7 +42,7 @@ opened = []
 
 @observatory.hookimpl
 def observatory_register_policies(registrar):
-    opened.append(os.open(os.devnull, os.O_RDONLY))
+    opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(9))  # more than others close meanwhile
 """
 
 FAILS = """
