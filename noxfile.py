@@ -30,7 +30,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the core and every plugin as they are installed; what follows `--` goes to pytest."""
+    """Test the core and every plugin as they are installed, on every core; what follows `--` goes to pytest."""
     install(session, "tests")
     session.run("pytest", *EVERY_CORE, "-m", "not faults", *session.posargs)
 
