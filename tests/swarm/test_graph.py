@@ -207,6 +207,12 @@ def test_critical_path_names_what_is_open_of_a_cycle(pipeline_of: PipelineOf) ->
     assert pipeline_of(case.tasks).critical_path == ("task 1",)
 
 
+def test_critical_path_past_a_cycle_that_is_completed(pipeline_of: PipelineOf) -> None:
+    """A cycle that is completed as a whole is no part of the critical path."""
+    case = case_of([[1], [0], [1]], ["completed", "completed", "pending"])
+    assert pipeline_of(case.tasks).critical_path == ("task 2",)
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 def test_long_chain(pipeline_of: PipelineOf, backwards: bool) -> None:
     """A chain of more tasks than there are stack frames is followed, in whatever order its lines are."""
