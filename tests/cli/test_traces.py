@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 from observatory import Trace, TraceStatistics, from_wire
 
+BETWEEN = 0.123
 Serve = Callable[[], "subprocess.Popen[str]"]
 
 
@@ -100,6 +102,34 @@ def test_watching(run: Any, ids: list[str], start: Any) -> None:
     assert (first, watching.stdout.readline().split("\t")[0]) == (ids, new)
     watching.send_signal(signal.SIGINT)
     assert watching.wait() == 130
+
+
+@pytest.mark.parametrize("arguments", [["traces", "--watch"], ["traces", "--watch", "--json"]])
+def test_watching_tells_nothing_twice(
+    run: Any, process: Any, ids: list[str], arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that finds nothing new prints nothing, and one that does prints only that."""
+    looks: list[float] = []
+    new: list[str] = []
+    sleep = trio.sleep
+
+    async def between(seconds: float) -> None:
+        if seconds != BETWEEN:
+            await sleep(seconds)
+            return
+        looks.append(seconds)
+        if len(looks) == 2:
+            sent = await trio.to_thread.run_sync(process, "send", "dan", "hello", "--from", "ann")
+            new.append(sent.out.strip())
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("observatory.cli.traces._BETWEEN", BETWEEN)
+    monkeypatch.setattr(trio, "sleep", between)
+    result = run(*arguments)
+    lines = result.out.splitlines()
+    assert (result.code, len(lines)) == (130, 4)
+    assert [id for line, id in zip(lines, [*ids, *new], strict=True) if id in line] == [*ids, *new]
 
 
 def test_watching_as_json(run: Any, ids: list[str], start: Any) -> None:
