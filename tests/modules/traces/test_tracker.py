@@ -40,6 +40,16 @@ async def test_the_oldest_leave(open_here: Open) -> None:
         assert obs.traces.get_trace(ids[4]) is None
 
 
+async def test_what_fails_of_those_that_have_left(open_here: Open, autojump_clock: MockClock) -> None:
+    """Is not noted; of those that are kept it is."""
+    async with open_here(channels={"files": FailingChannel(1)}, traces={"max_traces": 1}) as obs:
+        for _ in range(2):
+            await send(obs)
+        await trio.sleep(60)
+        (trace,) = obs.traces.get_traces()
+        assert [hop.name for hop in trace.hops[3:]] == ["retrying", "written"]
+
+
 async def test_a_batch_that_is_larger_than_that(open_here: Open) -> None:
     """The last ones of it are kept."""
     async with open_here(traces={"max_traces": 3}) as obs:
