@@ -17,6 +17,7 @@
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
 #   security.py       tokens, identities, Host and Origin: one layer for every door
 #   service_file.py   tells clients of a service that runs on a root
+#   presence/         who is there, and who holds what
 #   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes
 #   overview.py       what an Observatory tells of itself as a whole
 #   abc.py            the extension points and their laws
@@ -27,7 +28,7 @@
 #   registrar.py, hookspecs.py    what plugins implement, and what their hooks are handed
 #   supervisor.py     runs children, and runs them again
 #   delivery/         from the table to the delivery channels
-#   modules/          the ephemeral modules: Mailbox, SwarmMonitor, ProtocolTracker, Notes
+#   modules/          the ephemeral modules: Mailbox, SwarmMonitor, ProtocolTracker, Notes, Presence
 #   plugins.py        finds plugins and asks them
 #   channels/, storage/           what is in the box for both extension points
 #   sources/          files that hold the tasks of a swarm
@@ -70,6 +71,9 @@ from observatory.errors import (
     ForbiddenError as ForbiddenError,
     IdempotencyError as IdempotencyError,
     InvalidInputError as InvalidInputError,
+    LeaseLimitError as LeaseLimitError,
+    LeaseLostError as LeaseLostError,
+    LeaseTakenError as LeaseTakenError,
     MailboxFullError as MailboxFullError,
     NoActiveProjectError as NoActiveProjectError,
     ObservatoryError as ObservatoryError,
@@ -87,6 +91,7 @@ from observatory.errors import (
     UnauthorizedError as UnauthorizedError,
     UnknownMessageError as UnknownMessageError,
     UnknownNameError as UnknownNameError,
+    UnknownRecipientError as UnknownRecipientError,
     UnreachableError as UnreachableError,
 )
 from observatory.hookspecs import hookimpl as hookimpl
@@ -137,6 +142,7 @@ from observatory.settings import (
     DeliverySettings as DeliverySettings,
     MailboxSettings as MailboxSettings,
     NotesSettings as NotesSettings,
+    PresenceSettings as PresenceSettings,
     PubSubSettings as PubSubSettings,
     SecuritySettings as SecuritySettings,
     Settings as Settings,

@@ -70,6 +70,14 @@ class Observatory(Lookup):
         self._dispatcher = self._make_dispatcher()
         self._channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
         context = self._context(None)
+        # These here, so that `import observatory` is quick.
+        from observatory.modules.presence import Presence
+        from observatory.modules.protocol_tracker import ProtocolTracker
+        from observatory.sources.file_source import FileSource
+
+        source = FileSource(settings.root)
+        self.presence = Presence(context, settings=settings.presence, source=None if services else source)
+        """Who is there, and who holds what."""
         self.mailbox = Mailbox(
             context,
             settings=settings.mailbox,
@@ -77,16 +85,12 @@ class Observatory(Lookup):
             dispatcher=self._dispatcher,
             policies=self._plugins.policies(),
             recover=recover,
+            presence=self.presence,
         )
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
-        # These two here, so that `import observatory` is quick.
-        from observatory.modules.protocol_tracker import ProtocolTracker
-        from observatory.sources.file_source import FileSource
-
         follows = services and settings.swarm.follow
-        source = FileSource(settings.root)
         self.swarm = SwarmMonitor(context, settings=settings.swarm, source=source, follows=follows)
         """The tasks of the swarm."""
         self.traces = ProtocolTracker(
@@ -99,6 +103,7 @@ class Observatory(Lookup):
             "SwarmMonitor": self.swarm,
             "ProtocolTracker": self.traces,
             "Notes": self.notes,
+            "Presence": self.presence,
         }
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)

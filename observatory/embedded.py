@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from observatory.application import Observatory
-from observatory.client import Client, ClientSubscription, MailboxClient, NotesClient, SwarmClient, TracesClient
+from observatory.client import (
+    Client,
+    ClientSubscription,
+    MailboxClient,
+    NotesClient,
+    PresenceClient,
+    SwarmClient,
+    TracesClient,
+)
 from observatory.errors import ObservatoryError
 from observatory.messages import DeadLetter, DeliveryRecord, Event, Health, MailboxStats, Message, Note, Receipt
 from observatory.modules.mailbox import Mailbox
@@ -20,7 +29,9 @@ from observatory.swarm.values import SwarmState, SwarmTask
 from observatory.traces import Trace, TraceStatistics
 
 if TYPE_CHECKING:
+    from observatory.modules.presence import Presence
     from observatory.modules.protocol_tracker import ProtocolTracker
+    from observatory.presence.values import Agent, Lease
 
 
 class EmbeddedClient(Client):
@@ -35,6 +46,7 @@ class EmbeddedClient(Client):
         self.notes = _Notes(observatory.notes)
         self.swarm = _Swarm(observatory.swarm)
         self.traces = _Traces(observatory.traces)
+        self.presence = _Presence(observatory.presence)
         self._observatory = observatory
 
     async def health(self) -> Health:
@@ -216,6 +228,38 @@ class _Traces(TracesClient):
     async def get_statistics(self) -> TraceStatistics:
         await trio.lowlevel.checkpoint()
         return self._tracker.get_statistics()
+
+
+class _Presence(PresenceClient):
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+
+    async def list_agents(self) -> list[Agent]:
+        await self._presence.look_at_teams()
+        return self._presence.list_agents()
+
+    async def get_agent(self, name: str) -> Agent | None:
+        await self._presence.look_at_teams()
+        return self._presence.get_agent(name)
+
+    async def list_leases(self) -> list[Lease]:
+        await trio.lowlevel.checkpoint()
+        return self._presence.list_leases()
+
+    async def acquire_lease(self, agent: str, resource: str) -> Lease:
+        await trio.lowlevel.checkpoint()
+        return self._presence.acquire_lease(agent, resource)
+
+    async def renew_lease(self, id: str) -> Lease:
+        await trio.lowlevel.checkpoint()
+        return self._presence.renew_lease(id)
+
+    async def release_lease(self, id: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self._presence.release_lease(id)
+
+    def lease(self, agent: str, resource: str) -> AbstractAsyncContextManager[Lease]:
+        return self._presence.lease(agent, resource)
 
 
 class _Subscription(ClientSubscription):

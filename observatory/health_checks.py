@@ -60,13 +60,18 @@ class SilentAgents(_Check):
     """Agents who have mail, and do not read it."""
 
     def _look(self, observatory: Overview) -> Iterator[Finding]:
-        for agent, stats in self._context.module(Mailbox).get_stats().items():
-            age = stats.oldest_unread_age_sec
-            if age is not None and age > SILENCE:
-                problem = f"has left mail unread for {age // 60:.0f} minutes"
-                yield Finding(
-                    f"agent {agent}", problem, f"see whether it is at work: observatory inbox {quoted(agent)}"
-                )
+        presence = self._context.module("Presence")
+        for name, stats in self._context.module(Mailbox).get_stats().items():
+            age, agent = stats.oldest_unread_age_sec, presence.get_agent(name)
+            if age is None or (age <= SILENCE and (agent is None or agent.status != "gone")):
+                continue
+            problem = f"has left mail unread for {age // 60:.0f} minutes, and "
+            if agent is None:
+                remedy = "see whether it is called so: observatory agents"
+                yield Finding(f"agent {name}", f"{problem}nobody has heard of it", remedy)
+            else:
+                remedy = f"see whether it is at work: observatory inbox {quoted(name)}"
+                yield Finding(f"agent {name}", f"{problem}is {agent.status}", remedy)
 
 
 class Lanes(_Check):

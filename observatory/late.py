@@ -8,6 +8,7 @@ from observatory.client import (
     Connector as Connector,
     MailboxClient as MailboxClient,
     NotesClient as NotesClient,
+    PresenceClient as PresenceClient,
     SwarmClient as SwarmClient,
     TracesClient as TracesClient,
 )
@@ -31,9 +32,16 @@ from observatory.entries import (
 from observatory.lifecycle import open_observatory as open_observatory, serve as serve
 from observatory.modules.mailbox import Mailbox as Mailbox
 from observatory.modules.notes import Notes as Notes
+from observatory.modules.presence import Presence as Presence
 from observatory.modules.protocol_tracker import ProtocolTracker as ProtocolTracker
 from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
 from observatory.operations import Operation as Operation
+from observatory.presence.values import (
+    Agent as Agent,
+    Lease as Lease,
+    PresenceUpdate as PresenceUpdate,
+    ReleasedLease as ReleasedLease,
+)
 from observatory.schemas import schema_of as schema_of
 from observatory.service_file import (
     ServiceFile as ServiceFile,

@@ -114,6 +114,8 @@ class Receipt:
     """Whether it was sent before, under the same idempotency key: this is the receipt of then."""
     verified: bool = False
     """Whether whoever called `send_message` has made sure that the sender is who it says."""
+    nearest: tuple[str, ...] | None = None
+    """None for a recipient that is known; where nobody has heard of it, known names that are near, if there are any."""
 
 
 @attrs.frozen(weakref_slot=False)

@@ -12,7 +12,7 @@ from observatory.errors import CanonicalNameError, DuplicateNameError, Observato
 
 T = TypeVar("T")
 
-CANONICAL_MODULES = frozenset({"Mailbox", "Notes", "ProtocolTracker", "SwarmMonitor"})
+CANONICAL_MODULES = frozenset({"Mailbox", "Notes", "Presence", "ProtocolTracker", "SwarmMonitor"})
 """Names of modules that are always ours (UC-0126): a plugin that registers one is refused."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")

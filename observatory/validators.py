@@ -67,6 +67,17 @@ def is_switch(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise SettingsError(f"$.{attribute.name}", f"expected true or false, got {kind_of(value)}")
 
 
+def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """Allow one of these strings."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, str) or value not in allowed:
+            got = f"{value!r:.80}" if isinstance(value, str) else kind_of(value)
+            raise SettingsError(f"$.{attribute.name}", f"expected one of {', '.join(map(repr, allowed))}, got {got}")
+
+    return check
+
+
 def is_string(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """Allow a string."""
     if not isinstance(value, str):

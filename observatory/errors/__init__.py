@@ -7,6 +7,12 @@ from observatory.errors.doors import (
     UnauthorizedError as UnauthorizedError,
     UnreachableError as UnreachableError,
 )
+from observatory.errors.presence import (
+    LeaseLimitError as LeaseLimitError,
+    LeaseLostError as LeaseLostError,
+    LeaseTakenError as LeaseTakenError,
+    UnknownRecipientError as UnknownRecipientError,
+)
 from observatory.errors.swarm import (
     ChangedMeanwhileError as ChangedMeanwhileError,
     NoActiveProjectError as NoActiveProjectError,

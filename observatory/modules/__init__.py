@@ -7,4 +7,6 @@
 #   leaving.py    who waits until acknowledged messages are taken back
 #   recovery.py   filling the table from storage and delivery channels
 #   arrivals.py   who waits for a message
+#   recipients.py whether anybody has heard of those whom messages are for
+#   presence.py   who is there, and who holds what
 #   notes.py      one note a key

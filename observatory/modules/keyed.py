@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import attrs
@@ -11,9 +11,10 @@ import attrs
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry, Forgotten, Key, StoredKey
-from observatory.errors import IdempotencyError, ObservatoryError, UnknownMessageError
+from observatory.errors import IdempotencyError, ObservatoryError, UnknownMessageError, UnknownRecipientError
 from observatory.messages import Durability, Message, Receipt
 from observatory.modules.keys import Keys, Name
+from observatory.modules.recipients import Nearest
 from observatory.modules.request import Office
 from observatory.modules.requests import Send
 from observatory.modules.table import Table
@@ -30,10 +31,13 @@ class KeyedSend(Send):
         expires_at: datetime | None,
         key: Key,
         verified: bool,
+        nearest: Nearest,
+        admit: Callable[[], None],
         dispatcher: Dispatcher,
         durability: Durability,
     ) -> None:
-        super().__init__(message, size, awaited, expires_at, key, verified)
+        super().__init__(message, size, awaited, expires_at, key, verified, nearest)
+        self._admit = admit
         self._key = key
         self._keys: Keys | None = None  # where this one is under way
         self._surplus: Sequence[StoredKey] = ()
@@ -89,6 +93,11 @@ class KeyedSend(Send):
         return False
 
     def _plan_first(self, table: Table) -> Sequence[Entry]:
+        try:
+            self._admit()
+        except UnknownRecipientError as error:
+            self.fail(error)
+            return ()
         entries = super().plan(table)
         if not entries:
             return ()
@@ -110,4 +119,13 @@ class KeyedSend(Send):
         except UnknownMessageError:  # it has left the mailbox: it was the same but for these
             message = attrs.evolve(self._message, id=known.id, timestamp=known.timestamp)
         deliveries = self._dispatcher.noted(known.id)
-        return Receipt(message, known.sequence, self._durability, deliveries, known.expires_at, True, self._verified)
+        return Receipt(
+            message,
+            known.sequence,
+            self._durability,
+            deliveries,
+            known.expires_at,
+            True,
+            self._verified,
+            self._nearest,
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 
@@ -17,6 +18,7 @@ from observatory.modules.checks import check_channels, check_id, check_names, ch
 from observatory.modules.composer import Composer, check_draft, expiry_of, key_of, mark_reply
 from observatory.modules.keyed import KeyedSend
 from observatory.modules.leaving import Leaving
+from observatory.modules.recipients import Recipients
 from observatory.modules.requests import Acknowledge, Broadcast, Clear, Send
 from observatory.modules.running import Running
 from observatory.modules.table import Table
@@ -24,6 +26,9 @@ from observatory.modules.upkeep import Resend
 from observatory.modules.writer import Writer
 from observatory.registrar import Registered
 from observatory.settings import MailboxSettings
+
+if TYPE_CHECKING:
+    from observatory.modules.presence import Presence
 
 
 class Mailbox(Running, Module):
@@ -36,6 +41,7 @@ class Mailbox(Running, Module):
         dispatcher: the lanes.
         policies: what plugins have registered by name, asked on every send.
         recover: whose messages the delivery channels are asked for at the start; None for everybody's.
+        presence: knows of whom was heard, and hears of those who send.
     """
 
     essential: ClassVar[bool] = True
@@ -49,6 +55,7 @@ class Mailbox(Running, Module):
         dispatcher: Dispatcher,
         policies: Mapping[str, Registered],
         recover: Collection[str] | None,
+        presence: Presence,
     ) -> None:
         leaving = Leaving(stored=storage.durability != "memory" and bool(dispatcher.recovering))
         table, arrivals = Table(settings, leaving), Arrivals()
@@ -62,7 +69,8 @@ class Mailbox(Running, Module):
             arrivals=arrivals,
             clock=context.clock,
         )
-        super().__init__(table, arrivals, context.clock, writer)
+        super().__init__(table, arrivals, context.clock, presence, writer)
+        self._recipients = Recipients(presence, settings)
         self._dispatcher = dispatcher
         self._resending = trio.Lock()
         self.durability = storage.durability
@@ -109,20 +117,27 @@ class Mailbox(Running, Module):
             DeliveryError: it is committed, but a channel in `require` did not deliver; it carries the receipt.
             IdempotencyError: the key was used for something else.
             UnknownNameError: `require` names a delivery channel that there is not.
+            UnknownRecipientError: nobody has heard of the recipient, and the settings say that such are refused.
             ClosedError: Observatory is closing.
         """
         check_verified(verified)
         required = check_channels(require)
         awaited = self._dispatcher.await_also(required)
+        if self._recipients.looks:
+            await self._recipients.look()
         message, size = self._composer.compose(to, from_, content, type, metadata)
+        nearest = self._recipients.note(message)
         expires_at = None if expires_in is None else expiry_of(message, expires_in)
         if idempotency_key is None:
-            receipt = await self._writer.submit(Send(message, size, awaited, expires_at, None, verified))
+            self._recipients.admit(message, nearest)
+            receipt = await self._writer.submit(Send(message, size, awaited, expires_at, None, verified, nearest))
         else:
             key = key_of(from_, idempotency_key, to, content, type, metadata)
-            receipt = await self._writer.submit(
-                KeyedSend(message, size, awaited, expires_at, key, verified, self._dispatcher, self.durability)
+            admit = partial(self._recipients.admit, message, nearest)  # what was sent before was admitted then
+            send = KeyedSend(
+                message, size, awaited, expires_at, key, verified, nearest, admit, self._dispatcher, self.durability
             )
+            receipt = await self._writer.submit(send)
         if required:
             missed = tuple(name for name in required if receipt.deliveries[name].state not in ("written", "sent"))
             if missed:
@@ -173,7 +188,10 @@ class Mailbox(Running, Module):
         check_verified(verified)
         recipients = check_names(names)
         check_draft(from_, content, type, metadata)
-        outcomes: list[Any] = self._composer.compose_each(recipients, from_, content, type, metadata)
+        if self._recipients.looks:
+            await self._recipients.look()
+        composed = self._composer.compose_each(recipients, from_, content, type, metadata)
+        outcomes: list[Any] = [self._recipients.addressed(outcome) for outcome in composed]
         drafts = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
         if not drafts:
             await trio.lowlevel.checkpoint()
@@ -200,7 +218,10 @@ class Mailbox(Running, Module):
             ClosedError: Observatory is closing, and the reply has not come; and what `send_message` raises.
         """
         check_verified(verified)
+        if self._recipients.looks:
+            await self._recipients.look()
         question, size = self._composer.compose(to, from_, content, type, metadata)
+        self._recipients.admit(question, self._recipients.note(question))
         asker = question.from_
         with self._arrivals.reply_to(question.id, asker) as reply:
             await self._writer.submit(Send(question, size, self._dispatcher.required, verified=verified))
@@ -247,6 +268,7 @@ class Mailbox(Running, Module):
         check_name("agent", agent)
         for id in ids:
             check_id("ids", id)
+        self._presence.hear(agent, "message")
         return await self._writer.submit(Acknowledge(agent, ids))
 
     async def clear_messages(self, agent: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -15,6 +16,7 @@ from observatory.abc import Context, Module
 from observatory.arguments import check_name
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.trail import Track
+from observatory.errors import ClosedError
 from observatory.messages import HookEvent
 from observatory.modules.checks import check_id, check_ids, check_limit
 from observatory.modules.mailbox import Mailbox
@@ -116,9 +118,11 @@ class ProtocolTracker(Module):
         async with self._pubsub.subscribe(EVENTS) as events, trio.open_nursery() as nursery:
             nursery.start_soon(self._tell)
             task_status.started()
-            async for event in events:
-                if isinstance(event.payload, HookEvent):
-                    self._hear(event.payload)
+            with suppress(ClosedError):
+                while True:
+                    for event in await events.receive_batch():  # there may be very many
+                        if isinstance(event.payload, HookEvent):
+                            self._hear(event.payload)
 
     async def _tell(self) -> None:
         while True:

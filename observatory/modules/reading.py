@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -14,6 +16,9 @@ from observatory.modules.arrivals import Arrivals
 from observatory.modules.checks import check_id, check_limit
 from observatory.modules.table import Table
 
+if TYPE_CHECKING:
+    from observatory.modules.presence import Presence
+
 
 class Reading:
     """The part of the Mailbox that changes nothing.
@@ -22,12 +27,14 @@ class Reading:
         table: what is read.
         arrivals: tells of new messages.
         clock: tells how old they are.
+        presence: is told who waits.
     """
 
-    def __init__(self, table: Table, arrivals: Arrivals, clock: Clock) -> None:
+    def __init__(self, table: Table, arrivals: Arrivals, clock: Clock, presence: Presence) -> None:
         self._table = table
         self._arrivals = arrivals
         self._clock = clock
+        self._presence = presence
 
     async def receive(self, agent: str, *, after: str | None = None) -> Message:
         """Wait for an agent's oldest unread message. It stays unread until it is acknowledged.
@@ -45,11 +52,15 @@ class Reading:
         if after is not None:
             check_id("after", after)
         await trio.lowlevel.checkpoint()
+        self._presence.hear(agent, "message")
         message = self._table.next_unread(agent, after)
+        if message is not None:
+            return message
         number = self._table.newest(agent)
-        while message is None:
-            await self._arrivals.wait(agent)
-            message = self._table.arrived_since(agent, number)
+        with self._presence.staying(agent, "message"):
+            while message is None:
+                await self._arrivals.wait(agent)
+                message = self._table.arrived_since(agent, number)
         return message
 
     def total_unread(self) -> int:
@@ -101,3 +112,13 @@ class Reading:
         """Return the figures of every mailbox that is not empty, by agent."""
         now = self._clock.now()
         return {agent: mailbox.stats(now) for agent, mailbox in self._table.mailboxes.items() if mailbox.by_id}
+
+    def senders(self) -> dict[str, datetime]:
+        """Return who has sent the messages that are held, and when each of them its latest."""
+        latest: dict[str, datetime] = {}
+        for mailbox in self._table.mailboxes.values():
+            for entry in mailbox.by_id.values():
+                name, at = entry.message.from_, entry.since
+                if name not in latest or at > latest[name]:
+                    latest[name] = at
+        return latest

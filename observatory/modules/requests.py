@@ -19,6 +19,7 @@ from observatory.messages import (
     Receipt,
 )
 from observatory.modules.box import Entry as TableEntry
+from observatory.modules.recipients import Nearest
 from observatory.modules.request import Office, Request
 from observatory.modules.table import Table
 
@@ -42,6 +43,7 @@ class Send(Request[Receipt]):
         expires_at: datetime | None = None,
         key: Key | None = None,
         verified: bool = False,
+        nearest: Nearest = None,
     ) -> None:
         self._entry = message if expires_at is None and key is None else Sent(message, expires_at, key)
         self._expires_at = expires_at
@@ -49,6 +51,7 @@ class Send(Request[Receipt]):
         self._size = size
         self._awaited = awaited
         self._verified = verified
+        self._nearest = nearest
 
     def weight(self, table: Table) -> int:
         return 1
@@ -77,13 +80,14 @@ class Send(Request[Receipt]):
         verified = self._verified
         office.announce(entry, None, verified)
         dispatcher = office.dispatcher
+        expires_at, nearest = self._expires_at, self._nearest
         if not dispatcher.lanes:
             self.answer(
-                _make_receipt(message, number, office.durability, NO_DELIVERIES, self._expires_at, False, verified)
+                _make_receipt(message, number, office.durability, NO_DELIVERIES, expires_at, False, verified, nearest)
             )
             return ()
         deliveries = dispatcher.new_deliveries()
-        receipt = _make_receipt(message, number, office.durability, deliveries, self._expires_at, False, verified)
+        receipt = _make_receipt(message, number, office.durability, deliveries, expires_at, False, verified, nearest)
         if not self._awaited:
             self.answer(receipt)
             return (Parcel(Post(message, number), deliveries, wanted=entry),)
@@ -100,8 +104,13 @@ class Broadcast(Request[list[Receipt | ObservatoryError]]):
 
     rank: ClassVar[int] = 4
 
-    def __init__(self, messages: Sequence[tuple[Message, int]], awaited: frozenset[str], verified: bool) -> None:
-        self._sends = [_Copy(self, message, size, awaited, verified) for message, size in messages]
+    def __init__(
+        self,
+        messages: Sequence[tuple[Message, int, Nearest]],
+        awaited: frozenset[str],
+        verified: bool,
+    ) -> None:
+        self._sends = [_Copy(self, message, size, awaited, verified, nearest) for message, size, nearest in messages]
         self._left = len(self._sends)
 
     def weight(self, table: Table) -> int:
@@ -129,9 +138,15 @@ class _Copy(Send):
     """One message of a broadcast."""
 
     def __init__(
-        self, broadcast: Broadcast, message: Message, size: int, awaited: frozenset[str], verified: bool
+        self,
+        broadcast: Broadcast,
+        message: Message,
+        size: int,
+        awaited: frozenset[str],
+        verified: bool,
+        nearest: Nearest,
     ) -> None:
-        super().__init__(message, size, awaited, verified=verified)
+        super().__init__(message, size, awaited, verified=verified, nearest=nearest)
         self._broadcast = broadcast
 
     def outcome(self) -> Receipt | ObservatoryError:

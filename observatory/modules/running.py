@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,6 +17,9 @@ from observatory.modules.reading import Reading
 from observatory.modules.table import Table
 from observatory.modules.writer import Writer
 
+if TYPE_CHECKING:
+    from observatory.modules.presence import Presence
+
 
 class Running(Reading):
     """The part of the Mailbox that runs its task, and hands it what other processes have done.
@@ -24,11 +28,12 @@ class Running(Reading):
         table: what is read.
         arrivals: tells of new messages.
         clock: tells how old they are.
+        presence: is told whose messages come, and who takes them.
         writer: serves requests.
     """
 
-    def __init__(self, table: Table, arrivals: Arrivals, clock: Clock, writer: Writer) -> None:
-        super().__init__(table, arrivals, clock)
+    def __init__(self, table: Table, arrivals: Arrivals, clock: Clock, presence: Presence, writer: Writer) -> None:
+        super().__init__(table, arrivals, clock, presence)
         self._writer = writer
 
     async def run(  # noqa: ASYNC128 -- the writer says that it has started
@@ -57,6 +62,10 @@ class Running(Reading):
         """
         with suppress(ClosedError):
             await self._writer.adopt(messages, origin)
+            now = self._clock.now()  # theirs may be ahead
+            for message in messages:
+                if self._table.holds(message.to, message.id):  # so it is one that may be
+                    self._presence.known.hear(message.from_, "message", min(message.timestamp, now))
 
     async def taken(self, agent: str, ids: Sequence[str]) -> None:
         """Acknowledge messages that their recipient has taken; what is unknown, or read already, is ignored.
@@ -67,6 +76,7 @@ class Running(Reading):
         """
         with suppress(ClosedError):
             await self._writer.submit(Taken(agent, ids))
+            self._presence.hear(agent, "message")
 
     async def record(self) -> None:
         """Let storage know what has become of deliveries; done every second, and at the end.

@@ -6,6 +6,7 @@ from observatory.settings.tables import (
     DeliverySettings as DeliverySettings,
     MailboxSettings as MailboxSettings,
     NotesSettings as NotesSettings,
+    PresenceSettings as PresenceSettings,
     PubSubSettings as PubSubSettings,
     SecuritySettings as SecuritySettings,
     Settings as Settings,

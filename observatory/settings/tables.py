@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -24,6 +24,7 @@ from observatory.validators import (
     number_above,
     number_between,
     number_from,
+    one_of,
     strings_like,
     to_absolute,
 )
@@ -61,6 +62,10 @@ class MailboxSettings:
     """Seconds after which a read message is removed; an unread one never is."""
     max_requests: int = attrs.field(default=1_000, validator=count(1))
     """Requests that wait for the Mailbox's task before senders are held back."""
+    unknown_recipients: Literal["accept", "refuse"] = attrs.field(
+        default="accept", validator=one_of("accept", "refuse")
+    )
+    """What becomes of a message for somebody of whom nobody has heard: it waits for them, or it is refused."""
 
 
 @attrs.frozen(kw_only=True)
@@ -165,6 +170,29 @@ class TracesSettings:
     """Hops that are kept of each, the latest ones."""
 
 
+@attrs.frozen(kw_only=True)
+class PresenceSettings:
+    """`[presence]`: who is there, and who holds what."""
+
+    idle_after: float = attrs.field(default=120.0, validator=number_between(1, 1e9))
+    """Seconds after which an agent of whom nothing is heard is idle."""
+    gone_after: float = attrs.field(default=1_800.0, validator=number_between(1, 1e9))
+    """Seconds after which it is gone; at least `idle_after`."""
+    max_agents: int = attrs.field(default=10_000, validator=count(1))
+    """Agents that are known; then those are forgotten that were not heard of for longest."""
+    lease_seconds: float = attrs.field(default=30.0, validator=number_between(1, 1e6))
+    """Seconds that a lease lasts unless it is renewed."""
+    max_leases: int = attrs.field(default=10_000, validator=count(1))
+    """Leases that there may be ..."""
+    max_leases_each: int = attrs.field(default=100, validator=count(1))
+    """... and those that one agent may hold."""
+
+    @gone_after.validator
+    def _not_before_idle(self, attribute: attrs.Attribute[Any], seconds: float) -> None:
+        if seconds < self.idle_after:
+            raise SettingsError("$.gone_after", f"expected at least idle_after, {self.idle_after:g}, got {seconds:g}")
+
+
 _PLACE = r"[A-Za-z0-9._:\[\]-]"
 _HOST = strings_like(rf"{_PLACE}+", "a value of the Host header such as 'observatory.example:443'")
 _ORIGIN = strings_like(rf"null|[a-z][a-z0-9+.-]*://{_PLACE}*", "an origin such as 'http://127.0.0.1:5173'")
@@ -225,6 +253,8 @@ class Settings:
     """The tasks of a swarm."""
     traces: TracesSettings = attrs.field(default=TracesSettings(), validator=is_part)
     """What is kept of the way of messages."""
+    presence: PresenceSettings = attrs.field(default=PresenceSettings(), validator=is_part)
+    """Who is there, and who holds what."""
     security: SecuritySettings = attrs.field(default=SecuritySettings(), validator=is_part)
     """Who may come in by the doors of a service."""
     disabled_plugins: tuple[str, ...] = attrs.field(default=(), converter=frozen, validator=are_strings)

@@ -1,0 +1,44 @@
+"""Names that are near to one that nobody has heard of."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+
+NEAREST = 3
+"""Names that are given."""
+
+_COMPARED = 50
+"""Names that are compared letter by letter: those that have most letters in common with the one that is sought."""
+
+_MOST_APART = 0.6
+"""How much of the longer name the shorter one must be."""
+
+
+def letters_of(name: str) -> int:
+    """Return which letters a name has, whatever their case, as bits."""
+    letters = 0
+    for letter in name.lower():
+        letters |= 1 << (ord(letter) & 127)
+    return letters
+
+
+def nearest(name: str, known: Mapping[str, int]) -> list[str]:
+    """Return the nearest of many names, the nearest first, as far as any is near.
+
+    That takes some 0.15 µs for each of them, and a millisecond for the fifty that are looked at more closely.
+
+    Args:
+        name: what is sought.
+        known: the letters of each name.
+    """
+    import difflib  # here, so that `import observatory` is quick
+
+    letters, size = letters_of(name), len(name)
+    alike = [
+        ((letters & others).bit_count() - (letters ^ others).bit_count(), other)
+        for other, others in known.items()
+        if _MOST_APART * size <= len(other) <= size / _MOST_APART
+    ]
+    candidates = [other for _, other in heapq.nlargest(_COMPARED, alike)]
+    return difflib.get_close_matches(name, candidates, n=NEAREST)
