@@ -205,7 +205,7 @@ async def test_what_json_cannot_hold(client: Any, method: str) -> None:
 async def test_described(client: Any) -> None:
     """What is exposed is described, and nothing else."""
     modules = (await client.call("observatory.describe"))["modules"]
-    assert set(modules) == {"Board", "Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes"}
+    assert set(modules) == {"Board", "Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes", "Presence"}
     assert set(modules["Board"]) == set(_Board.exposes)
     assert modules["Board"]["add"]["params"]["required"] == ["task"]
     assert (modules["Mailbox"], modules["Notes"]) == ({}, {})

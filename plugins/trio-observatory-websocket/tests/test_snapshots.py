@@ -146,22 +146,22 @@ async def test_health(open_house: Any, log: Any) -> None:
         assert event["payload"] == await client.call("health.get")
 
 
-async def test_refused_snapshot(house: Any) -> None:
+async def test_refused_snapshot(house: Any, followed: Any) -> None:
     """A snapshot that is refused subscribes to nothing."""
     async with house.client() as client:
         await client.refusal("topics.subscribe", topic="build", snapshot=True)
         await client.refusal("topics.subscribe", topic="agent:../x", snapshot=True)
-        assert not house.obs.statistics().pubsub.subscriptions
+        assert not followed(house.obs)
         assert (await client.call("topics.subscribe", topic="build"))["snapshot"] is None
 
 
-async def test_failed_snapshot(house: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_snapshot(house: Any, log: Any, monkeypatch: pytest.MonkeyPatch, followed: Any) -> None:
     """A snapshot that fails in a way that nobody foresees subscribes to nothing either."""
     log.expect("the method 'topics.subscribe' has failed")
     monkeypatch.setattr(Notes, "list_notes", lambda _: 1 / 0)
     async with house.client() as client:
         await client.refusal("topics.subscribe", topic="notes:update", snapshot=True)
-        assert not house.obs.statistics().pubsub.subscriptions
+        assert not followed(house.obs)
 
 
 async def test_long_mailbox(house: Any) -> None:

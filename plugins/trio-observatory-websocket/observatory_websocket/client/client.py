@@ -28,6 +28,7 @@ from observatory import (
 from observatory_websocket.bounds import AT_ONCE
 from observatory_websocket.client.calls import Again, Calls
 from observatory_websocket.client.parts import parts_of
+from observatory_websocket.client.presence import WebSocketPresence
 from observatory_websocket.client.session import Session
 from observatory_websocket.client.subscriptions import WebSocketSubscription
 from observatory_websocket.client.swarm import WebSocketSwarm
@@ -42,13 +43,15 @@ class WebSocketClient(Client):
 
     Args:
         session: what is asked.
+        nursery: whose tasks end when the client is closed.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, nursery: trio.Nursery) -> None:
         self.mailbox = _Mailbox(session.calls)
         self.notes = _Notes(session.calls)
         self.swarm = WebSocketSwarm(session.calls)
         self.traces = WebSocketTraces(session.calls)
+        self.presence = WebSocketPresence(session.calls, nursery)
         self._session = session
         self._calls = session.calls
 

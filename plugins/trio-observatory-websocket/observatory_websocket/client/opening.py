@@ -66,7 +66,7 @@ async def open_client(
         async with trio.open_nursery() as nursery:
             await nursery.start(session.run)
             try:
-                yield WebSocketClient(session)
+                yield WebSocketClient(session, nursery)
             except BaseException as error:  # noqa: ASYNC103 -- raised below
                 raised = error
                 if _holds_cancelled(error):  # else the nursery, which would wrap it, has nothing to do with it

@@ -20,6 +20,7 @@ from observatory import (
     Note,
     NoteDeleted,
     ObservatoryError,
+    PresenceUpdate,
     Receipt,
     SwarmState,
     TraceStatistics,
@@ -41,6 +42,7 @@ _PAYLOADS: Mapping[str, Any] = {
         NoteDeleted,
         SwarmState,
         TraceStatistics,
+        PresenceUpdate,
     )
 }
 _PARAMS = "params."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from observatory import (
@@ -18,6 +19,7 @@ from observatory import (
     Notes,
     Operation,
     Overview,
+    Presence,
     UnauthorizedError,
     UnknownNameError,
 )
@@ -41,6 +43,8 @@ class Api:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        presence = context.modules.get("Presence")  # always there where an Observatory is open
+        self._presence = presence if isinstance(presence, Presence) else None
         self._mailboxes = Mailboxes(context)
         methods = {**self._mailboxes.methods(), **self._methods()}
         self._operations = {name: _operation(function, name) for name, function in methods.items()}
@@ -80,12 +84,20 @@ class Api:
         return request.result(await operation.call(request.params, **given))
 
     def admit(self, identity: Identity) -> None:
-        """Count a request.
+        """Count a request, which an agent has made.
 
         Raises:
             RateLimitError: it has asked for more than it may.
         """
         self._context.security.admit(identity)
+        if identity.name is not None and self._presence is not None:
+            self._presence.hear(identity.name)
+
+    def present(self, identity: Identity) -> AbstractContextManager[None]:
+        """Let it be known, for the time of a block, that an agent is there."""
+        if identity.name is None or self._presence is None:
+            return nullcontext()
+        return self._presence.staying(identity.name)
 
     def authenticate(self, params: Any) -> Identity:
         """Find out who has sent a token.

@@ -84,7 +84,8 @@ class Connection:
                 nursery.start_soon(self._close)
                 with suppress(ConnectionClosed):
                     identity = self._identity = self._identity or await self._authenticate()
-                    await self._requests.run(partial(Caller, identity, self._following, self._listening))
+                    with self._api.present(identity):
+                        await self._requests.run(partial(Caller, identity, self._following, self._listening))
                 nursery.cancel_scope.cancel()
         finally:
             self._following.close()

@@ -57,7 +57,7 @@ async def test_closed_at_every_turn(open_proxied: OpenProxied, turns: int) -> No
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-async def test_given_up_at_every_turn(open_proxied: OpenProxied, until: Until, turns: int) -> None:
+async def test_given_up_at_every_turn(open_proxied: OpenProxied, until: Until, turns: int, followed: Any) -> None:
     """So can subscribing be cancelled."""
     async with open_proxied() as (observatory, _, client):
         connection = client._session._connection
@@ -69,7 +69,7 @@ async def test_given_up_at_every_turn(open_proxied: OpenProxied, until: Until, t
             await pause(turns - 1)
         assert client._session._connection is not connection, "the cut is not among the turns"
         await client.health()
-        await until(lambda: observatory.pubsub.statistics().subscriptions == ())
+        await until(lambda: not followed(observatory))
         await follow_again(client, observatory)
 
 

@@ -154,14 +154,14 @@ async def test_service_that_ends(open_proxied: OpenProxied, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_closed_before_it_comes_back(open_proxied: OpenProxied, until: Callable[..., Any]) -> None:
+async def test_closed_before_it_comes_back(open_proxied: OpenProxied, until: Callable[..., Any], followed: Any) -> None:
     """What is closed while it waits for its turn to come back does not come back."""
     async with open_proxied(security={"requests_per_second": 50.0, "burst": 30}) as (observatory, proxy, client):
         subscriptions = [await client.subscribe(f"x:{number}") for number in range(25)]
         proxy.cut()
-        await until(lambda: len(observatory.pubsub.statistics().subscriptions) in range(1, 20))
+        await until(lambda: len(followed(observatory)) in range(1, 20))
         for subscription in subscriptions:
             await subscription.aclose()
-        await until(lambda: not observatory.pubsub.statistics().subscriptions)
+        await until(lambda: not followed(observatory))
         await trio.sleep(0.5)
-        assert observatory.pubsub.statistics().subscriptions == ()
+        assert not followed(observatory)
