@@ -23,6 +23,7 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # swarm.py        swarm: tasks, and what is done about them
 # swarm_view.py   how that looks
 # traces.py       traces: the way of the latest messages
+# agents.py       agents: who is there, and who holds what
 # tokens.py       token: for an agent that connects to one
 # service.py      serve
 # demo/           demo: agents that do a small real piece of work
@@ -70,6 +71,7 @@ for _path in (
     "tokens:token",
     "swarm:swarm",
     "traces:traces",
+    "agents:agents",
 ):
     app.command(f"{__name__}.{_path}")
 

@@ -16,7 +16,7 @@ from observatory.cli.lines import Line, open_lines
 from observatory.cli.options import ListingOptions
 from observatory.cli.output import complain, counted, note, print_json
 from observatory.cli.reaching import reached
-from observatory.cli.sending import Outgoing, Sender, open_sender
+from observatory.cli.sending import Outgoing, Sender, doubt_about, known_from, open_sender
 from observatory.errors import did_you_mean
 
 _IN_FLIGHT = 64
@@ -32,7 +32,8 @@ async def send_file(path: str, *, sender: str | None, type: str, options: Listin
         type: the type of what does not say so.
         options: where to.
     """
-    async with open_lines(path) as lines, reached(options.settings(), recover=()) as client:
+    settings = options.settings()
+    async with open_lines(path) as lines, reached(settings, recover=known_from(settings)) as client:
         batch = _Batch(await open_sender(client), from_=sender, type=type, json=options.json)
         await batch.send_all(lines)
         note(f"{counted(batch.sent, 'message')} sent to {counted(len(batch.recipients), 'agent')}")
@@ -143,8 +144,11 @@ class _Batch:
         trouble = self._sender.trouble_with(receipt)
         if trouble:
             self._fail(number, trouble)
+        doubt = doubt_about(receipt)
         if self._json:
             print_json({"line": number, **to_wire(receipt)})
+        elif doubt:
+            note(f"line {number}: {doubt}")
 
     def _fail(self, number: int, trouble: ObservatoryError | str) -> None:
         self.failed += 1

@@ -21,6 +21,7 @@ from observatory import (
     MessagesRead,
     Note,
     NoteDeleted,
+    PresenceUpdate,
     TraceStatistics,
     to_wire,
 )
@@ -120,6 +121,8 @@ def _line_of(event: Event) -> _Line:
             return _Line(name, agent or session_id, timestamp, style="")
         case TraceStatistics() as statistics:
             return _Line(_line_of_traces(statistics), "protocols", style="")
+        case PresenceUpdate() as update:
+            return _Line(_words_of_presence(update), "agents")
         case Gap(None):
             return _Line("was started again; events may be missing here", "service", style="yellow")
         case Gap(int() as missed):
@@ -142,6 +145,16 @@ def _line_of_health(health: Health) -> _Line:
 def _line_of_traces(statistics: TraceStatistics) -> str:
     queued = sum(statistics.queued.values())
     return f"{statistics.traces:,} traces, {statistics.unread:,} messages unread, {counted(queued, 'job')} waiting"
+
+
+def _words_of_presence(update: PresenceUpdate) -> str:
+    words = [f"{agent.name} has joined" for agent in update.joined]
+    words += [f"{agent.name} is {agent.status}" for agent in update.changed]
+    words += [f"{agent.name} is gone" for agent in update.left]
+    words += [f"{name} is forgotten" for name in update.forgotten]
+    words += [f"{lease.holder} holds {lease.resource}" for lease in update.taken]
+    words += [f"{one.lease.holder} holds {one.lease.resource} no longer: {one.reason}" for one in update.released]
+    return "; ".join(words)
 
 
 def _in_words(wire: Any) -> str:

@@ -20,7 +20,7 @@ from observatory import (
     find_client,
     read_service,
 )
-from observatory.cli.opening import opened_on_files
+from observatory.cli.opening import opened, opened_on_files
 from observatory.cli.output import note
 
 P = ParamSpec("P")
@@ -42,6 +42,21 @@ async def reached(settings: Settings, *, recover: Collection[str] | None) -> Asy
             yield client
             return
     async with opened_on_files(settings, recover=recover) as observatory:
+        yield EmbeddedClient(observatory)
+
+
+@asynccontextmanager
+async def reached_or_opened(settings: Settings, *, recover: Collection[str] | None) -> AsyncIterator[Client]:
+    """Do the same where messages are not what it is about: it does not matter whether any are kept.
+
+    Raises:
+        ObservatoryError: as `service_on` and `opened`.
+    """
+    async with service_on(settings) as client:
+        if client is not None:
+            yield client
+            return
+    async with opened(settings, recover=recover) as observatory:
         yield EmbeddedClient(observatory)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 import attrs
 import orjson
 from cyclopts import CycloptsError, Parameter
 
-from observatory import Client, DeliveryError, EmbeddedClient, InvalidInputError, Receipt, to_wire
+from observatory import Client, DeliveryError, EmbeddedClient, InvalidInputError, Receipt, Settings, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.opening import INBOX
 from observatory.cli.options import DASHED, ListingOptions
@@ -68,7 +68,8 @@ async def send(
     if to is None or content is None or from_ is None:
         raise CycloptsError(msg="send needs TO, CONTENT and --from, or --jsonl with a file in which they stand")
     outgoing = Outgoing(to=to, from_=from_, content=content, type=type, metadata=_read_metadata(metadata))
-    async with reached(options.settings(), recover=()) as client:
+    settings = options.settings()
+    async with reached(settings, recover=known_from(settings)) as client:
         sender = await open_sender(client)
         receipt = await sender.send(outgoing)
         if options.json:
@@ -79,6 +80,11 @@ async def send(
         if trouble:
             complain(trouble)
         return FAILED if trouble else OK
+
+
+def known_from(settings: Settings) -> Collection[str] | None:
+    """Return whose messages have to be looked at: those of all, where only to those may be sent of whom was heard."""
+    return None if settings.mailbox.unknown_recipients == "refuse" else ()
 
 
 async def open_sender(client: Client) -> Sender:
@@ -143,10 +149,20 @@ class Sender:
         return self._ends and receipt.durability == "memory"
 
 
+def doubt_about(receipt: Receipt) -> str | None:
+    """Say that nobody has heard of the recipient, where names are known that are near."""
+    if not receipt.nearest:
+        return None
+    return f"nobody has heard of {receipt.message.to}; did you mean {' or '.join(receipt.nearest)}?"
+
+
 def _show(receipt: Receipt, *, lost: bool) -> None:
     """Print the id for scripts, unless there is no message for it, and beside it how far the message has come."""
     if not lost:
         print(receipt.message.id)
+    doubt = doubt_about(receipt)
+    if doubt:
+        note(doubt)
     states = [f"{name} {delivery.state}" for name, delivery in receipt.deliveries.items()]
     note(f"to {receipt.message.to}: {', '.join(states) or receipt.durability}")
 

@@ -11,12 +11,11 @@ import attrs
 import trio
 from cyclopts import App, Parameter
 
-from observatory import EmbeddedClient, SwarmClient, SwarmTask, to_wire
+from observatory import SwarmClient, SwarmTask, to_wire
 from observatory.cli.endings import OK
-from observatory.cli.opening import opened
 from observatory.cli.options import DASHED, ListingOptions
 from observatory.cli.output import counted, note, print_json, print_table
-from observatory.cli.reaching import in_time, service_on
+from observatory.cli.reaching import in_time, reached_or_opened
 from observatory.cli.swarm_view import SwarmView
 
 swarm = App(name="swarm", help="Show how the tasks of the swarm stand, and do something about them.")
@@ -184,13 +183,8 @@ async def gc(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: B00
 @asynccontextmanager
 async def _asked(options: ListingOptions) -> AsyncIterator[SwarmClient]:
     """Reach the swarm of a root: by the service that runs there, or else by its files."""
-    settings = options.settings()
-    async with service_on(settings) as client:
-        if client is not None:
-            yield client.swarm
-            return
-    async with opened(settings, recover=()) as observatory:
-        yield EmbeddedClient(observatory).swarm
+    async with reached_or_opened(options.settings(), recover=()) as client:
+        yield client.swarm
 
 
 def _print(tasks: Iterable[SwarmTask], options: ListingOptions) -> None:

@@ -16,7 +16,7 @@ from observatory.cli.options import ListingOptions
 from observatory.cli.output import note
 from observatory.cli.reaching import in_time, running_service
 
-_EVERYTHING = ("agent:*", "notes:*", "health:*", "session:*")
+_EVERYTHING = ("agent:*", "notes:*", "health:*", "session:*", "presence:*")
 
 
 async def tail(
@@ -31,7 +31,8 @@ async def tail(
     something is missing.
 
     Args:
-        topics: Such as `agent:bob`, or `agent:*` for all that begin so; by default messages, notes, health, responses.
+        topics: Such as `agent:bob`, or `agent:*` for all that begin so; by default messages, notes, health,
+            responses, presence.
         options: Of which root.
     """
     for topic in topics:
