@@ -28,6 +28,7 @@ from observatory import (
 )
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
+from observatory.testing.presence import meet
 from observatory.testing.refused import REFUSED
 from observatory.testing.same import assert_same
 from observatory.testing.services import resources
@@ -65,6 +66,7 @@ class ClientConformance(Conformance):
             await self._take_notes(obs, client)
             await self._work_at_tasks(obs, client)
             await self._follow_messages(obs, client)
+            await meet(obs, client)
             assert_same(await client.health(), obs.health())
             assert_same(await client.plugins(), obs.plugins())
             assert_same((await client.statistics()).mailbox, obs.statistics().mailbox)

@@ -40,6 +40,10 @@ REFUSED: Mapping[str, Callable[[Client], Awaitable[object]]] = {
     "an agent of traces": lambda client: client.traces.get_traces("a b"),
     "a limit of traces": lambda client: client.traces.get_traces(limit=-1),
     "a path": lambda client: client.swarm.set_active_project(""),
+    "an agent to look for": lambda client: client.presence.get_agent("a b"),
+    "a holder": lambda client: client.presence.acquire_lease("", "x"),
+    "a resource": lambda client: client.presence.acquire_lease("a", "\n"),
+    "a lease that there is not": lambda client: client.presence.renew_lease("0" * 16),
     "a topic": lambda client: client.subscribe(""),
     "a number": lambda client: client.subscribe("a", since=-1),
 }
