@@ -18,6 +18,7 @@ SUBJECTS = {
     "resident": ["resident memory"],
     "imports": ["import observatory"],
     "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
+    "presence": ["by messages", "by hook events"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],

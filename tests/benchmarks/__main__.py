@@ -14,6 +14,7 @@ import depth
 import fan_out
 import imports
 import inbox
+import presence
 import resident
 import restart
 import sends
@@ -37,6 +38,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "resident": resident.measure,
     "imports": imports.measure,
     "swarm": swarm.measure,
+    "presence": presence.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
