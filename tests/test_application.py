@@ -112,7 +112,8 @@ async def test_what_parts_are_handed(bare_settings: Any) -> None:
             assert context.clock is observatory.clock
             assert context.pubsub is observatory.pubsub
             assert context.settings == Choice("blue")
-            assert list(context.modules) == ["Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes", "Tally"]
+            canonical = ["Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes", "Presence"]
+            assert list(context.modules) == [*canonical, "Tally"]
             assert dict(context.services) == {"door": door}
             assert context.module(Mailbox) is observatory.mailbox
             assert context.service(Door) is door
@@ -126,7 +127,7 @@ async def test_by_class(bare_settings: Any) -> None:
         assert observatory.module(Notes) is observatory.notes
         with pytest.raises(
             UnknownNameError,
-            match="there is no module 'Absent'; known: Mailbox, Notes, ProtocolTracker, SwarmMonitor, Tally",
+            match="there is no module 'Absent'; known: Mailbox, Notes, Presence, ProtocolTracker, SwarmMonitor, Tally",
         ):
             observatory.module(Absent)
 
@@ -149,6 +150,7 @@ async def test_order(bare_settings: Any) -> None:
         "module:SwarmMonitor",
         "module:ProtocolTracker",
         "module:Notes",
+        "module:Presence",
         "module:Tally",
         "service:door",
     ]

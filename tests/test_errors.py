@@ -94,6 +94,31 @@ CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
         {"root": "/srv", "pid": None},
     ),
     (
+        errors.UnknownRecipientError("bbo", ("bob", "bobby")),
+        "nobody has heard of 'bbo', and [mailbox] unknown_recipients is \"refuse\"; did you mean 'bob' or 'bobby'?",
+        {"to": "bbo", "nearest": ("bob", "bobby")},
+    ),
+    (
+        errors.UnknownRecipientError("xyz", ()),
+        "nobody has heard of 'xyz', and [mailbox] unknown_recipients is \"refuse\"; no name that is known is near it",
+        {"to": "xyz", "nearest": ()},
+    ),
+    (
+        errors.LeaseTakenError("src/parser.py", "ann", datetime(2026, 1, 1, 12, 30, tzinfo=UTC)),
+        "'src/parser.py' is held by 'ann' until 12:30:00 UTC, unless that is renewed; wait, or ask 'ann'",
+        {"resource": "src/parser.py", "holder": "ann", "expires_at": datetime(2026, 1, 1, 12, 30, tzinfo=UTC)},
+    ),
+    (
+        errors.LeaseLostError("0"),
+        "there is no lease '0' any more; what it was of may be somebody else's: take it anew",
+        {"id": "0"},
+    ),
+    (
+        errors.LeaseLimitError("ann", "presence.max_leases_each", 2),
+        "'ann' cannot hold one more: presence.max_leases_each is 2; release others, or raise the setting",
+        {"holder": "ann", "limit": "presence.max_leases_each"},
+    ),
+    (
         errors.EssentialChildError("module:Mailbox", "boom"),
         "module:Mailbox has failed for good and Observatory cannot go on: boom",
         {"child": "module:Mailbox"},

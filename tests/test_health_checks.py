@@ -33,7 +33,7 @@ from observatory.testing import FailingChannel, StuckChannel, observatory_plugin
 
 async def found_by(name: str, obs: Observatory) -> list[Finding]:
     """Return what a check finds in an Observatory."""
-    modules: Any = {"Mailbox": obs.mailbox, "SwarmMonitor": obs.swarm}
+    modules: Any = {"Mailbox": obs.mailbox, "SwarmMonitor": obs.swarm, "Presence": obs.presence}
     context = Context(obs.settings.root, obs.clock, obs.pubsub, None, modules, {}, observatory=obs)
     return list(await HEALTH_CHECKS[name](context).run())
 
@@ -70,14 +70,28 @@ async def test_as_many_as_can_be_read(bare_settings: Any, monkeypatch: pytest.Mo
 
 
 async def test_silent_agents(bare_settings: Any, mock_clock: MockClock) -> None:
-    """An agent who has left mail unread for more than ten minutes is named."""
+    """An agent who has left mail unread for more than ten minutes is named, with what else is known of it."""
     async with open_observatory(bare_settings(), clock=TrioClock()) as obs:
         await obs.mailbox.send_message("ann", "bob", "")
+        await obs.mailbox.send_message("bob", "bob", "")
         mock_clock.jump(600)
         await obs.mailbox.send_message("cid", "bob", "")
         mock_clock.jump(1)
+        ann, bob = await found_by("silent-agents", obs)
+    assert (ann.subject, ann.problem) == (
+        "agent ann",
+        "has left mail unread for 10 minutes, and nobody has heard of it",
+    )
+    assert (bob.subject, bob.problem) == ("agent bob", "has left mail unread for 10 minutes, and is active")
+
+
+async def test_agents_that_are_gone(bare_settings: Any) -> None:
+    """One that is gone is named at once when it has mail: it will not read it."""
+    async with open_observatory(bare_settings()) as obs:
+        await obs.mailbox.send_message("ann", "bob", "")
+        obs.presence.known.end("ann", obs.clock.now())
         [finding] = await found_by("silent-agents", obs)
-    assert (finding.subject, finding.problem) == ("agent ann", "has left mail unread for 10 minutes")
+    assert (finding.subject, finding.problem) == ("agent ann", "has left mail unread for 0 minutes, and is gone")
 
 
 async def test_lanes(bare_settings: Any, autojump_clock: MockClock) -> None:

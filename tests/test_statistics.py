@@ -55,6 +55,7 @@ async def test_what_went_wrong(bare_settings: Any, autojump_clock: MockClock) ->
         "module:SwarmMonitor": 0,
         "module:ProtocolTracker": 0,
         "module:Notes": 0,
+        "module:Presence": 0,
         "module:Stumbling": 1,
     }
     assert statistics.rate_limited == 1

@@ -93,7 +93,8 @@ async def test_children_in_the_order_of_their_start(open_with: Open) -> None:
     """Everything that runs is a child, and is running when the Observatory is open."""
     async with open_with(Fragile()) as observatory:
         health = observatory.health()
-    canonical = ["module:Mailbox", "module:SwarmMonitor", "module:ProtocolTracker", "module:Notes"]
+    names = ["Mailbox", "SwarmMonitor", "ProtocolTracker", "Notes", "Presence"]
+    canonical = [f"module:{name}" for name in names]
     assert [child.name for child in health.children] == [*canonical, NAME]
     assert all(child == ChildHealth(child.name, "running", 0, None) for child in health.children)
     assert health.healthy

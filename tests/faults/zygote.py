@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 LONGEST = 10  # seconds for which a process is waited for: then it hangs
 LATE = (
     "observatory.late",
+    "difflib",
+    "observatory.modules.presence",
     "observatory.modules.protocol_tracker",
     "observatory.script_check",
     "observatory.sources.file_source",

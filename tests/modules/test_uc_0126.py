@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import observatory.modules
-from observatory import CanonicalNameError, Mailbox, Module, Notes, Observatory, Settings, open_observatory
+from observatory import CanonicalNameError, Mailbox, Module, Notes, Observatory, Presence, Settings, open_observatory
 from observatory.testing import observatory_plugin
 
 Open = Callable[..., AbstractAsyncContextManager[Observatory]]
@@ -25,7 +25,7 @@ DATABASES = {"sqlite3", "dbm", "shelve", "sqlalchemy", "django", "peewee", "redi
 
 def test_s2_mailbox_is_never_replaced_with_a_persistent_resource() -> None:
     """What the canonical modules import, directly or not, brings no database into the process."""
-    program = "import sys, observatory.modules.mailbox, observatory.modules.notes; print(*sys.modules)"
+    program = "import sys; from observatory.modules import mailbox, notes, presence; print(*sys.modules)"
     # Measuring coverage in that process would bring in a database of its own.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     command = [sys.executable, "-c", program]
@@ -35,7 +35,7 @@ def test_s2_mailbox_is_never_replaced_with_a_persistent_resource() -> None:
     assert not loaded & DATABASES
 
 
-@pytest.mark.parametrize("canonical", [Mailbox, Notes])
+@pytest.mark.parametrize("canonical", [Mailbox, Notes, Presence])
 async def test_canonical_modules_are_present_in_the_application(open_here: Open, canonical: type[Module]) -> None:
     """Each one is a plain module: a task under the supervisor and a table made in `__init__`."""
     async with open_here() as obs:
@@ -45,7 +45,7 @@ async def test_canonical_modules_are_present_in_the_application(open_here: Open,
     assert inspect.iscoroutinefunction(canonical.run)
 
 
-@pytest.mark.parametrize("name", ["Mailbox", "Notes", "ProtocolTracker", "SwarmMonitor"])
+@pytest.mark.parametrize("name", ["Mailbox", "Notes", "Presence", "ProtocolTracker", "SwarmMonitor"])
 async def test_f1_replacing_a_canonical_module_is_refused(root: Path, name: str) -> None:
     """A plugin that registers a module under a canonical name does not load."""
     plugin = observatory_plugin("usurper", modules={name: lambda context: pytest.fail("it is never made")})

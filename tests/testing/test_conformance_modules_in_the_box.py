@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from observatory import (
+    Clock,
     Context,
     Mailbox,
     MailboxSettings,
@@ -13,6 +15,8 @@ from observatory import (
     ModuleFactory,
     Notes,
     NotesSettings,
+    Presence,
+    PresenceSettings,
     ProtocolTracker,
     TracesSettings,
     TrioClock,
@@ -61,6 +65,7 @@ class TestMailbox(ModuleConformance):
             dispatcher=dispatcher(),
             policies={},
             recover=(),
+            presence=Presence(context, settings=PresenceSettings()),
         )
 
     async def use(self, module: Module) -> None:
@@ -90,6 +95,7 @@ class TestProtocolTracker(ModuleConformance):
                 dispatcher=self._ways,
                 policies={},
                 recover=(),
+                presence=Presence(context, settings=PresenceSettings()),
             )
             return ProtocolTracker(context, settings=TracesSettings(), mailbox=mailbox, dispatcher=self._ways)
 
@@ -104,3 +110,23 @@ class TestProtocolTracker(ModuleConformance):
         """Read the traces."""
         assert isinstance(module, ProtocolTracker)
         return module.get_traces()
+
+
+class TestPresence(ModuleConformance):
+    """`Presence`, in the box."""
+
+    @pytest.fixture
+    def module_factory(self) -> ModuleFactory:
+        """Return what makes it; the suite reads it outside of Trio, too, where only the system tells the time."""
+        return lambda context: Presence(attrs.evolve(context, clock=Clock()), settings=PresenceSettings())
+
+    async def use(self, module: Module) -> None:
+        """Take a lease and give it back."""
+        assert isinstance(module, Presence)
+        async with module.lease("ann", "src/parser.py"):
+            pass
+
+    def contents(self, module: Module) -> object:
+        """Read who is there."""
+        assert isinstance(module, Presence)
+        return module.list_agents()
