@@ -282,22 +282,6 @@ def test_checks_are_commands(checks: object) -> None:
     assert info.value.path.startswith("$.checks")
 
 
-def test_gone_before_idle() -> None:
-    """An agent cannot be gone before it is idle."""
-    with pytest.raises(SettingsError, match=r"expected at least idle_after, 60, got 30 @ \$\.presence\.gone_after in"):
-        from_environ(PRESENCE__IDLE_AFTER="60", PRESENCE__GONE_AFTER="30")
-    assert from_environ(PRESENCE__IDLE_AFTER="60", PRESENCE__GONE_AFTER="60").presence.gone_after == 60
-
-
-def test_choice() -> None:
-    """A setting that is one of some words takes no other."""
-    assert from_environ(MAILBOX__UNKNOWN_RECIPIENTS="refuse").mailbox.unknown_recipients == "refuse"
-    with pytest.raises(
-        SettingsError, match=r"expected one of 'accept', 'refuse', got 'drop' @ \$\.mailbox\.unknown_rec"
-    ):
-        from_environ(MAILBOX__UNKNOWN_RECIPIENTS="drop")
-
-
 def test_whether_the_swarm_is_followed() -> None:
     """That is true or false."""
     with pytest.raises(SettingsError, match="expected true or false, got a string"):

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from observatory import Member, Message, PresenceSettings, PresenceUpdate, Team
-from observatory.presence.register import AT_ONCE, Register, status_of
+from observatory import Member, PresenceUpdate, Team
+from observatory.presence.register import AT_ONCE, status_of
+from tests.presence.known import START, Known, message, team
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-class Known(Register):
-    """A register whose time the test says, and which counts how often there was news."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(PresenceSettings(**settings), self._count, lambda: self.second)
-        self.told = 0
-        self.second = 0
-
-    def _count(self) -> None:
-        self.told += 1
-
-    def update(self, at: datetime) -> PresenceUpdate:
-        """Return what has changed, as one update."""
-        updates = list(self.updates(at))
-        return updates[0] if updates else PresenceUpdate()
-
-
-def message(from_: str, to: str, at: datetime = START) -> Message:
-    """Return a message."""
-    return Message("0" * 16, from_, to, "hello", at)
-
-
-def team(name: str, *members: str, archived: bool = False) -> Team:
-    """Return a team."""
-    return Team(name, tuple(Member(one, f"{one}@{name}", None, None) for one in members), archived)
 
 
 def names(agents: tuple[Any, ...]) -> list[str]:
@@ -297,53 +270,6 @@ def test_pages() -> None:
     assert names(tuple(known.agents(START))) == ["a", "b", "c"]
     assert names(tuple(known.agents(START, "a", 1))) == ["b"]
     assert known.agent("d", START) is None
-
-
-class TestNearest:
-    """Names that are near one that nobody has heard of."""
-
-    def test_near(self) -> None:
-        """Up to three, the nearest first; none where none is near."""
-        known = Known()
-        for name in ("agent-1", "agent-2", "agent-3", "agent-42", "zoe"):
-            known.hear(name, "message", START)
-        assert known.note(message("zoe", "agent-24")) == ("agent-2", "agent-42", "agent-3")
-        assert known.note(message("zoe", "QQQQ")) == ()
-
-    def test_members(self) -> None:
-        """A member is named as it is written to, whichever of its names is near, and once."""
-        known = Known()
-        known.set_teams([team("blue", "barbara")], START)
-        assert known.note(message("zoe", "barbra")) == ("barbara@blue",)
-        assert known.note(message("zoe", "barbara@blu")) == ("barbara@blue",)
-
-    def test_anew_when_somebody_comes(self) -> None:
-        """What was found is remembered, until somebody comes or goes."""
-        known = Known()
-        assert known.note(message("zoe", "bbo")) == ()
-        known.hear("bob", "message", START)
-        assert known.note(message("zoe", "bbo")) == ("bob",)
-        known.hear("bbo", "message", START)
-        assert known.note(message("zoe", "bbo")) is None
-
-    def test_bounded(self) -> None:
-        """Twenty names are looked for in a second; beyond that none is given, and later there is."""
-        known = Known()
-        known.hear("agent-42", "message", START)
-        known.note(message("zoe", "zoe"))
-        found = [known.note(message("zoe", f"agent-4{number:02}")) for number in range(30)]
-        assert found == [("agent-42",)] * 20 + [()] * 10
-        assert known.note(message("zoe", "agent-400")) == ("agent-42",)
-        known.second = 1
-        assert known.note(message("zoe", "agent-429")) == ("agent-42",)
-
-    def test_remembered_for_so_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What is remembered is bounded, too."""
-        monkeypatch.setattr("observatory.presence.register._REMEMBERED", 2)
-        known = Known()
-        for number in range(20):
-            known.note(message("zoe", f"agent-{number}"))
-            assert len(known._answers) <= 2
 
 
 @pytest.mark.parametrize(

@@ -154,18 +154,6 @@ async def test_what_somebody_else_changes_meanwhile_is_not_overwritten(
     assert not [name for name in contents(project.parent) if name.endswith(".tmp")]
 
 
-async def test_what_a_process_has_left_that_was_killed(source: FileSource, project: Path, tasks: Any) -> None:
-    """It goes with the next change, whatever it is; what is no file is left where it is, and said to be in the way."""
-    left = project / ".tasks.jsonl.observatory.tmp"
-    left.symlink_to(tasks)
-    await source.change(str(project), add)
-    assert contents(project) == {"tasks.jsonl": LINES + b"{}\n"}
-    left.mkdir()
-    with pytest.raises(SwarmSourceError, match="cannot be written: Is a directory"):
-        await source.change(str(project), add)
-    assert tasks.read_bytes() == LINES + b"{}\n"
-
-
 async def test_a_file_that_somebody_else_makes_meanwhile_is_not_overwritten(source: FileSource, project: Path) -> None:
     """Although there was none to be compared."""
 

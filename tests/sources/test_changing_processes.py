@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from observatory.errors import SwarmSourceError
 from observatory.sources.file_source import FileSource
 from tests.sources.looking import names
 
@@ -76,6 +77,18 @@ async def test_a_kill_leaves_the_old_file_or_the_new_one(source: FileSource, pro
         assert data == data[:1] * SIZE
         assert await source.change(str(project), lambda _: b"{}") == b"{}"
         assert names(project) == ["tasks.jsonl"]
+
+
+async def test_what_a_process_has_left_that_was_killed(source: FileSource, project: Path) -> None:
+    """It goes with the next change, whatever it is; what is no file is left where it is, and said to be in the way."""
+    tasks, left = project / "tasks.jsonl", project / ".tasks.jsonl.observatory.tmp"
+    left.symlink_to(tasks)
+    await source.change(str(project), lambda _: b"{}")
+    assert (names(project), tasks.read_bytes()) == (["tasks.jsonl"], b"{}")
+    left.mkdir()
+    with pytest.raises(SwarmSourceError, match="cannot be written: Is a directory"):
+        await source.change(str(project), lambda _: b"[]")
+    assert tasks.read_bytes() == b"{}"
 
 
 @pytest.mark.parametrize("umask", ["000", "077", "777"])

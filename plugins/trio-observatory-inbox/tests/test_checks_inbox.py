@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 async def examine(
-    bench: Any, kind: Callable[[Context], Check], settings: InboxSettings | None = None, **bounds: int
+    bench: Any, kind: Callable[[Context], Check], settings: InboxSettings | None = None, **bounds: Any
 ) -> Sequence[Finding]:
     """Return what a check finds, but for modes: the bench leaves them to the umask."""
     context = Context(bench.root, bench.clock, PubSub(), settings, {}, {}, MailboxSettings(**bounds))
