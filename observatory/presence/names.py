@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import heapq
 from collections.abc import Mapping
 
@@ -32,8 +33,6 @@ def nearest(name: str, known: Mapping[str, int]) -> list[str]:
         name: what is sought.
         known: the letters of each name.
     """
-    import difflib  # here, so that `import observatory` is quick
-
     letters, size = letters_of(name), len(name)
     alike = [
         ((letters & others).bit_count() - (letters ^ others).bit_count(), other)

@@ -22,7 +22,7 @@ from observatory.cli.logs import log_to_stderr
 
 COMMANDS = {
     *("send", "inbox", "ack", "stats", "deliveries", "dead-letters", "plugins", "doctor", "demo"),
-    *("serve", "tail", "status", "token", "swarm", "traces"),
+    *("serve", "tail", "status", "token", "swarm", "traces", "agents"),
 }
 
 

@@ -22,9 +22,6 @@ from typing import Any, NoReturn
 LONGEST = 10  # seconds for which a process is waited for: then it hangs
 LATE = (
     "observatory.late",
-    "difflib",
-    "observatory.modules.presence",
-    "observatory.modules.protocol_tracker",
     "observatory.script_check",
     "observatory.sources.file_source",
     "observatory.swarm.pipeline",
