@@ -76,7 +76,9 @@ class Observatory(Lookup):
         from observatory.sources.file_source import FileSource
 
         source = FileSource(settings.root)
-        self.presence = Presence(context, settings=settings.presence, source=None if services else source)
+        follows = services and settings.swarm.follow
+        wanted = source if follows or not services else None
+        self.presence = Presence(context, settings=settings.presence, source=wanted, looks=not services)
         """Who is there, and who holds what."""
         self.mailbox = Mailbox(
             context,
@@ -90,7 +92,6 @@ class Observatory(Lookup):
         """Messages."""
         self.notes = Notes(context, settings=settings.notes)
         """Notes."""
-        follows = services and settings.swarm.follow
         self.swarm = SwarmMonitor(context, settings=settings.swarm, source=source, follows=follows)
         """The tasks of the swarm."""
         self.traces = ProtocolTracker(

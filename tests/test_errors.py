@@ -100,7 +100,7 @@ CASES: list[tuple[ObservatoryError, str, dict[str, object]]] = [
     ),
     (
         errors.UnknownRecipientError("xyz", ()),
-        "nobody has heard of 'xyz', and [mailbox] unknown_recipients is \"refuse\"; no name that is known is near it",
+        "nobody has heard of 'xyz', and [mailbox] unknown_recipients is \"refuse\"",
         {"to": "xyz", "nearest": ()},
     ),
     (

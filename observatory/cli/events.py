@@ -25,7 +25,7 @@ from observatory import (
     TraceStatistics,
     to_wire,
 )
-from observatory.cli.output import counted, harmless, make_console, print_json, shorten
+from observatory.cli.output import counted, harmless, local_time, make_console, print_json, shorten
 
 _SHOWN = 240
 """Characters of a text on a terminal."""
@@ -86,12 +86,12 @@ class EventPrinter:
 
 
 def _print(event: Event, line: _Line) -> None:
-    at = (line.at or datetime.now(UTC)).astimezone()
+    at = line.at or datetime.now(UTC)
     console = make_console()
     if console.is_terminal:
-        console.print(_columns(line, f"{at:%H:%M:%S}"))
+        console.print(_columns(line, local_time(at, "%H:%M:%S")))
         return
-    cells = f"{at:%Y-%m-%d %H:%M:%S}", event.topic, _kind_of(event) or "-", line.sender or "-", line.text
+    cells = local_time(at, "%Y-%m-%d %H:%M:%S"), event.topic, _kind_of(event) or "-", line.sender or "-", line.text
     print("\t".join(map(harmless, cells)), flush=True)
 
 

@@ -11,7 +11,7 @@ from observatory import Client, EmbeddedClient, Message, UnknownMessageError, to
 from observatory.arguments import check_name
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import DASHED, ListingOptions, Options
-from observatory.cli.output import complain, counted, note, print_json, print_table
+from observatory.cli.output import complain, counted, local_time, note, print_json, print_table
 from observatory.cli.reaching import in_time, reached
 
 
@@ -97,8 +97,7 @@ def _show(agent: str, messages: list[Message], *, total: int) -> None:
         note(f"no messages for {agent}")
         return
     rows = [
-        (one.id, f"{one.timestamp.astimezone():%Y-%m-%d %H:%M:%S}", one.from_, one.type, one.content)
-        for one in messages
+        (one.id, local_time(one.timestamp, "%Y-%m-%d %H:%M:%S"), one.from_, one.type, one.content) for one in messages
     ]
     print_table(("Id", "Time", "From", "Type", "Content"), rows)
     if total > len(messages):

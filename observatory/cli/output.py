@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -152,6 +153,13 @@ def complain(text: str) -> None:
         return  # whoever has started us has closed it, and `print` would take standard output
     with suppress(OSError):  # nobody reads it
         print(f"observatory: {harmless(' '.join(text.split()))}", file=sys.stderr)
+
+
+def local_time(moment: datetime, shape: str) -> str:
+    """Write a time as the clock on the wall shows it; one so far off that it has none there, in UTC."""
+    with suppress(OverflowError):
+        moment = moment.astimezone()
+    return moment.strftime(shape)
 
 
 def in_words(seconds: float | None) -> str:

@@ -150,10 +150,10 @@ class Sender:
 
 
 def doubt_about(receipt: Receipt) -> str | None:
-    """Say that nobody has heard of the recipient, where names are known that are near."""
+    """Say that the recipient is not known, where names are known that are near."""
     if not receipt.nearest:
         return None
-    return f"nobody has heard of {receipt.message.to}; did you mean {' or '.join(receipt.nearest)}?"
+    return f"{receipt.message.to} is not known here; did you mean {' or '.join(receipt.nearest)}?"
 
 
 def _show(receipt: Receipt, *, lost: bool) -> None:

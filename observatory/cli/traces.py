@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from observatory import Hop, Trace, TracesClient, TraceStatistics, to_wire
 from observatory.cli.endings import FAILED, OK
 from observatory.cli.options import ListingOptions
-from observatory.cli.output import complain, make_console, print_json, print_table
+from observatory.cli.output import complain, local_time, make_console, print_json, print_table
 from observatory.cli.reaching import in_time, running_service
 
 _BETWEEN = 1.0
@@ -55,7 +55,7 @@ async def traces(
         watch: Go on, and show what is new, until Ctrl-C.
         options: Of which root.
     """
-    async with running_service(options.settings()) as client:
+    async with running_service(options.settings(), for_long=watch) as client:
         shown: _Page | None = None
         while True:
             page = await _look(client.traces, id, agent, limit, statistics=statistics)
@@ -101,7 +101,7 @@ def _list(found: Sequence[Trace]) -> _Page:
     rows = []
     for trace in found:
         last, accepted = trace.hops[-1], trace.accepted
-        at = f"{accepted.astimezone():%H:%M:%S}" if for_person else accepted.isoformat(timespec="seconds")
+        at = local_time(accepted, "%H:%M:%S") if for_person else accepted.isoformat(timespec="seconds")
         rows.append((trace.id, trace.from_, trace.to, at, _in_words(last), _after(trace, last)))
     return _Page(("Message", "From", "To", "Accepted", "Last hop", "After"), rows, to_wire(found), ("After",))
 
@@ -125,6 +125,8 @@ def _in_words(hop: Hop) -> str:
 
 
 def _after(trace: Trace, hop: Hop) -> str:
+    if trace.origin is not None:
+        return "-"  # it was accepted by another clock
     return _duration((hop.at - trace.accepted).total_seconds())
 
 

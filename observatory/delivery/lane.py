@@ -177,9 +177,10 @@ class Lane:
         if self._opened:
             return
         async with self._opening:  # the Mailbox recovers, and the lane delivers
-            if not self._opened:
-                await self.channel.start()
-                self._opened = True
+            if self._opened:
+                return
+            await self.channel.start()
+            self._opened = True
 
     async def _wait_for_work(self) -> None:
         deadline = min(self._recipients.next_deadline(), self._owed.next_deadline())

@@ -77,9 +77,9 @@ class Trail:
 
     def published(self, message: Message, sequence: int, origin: str | None) -> None:
         """Begin the track of a message of this turn."""
-        if not self._capacity:
-            return
         tracks = self._tracks
+        if not self._capacity or (origin is not None and message.id in tracks):
+            return  # whoever puts a file there cannot take the place of another message
         track = message.from_, message.to, message.type, message.timestamp, sequence, origin, self._turn
         tracks[message.id] = track
         if len(tracks) > self._capacity:

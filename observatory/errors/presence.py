@@ -20,8 +20,8 @@ class UnknownRecipientError(ObservatoryError):
 
     def __init__(self, to: str, nearest: tuple[str, ...]) -> None:
         names = " or ".join([repr(name) for name in nearest])
-        hint = f"did you mean {names}?" if nearest else "no name that is known is near it"
-        super().__init__(f'nobody has heard of {to!r}, and [mailbox] unknown_recipients is "refuse"; {hint}')
+        hint = f"; did you mean {names}?" if nearest else ""
+        super().__init__(f'nobody has heard of {to!r}, and [mailbox] unknown_recipients is "refuse"{hint}')
         self.to = to
         self.nearest = nearest
 

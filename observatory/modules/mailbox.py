@@ -268,8 +268,9 @@ class Mailbox(Running, Module):
         check_name("agent", agent)
         for id in ids:
             check_id("ids", id)
+        acknowledged = await self._writer.submit(Acknowledge(agent, ids))
         self._presence.hear(agent, "message")
-        return await self._writer.submit(Acknowledge(agent, ids))
+        return acknowledged
 
     async def clear_messages(self, agent: str) -> int:
         """Remove every message of a mailbox, unread ones included, and take them back from delivery channels.

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
-import attrs
 import trio
 
 from observatory.abc import Context, Module
 from observatory.arguments import check_name, is_name
-from observatory.errors import ClosedError, LeaseLostError
+from observatory.errors import ClosedError
 from observatory.messages import HookEvent
 from observatory.modules.checks import check_limit
+from observatory.modules.holding import Holding
 from observatory.modules.reading import Reading
 from observatory.modules.swarm_monitor import SwarmMonitor
-from observatory.presence.checking import check_holder, check_lease_id, check_resource
-from observatory.presence.leases import Leases, Moment
+from observatory.presence.leases import Moment
 from observatory.presence.register import Register
-from observatory.presence.values import Agent, Ending, Lease, PresenceUpdate, ReleasedLease, Source
-from observatory.security import Identity
+from observatory.presence.values import Agent, Source
 from observatory.settings import PresenceSettings
 from observatory.subscriptions import Subscription
 from observatory.swarm.source import SwarmSource
-
-TOPIC = "presence:update"
 
 EVENTS = "events:stream"
 """Where it is told what the programs of agents do."""
@@ -36,17 +32,15 @@ _SWARM = "swarm:update"
 _BETWEEN = 3.0
 """Seconds between two looks at the teams for the sake of somebody who is not known."""
 
-_SIZE = 500
-"""Bytes that each thing in an update is counted for."""
 
-
-class Presence(Module):
+class Presence(Holding, Module):
     """The agents that were heard of, and their leases; told on topic `presence:update` when something has changed.
 
     Args:
         context: what every module is handed.
         settings: how long agents are there, how long leases last, and the bounds.
-        source: where teams are looked for, in a program in which nobody follows them; None where somebody does.
+        source: where teams are looked for, before it is ready; None where nobody wants that.
+        looks: whether that is done again and again: in a program in which nobody follows them.
     """
 
     exposes: ClassVar = (
@@ -58,19 +52,24 @@ class Presence(Module):
         "release_lease",
     )
 
-    def __init__(self, context: Context, *, settings: PresenceSettings, source: SwarmSource | None = None) -> None:
-        self._clock = context.clock
-        self._pubsub = context.pubsub
+    def __init__(
+        self,
+        context: Context,
+        *,
+        settings: PresenceSettings,
+        source: SwarmSource | None = None,
+        looks: bool = False,
+    ) -> None:
+        self.known = Register(settings, lambda: self._news.set(), lambda: int(trio.current_time()))
+        """The agents; what the Mailbox asks for each message."""
+        super().__init__(context, self.known, settings, lambda: self._news.set())
         self._modules = context.modules
-        self.looks = source is not None
+        self.looks = looks
         """Whether `look_at_teams` may find somebody, since nobody follows the teams."""
         self._source = source
         self._looked = float("-inf")  # when the source was asked last
         self._turn = trio.Lock()  # of those who ask it
         self._news = trio.Event()
-        self.known = Register(settings, lambda: self._news.set(), lambda: int(trio.current_time()))
-        """The agents; what the Mailbox asks for each message."""
-        self._leases = Leases(settings)
 
     def list_agents(self, *, after: str = "", limit: int | None = None) -> list[Agent]:
         """Return the agents that are known, by name.
@@ -95,93 +94,23 @@ class Presence(Module):
         check_name("name", name)
         return self.known.agent(name, self._clock.now())
 
-    def list_leases(self, *, after: str = "", limit: int | None = None) -> list[Lease]:
-        """Return the leases that there are, by resource; arguments as of `list_agents`.
-
-        Raises:
-            InvalidInputError: the limit is none.
-        """
-        if limit is not None:
-            check_limit(limit)
-        return [lease for lease in self._leases.all(self._now()) if lease.resource > after][:limit]
-
-    def acquire_lease(self, agent: str, resource: str, *, identity: Identity | None = None) -> Lease:
-        """Take a lease, which has to be renewed; a program in the same process uses `lease`.
-
-        Args:
-            agent: who takes it.
-            resource: of what: a path, a topic, or whatever agents agree on; 1 to 1,024 printable characters, taken as
-                they are.
-            identity: who asks.
-
-        Raises:
-            InvalidInputError: an argument is not allowed.
-            LeaseTakenError: somebody holds it; also when that is the same agent.
-            LeaseLimitError: there are too many.
-            ForbiddenError: an agent acts as somebody else.
-            ClosedError: Observatory is closed.
-        """
-        check_holder(agent, identity)
-        check_resource(resource)
-        return self._take(agent, resource)
-
-    def renew_lease(self, id: str, *, identity: Identity | None = None) -> Lease:
-        """Let a lease last for `[presence] lease_seconds` from now on.
-
-        Raises:
-            InvalidInputError: it can be no id.
-            LeaseLostError: there is no such lease, or none any more.
-            ForbiddenError: it is of another agent.
-        """
-        now = self._checked(id, identity)
-        lease = self._leases.renew(id, now)
-        self.known.hear(lease.holder, "lease", now.wall)
-        return lease
-
-    def release_lease(self, id: str, *, identity: Identity | None = None) -> bool:
-        """Give a lease back; return False when there is none any more.
-
-        Raises:
-            InvalidInputError: it can be no id.
-            ForbiddenError: it is of another agent.
-        """
-        now = self._checked(id, identity)
-        if self._leases.find(id, now) is None:
-            return False
-        lease = self._leases.end(id, now)
-        self.known.hear(lease.holder, "lease", now.wall)
-        self._over(lease, "released")
-        return True
-
-    @asynccontextmanager
-    async def lease(self, agent: str, resource: str) -> AsyncIterator[Lease]:
-        """Hold a lease for the time of an `async with` block: it lasts as long as the block is entered.
-
-        It is given back when the block is left, however that is. Where the session of the agent ends meanwhile, it is
-        taken away: the block is cancelled, and raises `LeaseLostError`.
-
-        Raises:
-            What `acquire_lease` raises; and LeaseLostError.
-        """
-        check_holder(agent, None)
-        check_resource(resource)
-        await trio.lowlevel.checkpoint()
-        with trio.CancelScope() as scope:  # noqa: ASYNC100 -- the block is what is cancelled
-            lease = self._take(agent, resource, scope.cancel)
-            try:
-                yield lease
-            finally:
-                lost = not self.release_lease(lease.id)
-        if lost:
-            raise LeaseLostError(lease.id)
-
     def hear(self, agent: str, source: Source = "connection") -> None:
-        """Hear of an agent; for doors, who know whom they talk to."""
+        """Hear of an agent; for doors, who know whom they talk to.
+
+        Raises:
+            InvalidInputError: the name is not allowed.
+        """
+        check_name("agent", agent)
         self.known.hear(agent, source, self._clock.now())
 
     @contextmanager
     def staying(self, agent: str, source: Source = "connection") -> Iterator[None]:
-        """Hear of an agent that is there for the time of a block: it may be idle, and is never gone."""
+        """Hear of an agent that is there for the time of a block: it may be idle, and is never gone.
+
+        Raises:
+            InvalidInputError: the name is not allowed.
+        """
+        check_name("agent", agent)
         self.known.keep(agent, source, self._clock.now())
         try:
             yield
@@ -205,6 +134,8 @@ class Presence(Module):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow what is told of agents, and tell what has changed, until cancelled."""
         self._take_senders()
+        if not self.looks:
+            await self.look_at_teams()  # members are known before anybody can write to them
         events = self._pubsub.subscribe(EVENTS)
         changes = self._pubsub.subscribe(_SWARM, capacity=1)  # what it is now is read, and not what it was
         async with events, changes, trio.open_nursery() as nursery:
@@ -238,7 +169,7 @@ class Presence(Module):
 
     def _take_event(self, event: HookEvent, now: Moment) -> None:
         name = event.session_id if event.agent is None else event.agent
-        if not isinstance(name, str) or (name not in self.known and not is_name(name)):
+        if not isinstance(name, str) or not is_name(name):
             return  # whatever a program calls itself, nobody could write to that
         if event.name != _END:
             self.known.hear(name, "event", now.wall)
@@ -248,45 +179,10 @@ class Presence(Module):
             self._over(lease, "ended")
 
     async def _follow_teams(self, changes: Subscription) -> None:
-        self._take_teams()
-        async for _ in changes:
-            self._take_teams()
-
-    def _take_teams(self) -> None:
         monitor = self._modules.get("SwarmMonitor")
-        if isinstance(monitor, SwarmMonitor) and self._source is None:
+        if not isinstance(monitor, SwarmMonitor) or self.looks:
+            return
+        if monitor.get_state().teams:  # else it may not have looked yet
             self.known.set_teams(monitor.get_state().teams, self._clock.now())
-
-    def _take(self, agent: str, resource: str, lose: Callable[[], object] | None = None) -> Lease:
-        if self._pubsub.closed:
-            raise ClosedError("this Observatory is closed; nothing can be held any more")
-        now = self._now()
-        lease = self._leases.take(agent, resource, now, lose)
-        self.known.keep(agent, "lease", now.wall)
-        self._publish(PresenceUpdate(taken=(lease,)))
-        self._news.set()  # it may be the first one that expires
-        return lease
-
-    def _over(self, lease: Lease, reason: Ending) -> None:
-        self.known.let_go(lease.holder)
-        self._publish(PresenceUpdate(released=(ReleasedLease(lease, reason),)))
-
-    def _checked(self, id: str, identity: Identity | None) -> Moment:
-        """Check who asks for something to be done with a lease; return when that is."""
-        check_lease_id(id)
-        now = self._now()
-        lease = self._leases.find(id, now)
-        if lease is not None:
-            check_holder(lease.holder, identity)
-        return now
-
-    def _now(self) -> Moment:
-        """Return what time it is, once what has expired by then is over."""
-        now = Moment(trio.current_time(), self._clock.now())
-        for lease in self._leases.expire(now):
-            self._over(lease, "expired")
-        return now
-
-    def _publish(self, update: PresenceUpdate) -> None:
-        size = sum([len(some) for some in attrs.astuple(update, recurse=False)])
-        self._pubsub.publish(TOPIC, update, size=_SIZE * size)
+        async for _ in changes:
+            self.known.set_teams(monitor.get_state().teams, self._clock.now())

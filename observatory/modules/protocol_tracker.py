@@ -13,7 +13,7 @@ from typing import ClassVar
 import trio
 
 from observatory.abc import Context, Module
-from observatory.arguments import check_name
+from observatory.arguments import check_name, is_name
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.trail import Track
 from observatory.errors import ClosedError
@@ -38,6 +38,12 @@ _MAX_EVENTS = 100
 _MAX_AGENTS = 200
 """Agents whose events are kept: those that were heard of last."""
 
+_LONGEST = 200
+"""Characters of an event's name that are kept."""
+
+_SIZE = 300
+"""Bytes that each line of the figures is counted for."""
+
 _ENDS = ("acknowledged", "cleared", "expired")
 
 
@@ -60,7 +66,7 @@ class ProtocolTracker(Module):
         self._mailbox = mailbox
         self._dispatcher = dispatcher
         self._trail = dispatcher.trail
-        self._events: OrderedDict[str, deque[HookEvent]] = OrderedDict()  # by agent, the one heard of last at the end
+        self._events: OrderedDict[str, deque[Hop]] = OrderedDict()  # by agent, the one heard of last at the end
 
     def get_traces(self, agent: str | None = None, *, limit: int = 50, identity: Identity | None = None) -> list[Trace]:
         """Return the traces of the latest messages, newest first.
@@ -75,7 +81,8 @@ class ProtocolTracker(Module):
             ForbiddenError: an agent asks for another's, over a door.
         """
         check_limit(limit)
-        return list(islice(self._traces(self._whose(agent, identity)), limit))
+        tracks = islice(self._tracks(self._whose(agent, identity)), limit)
+        return [self._trace(id, track) for id, track in tracks]
 
     def get_trace(self, id: str, *, identity: Identity | None = None) -> Trace | None:
         """Return the trace of a message; None for one that is not among the latest, or not for who asks.
@@ -92,7 +99,7 @@ class ProtocolTracker(Module):
 
     def get_statistics(self) -> TraceStatistics:
         """Return figures of all that is traced."""
-        traces = list(self._traces(None))
+        traces = [self._trace(id, track, joined=False) for id, track in self._tracks(None)]
         return TraceStatistics(
             traces=len(traces),
             by_type=dict(Counter([trace.type for trace in traces])),
@@ -127,11 +134,19 @@ class ProtocolTracker(Module):
     async def _tell(self) -> None:
         while True:
             await trio.sleep(INTERVAL)
-            self._pubsub.publish(TOPIC, self.get_statistics())
+            figures = self.get_statistics()
+            lines = len(figures.by_type) + len(figures.queued) + len(figures.latencies)
+            self._pubsub.publish(TOPIC, figures, size=_SIZE * lines)
 
     def _hear(self, event: HookEvent) -> None:
-        agent = event.agent or event.session_id
-        self._events.setdefault(agent, deque(maxlen=_MAX_EVENTS)).append(event)
+        agent = event.session_id if event.agent is None else event.agent
+        if not isinstance(agent, str) or not is_name(agent):
+            return  # nobody could write to that
+        at = event.timestamp
+        if not isinstance(at, datetime) or at.tzinfo is None:
+            at = self._clock.now()  # what else would not compare
+        hop = Hop("event", at, None, str(event.name)[:_LONGEST])
+        self._events.setdefault(agent, deque(maxlen=_MAX_EVENTS)).append(hop)
         self._events.move_to_end(agent)
         if len(self._events) > _MAX_AGENTS:
             self._events.popitem(last=False)
@@ -144,29 +159,29 @@ class ProtocolTracker(Module):
         identity.check_acts_as(agent or identity.name)
         return identity.name
 
-    def _traces(self, whose: str | None) -> Iterator[Trace]:
+    def _tracks(self, whose: str | None) -> Iterator[tuple[str, Track]]:
         for id in reversed(list(self._trail)):
             track = self._trail.get(id)
             if track is not None and (whose is None or whose in (track.from_, track.to)):
-                yield self._trace(id, track)
+                yield id, track
 
-    def _trace(self, id: str, track: Track) -> Trace:
+    def _trace(self, id: str, track: Track, *, joined: bool = True) -> Trace:
+        """Put a trace together; with what its recipient has told meanwhile, as far as the other hops leave room."""
         committed, published = map(self._clock.moment, track.turn)
         hops = [Hop("accepted", track.accepted), Hop("committed", committed), Hop("published", published)]
         hops += [Hop(name, at, channel, detail) for at, name, channel, detail in self._trail.steps(id)]
         records = [record for lane in self._dispatcher.lanes.values() if (record := lane.ledger.get(id))]
         hops += [Hop(one.delivery.state, one.at, one.delivery.channel) for one in records if not one.delivery.error]
         end = next((hop.at for hop in hops if hop.name in _ENDS), None)
-        hops += self._events_of(track.to, published, end)
-        hops.sort(key=attrgetter("at"))  # what came at the same time stays in this order
+        room = self._max_hops - len(hops)
+        if joined and room > 0:
+            hops += self._events_of(track.to, published, end)[-room:]
+        first = 0 if track.origin is None else 1  # that was by another clock
+        hops[first:] = sorted(hops[first:], key=attrgetter("at"))  # what came at the same time stays in this order
         kept = tuple(hops[-self._max_hops :])
         return Trace(id, track.from_, track.to, track.type, track.sequence, track.origin, track.accepted, kept)
 
     def _events_of(self, agent: str, start: datetime, end: datetime | None) -> list[Hop]:
         """Return what an agent's program has told while a message was in its mailbox."""
         events = self._events.get(agent, ())
-        return [
-            Hop("event", event.timestamp, None, event.name)
-            for event in events
-            if start <= event.timestamp and (end is None or event.timestamp <= end)
-        ]
+        return [event for event in events if start <= event.at and (end is None or event.at <= end)]

@@ -114,9 +114,12 @@ class Reading:
         return {agent: mailbox.stats(now) for agent, mailbox in self._table.mailboxes.items() if mailbox.by_id}
 
     def senders(self) -> dict[str, datetime]:
-        """Return who has sent the messages that are held, and when each of them its latest."""
+        """Return who has sent the messages that are held, or read one, and when of each was the latest."""
         latest: dict[str, datetime] = {}
-        for mailbox in self._table.mailboxes.values():
+        for owner, mailbox in self._table.mailboxes.items():
+            read = [entry.since for entry in mailbox.by_id.values() if not entry.live]
+            if read:
+                latest[owner] = max([*read, *filter(None, [latest.get(owner)])])
             for entry in mailbox.by_id.values():
                 name, at = entry.message.from_, entry.since
                 if name not in latest or at > latest[name]:

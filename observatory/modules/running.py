@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import trio
 
+from observatory.arguments import is_name
 from observatory.clock import Clock
 from observatory.errors import ClosedError
 from observatory.messages import Message
@@ -60,12 +62,12 @@ class Running(Reading):
             StorageError: it could not be committed; nothing has happened.
             OutcomeUnknownError: the Mailbox's task died with it in hand.
         """
+        now = self._clock.now()  # theirs may be ahead
+        for message in messages:
+            if is_name(message.from_):  # before anybody can get it, and answer
+                self._presence.known.hear(message.from_, "message", _earlier(message.timestamp, now))
         with suppress(ClosedError):
             await self._writer.adopt(messages, origin)
-            now = self._clock.now()  # theirs may be ahead
-            for message in messages:
-                if self._table.holds(message.to, message.id):  # so it is one that may be
-                    self._presence.known.hear(message.from_, "message", min(message.timestamp, now))
 
     async def taken(self, agent: str, ids: Sequence[str]) -> None:
         """Acknowledge messages that their recipient has taken; what is unknown, or read already, is ignored.
@@ -90,3 +92,8 @@ class Running(Reading):
         """Refuse new requests, and wait until those that were accepted are served."""
         self._arrivals.close()
         await self._writer.close()
+
+
+def _earlier(moment: object, now: datetime) -> datetime:
+    """Return when something was, and for what is no time, or is to come, now."""
+    return min(moment, now) if isinstance(moment, datetime) and moment.tzinfo else now

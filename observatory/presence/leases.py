@@ -11,7 +11,7 @@ from typing import NamedTuple
 import attrs
 
 from observatory.errors import LeaseLimitError, LeaseLostError, LeaseTakenError
-from observatory.presence.values import Lease
+from observatory.presence.values import Ending, Lease
 from observatory.settings import PresenceSettings
 
 
@@ -27,12 +27,13 @@ class Moment(NamedTuple):
 class Held:
     """A lease that somebody has."""
 
-    __slots__ = ("deadline", "lease", "lose")
+    __slots__ = ("deadline", "lease", "lose", "lost")
 
     def __init__(self, lease: Lease, deadline: float, lose: Callable[[], object] | None) -> None:
         self.lease = lease
         self.deadline = deadline
         self.lose = lose  # tells the block of this program that holds it
+        self.lost: Ending | None = None  # why the block was told: it is over when that is left
 
 
 class Leases:
@@ -89,7 +90,7 @@ class Leases:
             LeaseLostError: there is none, or none any more.
         """
         held = self._by_id.get(id)
-        if held is None:
+        if held is None or held.lost is not None:
             raise LeaseLostError(id)
         held.lease = attrs.evolve(held.lease, expires_at=self._end_of(now))
         held.deadline = now.running + self._seconds
@@ -98,12 +99,29 @@ class Leases:
         return held.lease
 
     def find(self, id: str, now: Moment) -> Lease | None:
-        """Return a lease."""
+        """Return a lease that nobody has taken away from its block."""
         held = self._by_id.get(id)
-        return None if held is None else self._shown(held, now)
+        return None if held is None or held.lost is not None else self._shown(held, now)
 
-    def end(self, id: str, now: Moment) -> Lease:
-        """End a lease that there is; a block that holds it is told."""
+    def give_up(self, id: str, reason: Ending, now: Moment) -> Lease | None:
+        """End a lease and return it; None where a block has it: that is told, and ends it when it is left.
+
+        Until then nobody else can have it, however long the block takes to clean up.
+        """
+        held = self._by_id[id]
+        if held.lose is None:
+            return self._end(id, now)
+        if held.lost is None:
+            held.lost = reason
+            held.lose()
+        return None
+
+    def leave(self, id: str, now: Moment) -> tuple[Lease, Ending | None]:
+        """End the lease of a block that is left; return it, and why it was lost, if it was."""
+        lost = self._by_id[id].lost
+        return self._end(id, now), lost
+
+    def _end(self, id: str, now: Moment) -> Lease:
         held = self._by_id.pop(id)
         lease = self._shown(held, now)
         del self._by_resource[lease.resource]
@@ -111,20 +129,20 @@ class Leases:
         self._counts[lease.holder] -= 1
         if not self._counts[lease.holder]:
             del self._counts[lease.holder]
-        if held.lose is not None:
-            held.lose()
         return lease
 
     def take_away(self, holder: str, now: Moment) -> Iterator[Lease]:
-        """End all leases of an agent."""
+        """End all leases of an agent, and return those that are over."""
         if holder in self._counts:
             for id in [id for id, held in self._by_id.items() if held.lease.holder == holder]:
-                yield self.end(id, now)
+                lease = self.give_up(id, "ended", now)
+                if lease is not None:
+                    yield lease
 
     def expire(self, now: Moment) -> Iterator[Lease]:
         """End those that were not renewed in time."""
         while self._timed and self.first_deadline <= now.running:
-            yield self.end(next(iter(self._timed)), now)
+            yield self._end(next(iter(self._timed)), now)
 
     @property
     def first_deadline(self) -> float:

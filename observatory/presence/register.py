@@ -129,14 +129,15 @@ class Register:
             return
         self._teams = teams
         found: dict[str, list[str]] = {}
+        room = self._most - self._most // 10  # the rest is for others
         self._aliases = {}
-        for team in [team for team in teams if not team.archived]:
-            for member in team.members:
-                if is_name(member.agent) and (len(found) < self._most or member.agent in found):
-                    found.setdefault(member.agent, []).append(team.name)
+        for team, member in [(one, member) for one in teams if not one.archived for member in one.members]:
+            if is_name(member.agent) and (len(found) < room or member.agent in found):
+                found.setdefault(member.agent, []).append(team.name)
+                if is_name(member.name) and len(self._aliases) < room:
                     self._aliases[member.name] = member.agent
         for name in found.keys() - self._entries.keys():
-            self._add(name, at)
+            self._add(name, at).teams = tuple(found[name])  # at once: who is in a team does not make room
         for name, entry in list(self._entries.items()):
             before, entry.teams = entry.teams, tuple(found.get(name, ()))
             if not entry.teams and entry.seen is None:
@@ -150,8 +151,8 @@ class Register:
 
     def agents(self, now: datetime, after: str = "", limit: int | None = None) -> list[Agent]:
         """Return the agents by name, those behind one, and at most so many."""
-        names = sorted([name for name in self._entries if name > after])
-        return [self._shown(name, self._entries[name], now) for name in names[:limit]]
+        names = sorted([name for name in self._entries if name > after])[:limit]
+        return [self._shown(name, self._entries[name], now) for name in names]
 
     def agent(self, name: str, now: datetime) -> Agent | None:
         """Return an agent; None when nobody has heard of it."""
@@ -240,6 +241,7 @@ class Register:
 
     def _forget(self, name: str) -> None:
         self._steady.pop(name, None)
+        self._changed.pop(name, None)
         if self._entries.pop(name).told is not None:
             self._forgotten.append(name)
             self._news()

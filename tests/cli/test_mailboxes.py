@@ -1,7 +1,9 @@
 """`observatory inbox` and `observatory ack`."""
 
 import json
+import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,3 +184,17 @@ def test_a_closed_pipe_is_quiet_on_standard_error_too(start: Callable[..., subpr
     assert process.stderr
     process.stderr.close()
     assert process.wait() == 1
+
+
+def test_a_time_that_the_clock_on_the_wall_cannot_show(run: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown in UTC."""
+    id = run("send", "bob", "hello", "--from", "ann").out.strip()
+    file = root / "inbox" / "bob" / f"{id}.json"
+    file.write_text(re.sub(r"\d{4}-\d\d-\d\dT[^\"]*", "9999-12-31T23:59:59+00:00", file.read_text()))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert "9999-12-31 23:59:59" in run("inbox", "bob").out
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -27,6 +27,7 @@ class Model(RuleBasedStateMachine):
         self.table = Leases(PresenceSettings(lease_seconds=SECONDS, max_leases=4, max_leases_each=3))
         self.time = 0.0
         self.held: dict[str, tuple[str, str, float]] = {}  # holder, resource and end, by id; infinite in a block
+        self.lost: set[str] = set()  # of those that blocks have
         self.told: list[str] = []  # resources whose blocks were told that they are over
 
     @property
@@ -63,7 +64,7 @@ class Model(RuleBasedStateMachine):
     def renew(self, lease: Lease | None) -> None:
         """Renew one, if it is there still."""
         now, id = self.now, lease.id if lease else "none"
-        if id in self.held:
+        if id in self.held and id not in self.lost:
             assert self.table.renew(id, now).expires_at == now.wall + timedelta(seconds=SECONDS)
             holder, resource, end = self.held[id]
             self.held[id] = holder, resource, max(end, self.time + SECONDS)
@@ -75,20 +76,28 @@ class Model(RuleBasedStateMachine):
     def give_back(self, lease: Lease | None) -> None:
         """Give one back, if it is there still."""
         now, id = self.now, lease.id if lease else "none"
-        assert (self.table.find(id, now) is not None) == (id in self.held)
+        assert (self.table.find(id, now) is not None) == (id in self.held and id not in self.lost)
         if id in self.held:
             _, resource, end = self.held.pop(id)
-            told = len(self.told)
-            assert self.table.end(id, now).resource == resource
-            assert self.told[told:] == ([resource] if end == float("inf") else [])
+            if end < float("inf"):
+                over = self.table.give_up(id, "released", now)
+                assert over is not None
+                assert over.resource == resource
+            else:
+                left, why = self.table.leave(id, now)
+                assert (left.resource, why) == (resource, "ended" if id in self.lost else None)
 
     @rule(holder=HOLDERS)
     def take_away(self, holder: str) -> None:
-        """Take all leases of one agent away."""
-        now = self.now
-        theirs = {id for id, each in self.held.items() if each[0] == holder}
-        assert {lease.id for lease in self.table.take_away(holder, now)} == theirs
-        self.held = {id: each for id, each in self.held.items() if id not in theirs}
+        """Take all leases of one agent away: what a block has is its until it is left."""
+        now, told = self.now, len(self.told)
+        theirs = {id: each for id, each in self.held.items() if each[0] == holder}
+        timed = {id for id, each in theirs.items() if each[2] < float("inf")}
+        blocks = theirs.keys() - timed
+        assert {lease.id for lease in self.table.take_away(holder, now)} == timed
+        assert sorted(self.told[told:]) == sorted([theirs[id][1] for id in blocks - self.lost])
+        self.lost |= blocks
+        self.held = {id: each for id, each in self.held.items() if id not in timed}
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 10.0]))
     def wait(self, seconds: float) -> None:

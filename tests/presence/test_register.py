@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from observatory import Member, PresenceUpdate, Team
-from observatory.presence.register import AT_ONCE, status_of
+from observatory.presence.register import AT_ONCE
 from tests.presence.known import START, Known, message, team
 
 MINUTE = timedelta(minutes=1)
@@ -220,6 +220,25 @@ def test_members_beyond_the_bound() -> None:
     assert names(tuple(known.agents(START))) == ["a@blue", "b@blue"]
 
 
+def test_members_leave_room_for_others() -> None:
+    """Of ten agents nine are in teams at most, and members who come at once do not make each other go."""
+    known = Known(max_agents=10)
+    for number in range(2):
+        known.set_teams([team("blue", *(f"{number}-{one}" for one in range(10)))], START)
+        assert names(tuple(known.agents(START))) == [f"{number}-{one}@blue" for one in range(9)]
+    known.hear("ann", "message", START)
+    assert "ann" in known
+    assert "1-0@blue" in known
+
+
+def test_names_of_members_that_are_none() -> None:
+    """A member is known by its bare name if that is one."""
+    known = Known()
+    known.set_teams([Team("blue", (Member("Bob\n", "bob@blue", None, None),), False)], START)
+    assert names(tuple(known.agents(START))) == ["bob@blue"]
+    assert "Bob\n" not in known
+
+
 def test_several_teams() -> None:
     """A member is in each team that names it so."""
     known = Known(max_agents=1)
@@ -270,24 +289,3 @@ def test_pages() -> None:
     assert names(tuple(known.agents(START))) == ["a", "b", "c"]
     assert names(tuple(known.agents(START, "a", 1))) == ["b"]
     assert known.agent("d", START) is None
-
-
-@pytest.mark.parametrize(
-    ("silence", "heard", "ended", "kept", "status"),
-    [
-        (0, True, False, False, "active"),
-        (59.9, True, False, True, "active"),
-        (0, False, False, False, "idle"),
-        (60, True, False, False, "idle"),
-        (599.9, True, False, False, "idle"),
-        (600, True, False, False, "gone"),
-        (600, False, False, False, "gone"),
-        (600, True, False, True, "idle"),
-        (0, True, True, False, "gone"),
-        (0, True, True, True, "idle"),
-    ],
-)
-def test_status(silence: float, heard: bool, ended: bool, kept: bool, status: str) -> None:
-    """A status follows from the silence, and from what else is known."""
-    after = timedelta(seconds=60), timedelta(seconds=600)
-    assert status_of(timedelta(seconds=silence), *after, heard=heard, ended=ended, kept=kept) == status

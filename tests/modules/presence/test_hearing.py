@@ -16,7 +16,7 @@ from observatory import (
     Message,
     Observatory,
 )
-from observatory.testing import RecordingChannel
+from observatory.testing import DurableStorage, RecordingChannel
 
 UPDATES = "presence:update"
 
@@ -182,12 +182,12 @@ async def test_messages_of_others(open_here: Any, clock: MockClock) -> None:
 
 
 async def test_refused_while_closing(open_here: Any) -> None:
-    """What others deliver while it is closing tells nothing."""
+    """What others deliver while it is closing is refused, and tells of its sender; who takes mail then, of nobody."""
     async with open_here() as obs:
         await obs.mailbox.close()
         await obs.mailbox.adopt([Message("0" * 16, "ann", "a", "hello", obs.clock.now())], origin="keep")
         await obs.mailbox.taken("a", ["0" * 16])
-        assert obs.presence.list_agents() == []
+        assert [agent.name for agent in obs.presence.list_agents()] == ["ann"]
 
 
 async def test_the_task_fails(open_here: Any, told: Any, monkeypatch: pytest.MonkeyPatch, clock: MockClock) -> None:
@@ -213,3 +213,42 @@ async def test_asking(open_here: Any) -> None:
             with pytest.raises(InvalidInputError, match="limit"):
                 ask(limit=-1)
         assert obs.presence.list_agents(after="z", limit=5) == []
+
+
+async def test_sender_of_another_process_is_known_to_who_gets_it(open_here: Any) -> None:
+    """So that it can be answered where strangers are refused."""
+    async with open_here(channels={"keep": RecordingChannel()}) as obs, trio.open_nursery() as nursery:
+        known: list[Any] = []
+
+        async def receive() -> None:
+            message = await obs.mailbox.receive("a")
+            known.append(obs.presence.get_agent(message.from_))
+
+        nursery.start_soon(receive)
+        await wait_all_tasks_blocked()
+        await obs.mailbox.adopt([Message("0" * 16, "ann", "a", "hello", obs.clock.now())], origin="keep")
+        await wait_all_tasks_blocked()
+        assert [agent.name for agent in known] == ["ann"]
+
+
+async def test_who_has_read_mail_is_known_after_a_restart(open_here: Any) -> None:
+    """As who has sent it is."""
+    storage = DurableStorage()
+    async with open_here(storage=storage) as obs:
+        read = (await obs.mailbox.send_message("a", "ann", "hello")).message
+        await obs.mailbox.send_message("b", "ann", "hello")
+        await obs.mailbox.mark_read("a", read.id)
+    async with open_here(storage=storage) as obs:
+        assert {agent.name for agent in obs.presence.list_agents()} == {"a", "ann"}
+
+
+async def test_hostile_names(open_here: Any) -> None:
+    """Doors name agents as they can be written to, and what a program calls itself is passed over if it is no name."""
+    async with open_here() as obs:
+        with pytest.raises(InvalidInputError):
+            obs.presence.hear("a\nb")
+        with pytest.raises(InvalidInputError), obs.presence.staying("a b"):
+            pass
+        obs.pubsub.publish("events:stream", HookEvent("Stop", "a\x1b[2J", obs.clock.now()))
+        await wait_all_tasks_blocked()
+        assert obs.presence.list_agents() == []

@@ -11,7 +11,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from observatory import (
     ClosedError,
     ForbiddenError,
-    HookEvent,
     Identity,
     InvalidInputError,
     LeaseLimitError,
@@ -136,59 +135,6 @@ async def test_expires_before_anybody_looks(open_here: Any, mock_clock: MockCloc
         mock_clock.jump(30)
         obs.presence.acquire_lease("bob", "x")
         assert held(obs) == [("bob", "x")]
-
-
-@pytest.mark.parametrize("waits", [True, False])
-async def test_given_back_by_somebody_else(open_here: Any, waits: bool) -> None:
-    """A block whose lease somebody else gives back is cancelled, and says that the lease is lost."""
-    async with open_here() as obs:
-        reached: list[str] = []
-
-        async def hold() -> None:
-            async with obs.presence.lease("ann", "x") as lease:
-                given_back = [obs.presence.release_lease(lease.id) for _ in range(2)]
-                assert given_back == [True, False]
-                if waits:
-                    await trio.sleep_forever()
-                reached.append("end")
-
-        with pytest.raises(LeaseLostError):
-            await hold()
-        assert reached == ([] if waits else ["end"])
-        assert held(obs) == []
-
-
-async def test_own_error_beside_a_lost_lease(open_here: Any) -> None:
-    """The block's own error counts more than that its lease is lost."""
-    async with open_here() as obs:
-
-        async def fail() -> None:
-            async with obs.presence.lease("ann", "x") as lease:
-                obs.presence.release_lease(lease.id)
-                raise KeyError("mine")
-
-        with pytest.raises(KeyError, match="mine"):
-            await fail()
-
-
-async def test_the_session_ends(open_here: Any, told: Any) -> None:
-    """All leases of an agent whose session ends are over, and it is gone; those of others are not."""
-    async with open_here() as obs, obs.pubsub.subscribe("presence:update") as updates:
-        obs.presence.acquire_lease("ann", "x")
-        obs.presence.acquire_lease("bob", "y")
-
-        async def hold() -> None:
-            async with obs.presence.lease("ann", "z"):
-                obs.pubsub.publish("events:stream", HookEvent("SessionEnd", "session", obs.clock.now(), "ann"))
-                await trio.sleep_forever()
-
-        with trio.fail_after(5), pytest.raises(LeaseLostError):
-            await hold()
-        assert held(obs) == [("bob", "y")]
-        update = await told(updates)
-        over = [(one.lease.resource, one.reason) for each in update for one in each.released]
-        assert over == [("x", "ended"), ("z", "ended")]
-        assert [one.name for each in update for one in each.left] == ["ann"]
 
 
 async def test_bounds(bare_settings: Any) -> None:

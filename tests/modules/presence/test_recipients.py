@@ -18,8 +18,10 @@ from observatory import (
     PresenceSettings,
     Receipt,
     Settings,
+    SwarmSettings,
     SwarmState,
     Team,
+    UnknownMessageError,
     UnknownRecipientError,
     open_observatory,
 )
@@ -188,3 +190,23 @@ def test_setting(value: Any) -> None:
     """Anything else than the two words is refused."""
     with pytest.raises(ObservatoryError, match="expected one of 'accept', 'refuse', got"):
         MailboxSettings(unknown_recipients=value)
+
+
+async def test_members_are_known_from_the_beginning(bare_settings: Any) -> None:
+    """A service knows who is in a team before anybody can write to them."""
+    settings = bare_settings(mailbox=MailboxSettings(unknown_recipients="refuse"), swarm=SwarmSettings())
+    folder = settings.root / "teams" / "blue"
+    folder.mkdir(parents=True)
+    member = {"agentId": "bob@blue", "name": "bob"}
+    (folder / "config.json").write_text(json.dumps({"name": "blue", "members": [member]}))
+    async with open_observatory(settings) as obs:
+        assert (await obs.mailbox.send_message("bob@blue", "ann", "hello")).nearest is None
+
+
+async def test_what_has_failed_tells_of_nobody(refusing: Settings) -> None:
+    """Who could not acknowledge a message is not known for having tried."""
+    async with open_observatory(refusing) as obs:
+        with pytest.raises(UnknownMessageError):
+            await obs.mailbox.mark_read("typo", "0" * 16)
+        with pytest.raises(UnknownRecipientError):
+            await obs.mailbox.send_message("typo", "ann", "hello")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -186,6 +187,55 @@ async def test_what_happens_meanwhile(open_here: Open) -> None:
         await wait_all_tasks_blocked()
         events = [("event", None, "PreToolUse"), ("event", None, "PostToolUse")]
         assert way(obs, message) == [*events, ("acknowledged", None, None)]
+
+
+async def test_busy_meanwhile(open_here: Open) -> None:
+    """Events have what room the other hops leave, and do not count in the figures."""
+    async with open_here() as obs:
+        message = await send(obs)
+        for number in range(150):
+            obs.pubsub.publish("events:stream", HookEvent(f"{number}-{'x' * 300}", "a", obs.clock.now()))
+        await wait_all_tasks_blocked()
+        hops = trace_of(obs, message).hops
+        assert [hop.name for hop in hops[:4]] == ["accepted", "committed", "published", "event"]
+        assert (len(hops), hops[-1].detail) == (100, f"149-{'x' * 196}")
+        assert [one.hop for one in obs.traces.get_statistics().latencies] == ["committed", "published"]
+
+
+async def test_odd_events(open_here: Open) -> None:
+    """Whose agent has no name, or that know no time, harm nobody."""
+    async with open_here() as obs:
+        message = await send(obs)
+        odd: Any = ["a"]
+        for event in (
+            HookEvent("Stop", odd, obs.clock.now()),
+            HookEvent("Stop", "a", obs.clock.now(), ""),
+            HookEvent("naive", "a", obs.clock.now().replace(tzinfo=None)),
+        ):
+            obs.pubsub.publish("events:stream", event)
+        await wait_all_tasks_blocked()
+        assert way(obs, message) == [("event", None, "naive")]
+        assert obs.health().healthy
+        assert sum(child.restarts for child in obs.health().children) == 0
+
+
+async def test_a_file_with_the_id_of_another_message(open_here: Open) -> None:
+    """It takes nobody's place."""
+    async with open_here(channels={"files": RecordingChannel()}) as obs:
+        message = await send(obs)
+        await obs.mailbox.adopt([attrs.evolve(message, from_="mallory", to="eve")], "files")
+        assert (trace_of(obs, message).from_, trace_of(obs, message).to) == ("x", "a")
+
+
+async def test_of_a_clock_that_is_ahead(open_here: Open) -> None:
+    """That it was accepted comes first, whenever that was."""
+    async with open_here(channels={"files": RecordingChannel()}) as obs:
+        (message,) = messages("a")
+        ahead = attrs.evolve(message, timestamp=datetime(9999, 12, 31, 23, tzinfo=UTC))
+        await obs.mailbox.adopt([ahead], "files")
+        trace = obs.traces.get_trace(message.id)
+        assert trace is not None
+        assert [hop.name for hop in trace.hops] == ["accepted", "committed", "published"]
 
 
 async def test_known_only_after_its_commit_failed(open_here: Open, broken_storage: Any) -> None:

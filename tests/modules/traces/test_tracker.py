@@ -82,7 +82,7 @@ async def test_events_beyond_their_bound(open_here: Open) -> None:
     """A hundred events of an agent are kept, of two hundred agents: those that were heard of last."""
     async with open_here(traces={"max_hops": 1_000}) as obs:
         old, other, busy = await send(obs, "old"), await send(obs, "other"), await send(obs, "busy")
-        for agent in ("old", "other", *["busy"] * 150, *map(str, range(197)), "other", "one more"):
+        for agent in ("old", "other", *["busy"] * 150, *map(str, range(197)), "other", "one-more"):
             obs.pubsub.publish("events:stream", HookEvent("Stop", agent, obs.clock.now()))
             await wait_all_tasks_blocked()
         hops = {trace.id: len(trace.hops) - 3 for trace in obs.traces.get_traces()}
