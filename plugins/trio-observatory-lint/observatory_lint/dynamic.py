@@ -1,0 +1,158 @@
+"""Imports by calls: which names they may import, and which cannot be known."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+
+from observatory_lint.extracting import Extract
+from observatory_lint.facts import Import
+from observatory_lint.scopes import Scope
+from observatory_lint.source import Call, Source
+from observatory_lint.texts import OWN, Texts, holes_filled
+from observatory_lint.values import Place, place_of
+
+IMPORTERS = frozenset(
+    {
+        "importlib.import_module",
+        "builtins.__import__",
+        "pkgutil.resolve_name",
+        "runpy.run_module",
+        "importlib.util.find_spec",
+    }
+)
+"""Functions that import by name. (`find_spec` imports what is above the name, and is there to load what it finds.)"""
+
+_RUNNERS = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
+_LOOKUPS = frozenset({"sys.modules.get", "sys.modules.pop", "sys.modules.setdefault", "sys.modules.__getitem__"})
+_WORDS = (
+    b"import_module",
+    b"__import__",
+    b"resolve_name",
+    b"run_module",
+    b"find_spec",
+    b"exec(",
+    b"eval(",
+    b"modules[",
+)
+_UNKNOWN = "_unknown_"  # stands in source for what is not known
+
+
+def may_import(data: bytes) -> bool:
+    """Return whether it is worth looking for dynamic imports in a file that is not ephemeral."""
+    return any(word in data for word in _WORDS)
+
+
+def dynamic_imports(source: Source) -> Iterator[Import | Place]:
+    """Return the imports by calls in a file, and the places of those whose name cannot be known."""
+    for node, scope in source.scopes.sites:
+        if isinstance(node, ast.Call):
+            for call in source.calls(node, scope):
+                yield from _called(source, call, node)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            if "sys.modules" in source.origins(node.value, scope):
+                yield from _known(source, source.texts(node.slice, scope), place_of(node), sure=False)
+
+
+def _called(source: Source, call: Call, node: ast.Call) -> Iterator[Import | Place]:
+    place = place_of(node)
+    if call.origin in IMPORTERS:
+        yield from _imported(source, call, node, place)
+    elif call.origin in _LOOKUPS and call.args:
+        yield from _known(source, source.texts(call.args[0], call.scope), place, sure=False)
+    elif call.origin in _RUNNERS and call.args:
+        for text in source.texts(call.args[0], call.scope).values:
+            yield from _in_text(source, text.replace("\0", _UNKNOWN), place)
+
+
+def _imported(source: Source, call: Call, node: ast.Call, place: Place) -> Iterator[Import | Place]:
+    name = call.argument(0, "mod_name" if call.origin == "runpy.run_module" else "name")
+    if name is None:
+        if call.origin != "importlib.util.find_spec":
+            yield place
+        return
+    texts = source.texts(name, call.scope)
+    if call.handed and "builtins.map" in source.origins(node.func, call.scope):
+        lists = source.elements(name, call.scope)
+        every = [text for part in lists for text in part]
+        texts = Texts(frozenset(v for t in every for v in t.values), all(t.complete for t in every))
+    sure = call.origin != "importlib.util.find_spec"
+    yield from _known(source, texts, place, sure=sure, package=_package(source, call), level=_level(call))
+
+
+def _package(source: Source, call: Call) -> Texts | None:
+    given = call.argument(1, "package") if call.origin == "importlib.import_module" else None
+    return source.texts(given, call.scope) if given else None
+
+
+def _level(call: Call) -> int:
+    level = call.argument(4, "level") if call.origin == "builtins.__import__" else None
+    return level.value if isinstance(level, ast.Constant) and isinstance(level.value, int) else 0
+
+
+def _known(
+    source: Source, texts: Texts, place: Place, *, sure: bool, package: Texts | None = None, level: int = 0
+) -> Iterator[Import | Place]:
+    """Return what texts import; a part that is known may be enough to tell the library."""
+    unknown, found = not texts.complete, False
+    for name, whole in holes_filled(texts):
+        module = name.partition(":")[0]
+        if not whole:
+            module = module.rpartition(".")[0]
+        if not whole and not source.libraries.match(module):
+            unknown = True
+        elif module != OWN:
+            for absolute in _absolute(module, package):
+                found = found or source.libraries.match(absolute) is not None
+                yield _import(absolute, level, place)
+    if unknown and sure and not found:
+        yield place
+
+
+def _absolute(module: str, package: Texts | None) -> list[str]:
+    """Return a name that may be relative, without a package that is known: one that is the file's own stays a dot."""
+    if not module.startswith(".") or package is None or not package.complete:
+        return [module]
+    dots = len(module) - len(module.lstrip("."))
+    names = []
+    for name in package.values:
+        base = name.split(".")
+        base = base[: len(base) - dots + 1]
+        names.append(module if name == OWN else ".".join([*base, module[dots:]]))
+    return names
+
+
+def _import(module: str, level: int, place: Place) -> Import:
+    if module.startswith(f"{OWN}."):
+        level, module = 1, module[2:]
+    elif module.startswith("."):
+        dots = len(module) - len(module.lstrip("."))
+        level, module = dots, module[dots:]
+    return Import(module, level, "", "", place, (), True)
+
+
+def _in_text(source: Source, text: str, place: Place) -> Iterator[Import | Place]:
+    """Return what source code in a text imports."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for found in Extract(tree).imports:
+        if _UNKNOWN in found.module.split("."):
+            yield place
+        else:
+            yield found._replace(place=place, dynamic=True, bound="")
+    inner = Source(tree, 1, source.libraries)
+    for node, scope in inner.scopes.sites:
+        if isinstance(node, ast.Call) and not _runs(inner, node, scope):
+            for call in inner.calls(node, scope):
+                for found_in in _called(inner, call, node):
+                    yield found_in._replace(place=place) if isinstance(found_in, Import) else place
+
+
+def _runs(source: Source, node: ast.Call, scope: Scope) -> bool:
+    """Return whether a call runs source again: one level of it is looked into."""
+    return not _RUNNERS.isdisjoint(source.origins(node.func, scope))

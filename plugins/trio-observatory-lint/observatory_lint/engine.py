@@ -1,0 +1,130 @@
+"""From paths to findings: the one thing that every door calls."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from observatory_lint.cache import NAME, Cache
+from observatory_lint.checking import Checker
+from observatory_lint.facts import Noqa
+from observatory_lint.files import Roots, project_of, python_files
+from observatory_lint.parsing import quietly, text_of
+from observatory_lint.rules.project_rule import Told
+from observatory_lint.settings import Settings, read_settings
+from observatory_lint.suppressing import judge
+from observatory_lint.values import Finding, Place, Raw, Step
+
+
+def check(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    cached: bool = True,
+) -> list[Finding]:
+    """Return what is wrong in files and folders.
+
+    The whole project of each is read, since a finding may depend on any of it; findings are those of what was named.
+    Nothing that is read is run.
+
+    Args:
+        paths: files, and folders with all Python files in them.
+        select: codes, or what they begin with, instead of those in the settings.
+        ignore: such codes besides those in the settings.
+        cached: whether results are kept in `.observatory_lint_cache` in the folder of each project.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+        SettingsError: the settings of a project cannot be used.
+    """
+    projects: dict[Path, list[str]] = {}
+    for path in paths:
+        absolute = Path(os.path.abspath(path))
+        if not absolute.exists():
+            raise FileNotFoundError(f"{os.fspath(path)} does not exist")
+        projects.setdefault(project_of(absolute), []).append(str(absolute))
+    found: set[Finding] = set()
+    with quietly(), _no_search_for_garbage():
+        for folder, named in projects.items():
+            settings = read_settings(folder)
+            settings = settings._replace(select=select or settings.select, ignore=(*settings.ignore, *ignore))
+            found.update(_check_project(folder, named, settings, cached=cached))
+    return sorted(found)
+
+
+def _check_project(folder: Path, named: list[str], settings: Settings, *, cached: bool) -> Iterator[Finding]:
+    wanted = [file for path in named for file in ([path] if os.path.isfile(path) else python_files(path))]
+    files = dict.fromkeys([*wanted, *python_files(str(folder))])
+    roots = Roots([str(folder), *(path for path in named if os.path.isdir(path))])
+    tops = sorted({name.partition(".")[0] for file in files for name in roots.names(file)})
+    cache = Cache(folder / NAME if cached else None, repr((settings.libraries, settings.allow, tops)))
+    checker = Checker(folder, settings, roots, tops, cache)
+    found: dict[str, list[Told]] = {path: [] for path in wanted}
+    for path, told in checker.check(files):
+        if path in found:
+            found[path].append(told)
+    cache.save()
+    for path, tolds in found.items():
+        facts = checker.facts.get(path)
+        noqa = facts.noqa if facts else ()
+        if tolds or noqa:
+            relative = Path(os.path.relpath(path, folder)).as_posix()
+            yield from _findings(path, relative, tolds, noqa, settings, checker.contents.get(path, b""))
+
+
+def _findings(
+    path: str, relative: str, tolds: Iterable[Told], noqa: Sequence[Noqa], settings: Settings, data: bytes
+) -> Iterator[Finding]:
+    """Return what is left of the findings in a file: what settings want and no comment suppresses."""
+    chains = {told.raw: told.chain for told in tolds if settings.wants(told.raw.code, relative)}
+    once = {(raw.place, raw.code): raw for raw in reversed(chains)}
+    left = judge(list(once.values()), noqa, lambda code: settings.wants(code, relative))
+    if not left:
+        return
+    lines = text_of(data).split("\n")
+    for raw in left:
+        chain = tuple(Step(_shown(step.path), step.line, step.imports) for step in chains.get(raw, ()))
+        yield _finding(_shown(path), raw, chain, lines)
+
+
+def _finding(path: str, raw: Raw, chain: tuple[Step, ...], lines: list[str]) -> Finding:
+    place: Place = raw.place
+    message = raw.message
+    return Finding(
+        path,
+        place.line,
+        _column(lines, place.line, place.column),
+        place.end_line,
+        _column(lines, place.end_line, place.end_column),
+        raw.code,
+        message,
+        chain,
+    )
+
+
+def _column(lines: list[str], line: int, offset: int) -> int:
+    """Return the column, from 1, of an offset in UTF-8."""
+    text = lines[line - 1] if line <= len(lines) else ""
+    return len(text.encode()[:offset].decode(errors="ignore")) + 1
+
+
+def _shown(path: str) -> str:
+    """Return a path as it is shown: from the working folder on, where it is below that."""
+    here = os.getcwd()
+    return os.path.relpath(path, here) if path.startswith(f"{here}{os.sep}") else path
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Keep Python from looking through trees for garbage again and again, for the time of a block."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

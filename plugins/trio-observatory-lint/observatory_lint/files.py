@@ -1,0 +1,125 @@
+"""From paths to files, and from files to the names that they are imported by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_LEFT_OUT = frozenset({"__pycache__", "node_modules", "build", "dist", "venv", "site-packages"})
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+def python_files(folder: str) -> Iterator[str]:
+    """Return every Python file below a folder, each once.
+
+    Hidden folders are left out, and those of builds and virtual environments. Links are followed, loops are not.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            status = os.stat(here)
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        if here != folder and any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.endswith(".py") and entry.is_file():
+                yield entry.path
+            elif not entry.name.startswith(".") and entry.name not in _LEFT_OUT and entry.is_dir():
+                folders.append(entry.path)
+        waiting.extend(reversed(folders))
+
+
+class Roots:
+    """Folders that modules are imported from.
+
+    Args:
+        folders: the project's, and those that were named.
+    """
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = {os.path.abspath(folder) for folder in folders}
+        self._folders |= {os.path.join(folder, "src") for folder in self._folders}
+        self._packages: dict[str, bool] = {}
+        self._above: dict[str, list[tuple[str, str]]] = {}
+
+    def names(self, path: str) -> list[str]:
+        """Return the names of a file, `` for those that cannot be: one for each root above it, the nearest first."""
+        folder, file = os.path.split(path)
+        stem = file[:-3] if file.endswith(".py") else file
+        if not stem.isidentifier():
+            return []
+        found = []
+        for _, prefix in self._prefixes(folder):
+            name = prefix if stem == "__init__" else f"{prefix}.{stem}" if prefix else stem
+            if name:
+                found.append(name)
+        return found
+
+    def _prefixes(self, folder: str) -> list[tuple[str, str]]:
+        """Return the roots above a folder, with the name of the package that it is below each."""
+        if folder in self._above:
+            return self._above[folder]
+        found: list[tuple[str, str]] = []
+        parts: list[str] = []
+        here = folder
+        package = self._is_package(folder)
+        while True:
+            is_root = here in self._folders or (package and not self._is_package(here)) or self._has_project_file(here)
+            if is_root and not self._is_package(here):
+                found.append((here, ".".join(reversed(parts))))
+                package = False
+            above, name = os.path.split(here)
+            if above == here or not name.isidentifier():
+                break
+            parts.append(name)
+            here = above
+        if not found and not package:
+            found.append((folder, ""))
+        self._above[folder] = found
+        return found
+
+    def _is_package(self, folder: str) -> bool:
+        known = self._packages.get(folder)
+        if known is None:
+            known = self._packages[folder] = os.path.isfile(os.path.join(folder, "__init__.py"))
+        return known
+
+    def _has_project_file(self, folder: str) -> bool:
+        key = f"{folder}\0"
+        known = self._packages.get(key)
+        if known is None:
+            known = any(os.path.isfile(os.path.join(folder, name)) for name in _PROJECT_FILES)
+            self._packages[key] = known
+        return known
+
+
+def project_of(path: Path) -> Path:
+    """Return the folder of the project that a path is in.
+
+    That is the nearest one with a pyproject.toml that has `[tool.observatory.lint]`, else the nearest with a
+    pyproject.toml, else the folder that the outermost package is in.
+    """
+    start = path if path.is_dir() else path.parent
+    nearest = None
+    for folder in (start, *start.parents):
+        try:
+            text = (folder / "pyproject.toml").read_bytes()
+        except OSError:
+            continue
+        nearest = nearest or folder
+        if b"tool.observatory.lint" in text or b"[tool.observatory" in text:
+            return folder
+    if nearest:
+        return nearest
+    while (start / "__init__.py").is_file() and start != start.parent:
+        start = start.parent
+    return start

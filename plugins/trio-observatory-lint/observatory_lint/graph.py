@@ -1,0 +1,131 @@
+"""What a module reaches by its imports."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from observatory_lint.facts import Import
+from observatory_lint.libraries import Libraries
+from observatory_lint.project import Module, Origin, Project
+from observatory_lint.values import Step
+
+
+class Hop(NamedTuple):
+    """What an import leads to."""
+
+    module: Module | None
+    """A module of the project, with all that it imports; None for a library."""
+    library: str
+    """The persistence library; empty for a module of the project."""
+    steps: tuple[Step, ...]
+    """The imports on the way, this one first."""
+
+
+class Graph:
+    """The imports of a project.
+
+    Args:
+        project: its modules.
+        libraries: what means persistence.
+    """
+
+    def __init__(self, project: Project, libraries: Libraries) -> None:
+        self._project = project
+        self._libraries = libraries
+        self._hops: dict[str, list[Hop]] = {}
+
+    def hops(self, module: Module, found: Import) -> Iterator[Hop]:
+        """Return what an import leads to.
+
+        A name that a package re-exports leads to the module that defines it, and not to what else the package imports.
+        What is defined in the package itself leads to the package.
+        """
+        project = self._project
+        name = project.absolute(module, found.module, found.level)
+        if name is None:
+            return
+        step = Step(module.path, found.place.line, f"{name}.{found.name}" if found.name else name)
+        target = project.find(name, module)
+        if target is None:
+            yield from self._outside(module, found, name, step)
+        elif not target.is_package or found.dynamic:
+            yield Hop(target, "", (step,))
+        elif found.name == "*":
+            yield from self._taken(target, sorted(project.names_of(target)), step)
+        elif found.name:
+            yield from self._taken(target, [found.name], step)
+        elif found.uses is None:
+            yield Hop(target, "", (step,))
+        else:
+            yield from self._taken(target, found.uses, step)
+
+    def chains(self, module: Module, found: Import) -> Iterator[tuple[str, tuple[Step, ...]]]:
+        """Return the libraries that an import reaches, with the shortest chain to each."""
+        seen = {module.path}
+        libraries: set[str] = set()
+        waiting = deque(self.hops(module, found))
+        while waiting:
+            here, library, steps = waiting.popleft()
+            if here is None:
+                if library not in libraries:
+                    libraries.add(library)
+                    yield library, steps
+                continue
+            if here.path in seen:
+                continue
+            seen.add(here.path)
+            for hop in self._hops_of(here):
+                if hop.module is None or hop.module.path not in seen:
+                    waiting.append(hop._replace(steps=steps + hop.steps))
+
+    def _hops_of(self, module: Module) -> list[Hop]:
+        known = self._hops.get(module.path)
+        if known is None:
+            known = [hop for found in module.facts.imports for hop in self.hops(module, found)]
+            self._hops[module.path] = known
+        return known
+
+    def _outside(self, module: Module, found: Import, name: str, step: Step) -> Iterator[Hop]:
+        """Return what is reached by a name that is no module of the project."""
+        below = self._project.find(f"{name}.{found.name}", module) if found.name else None
+        if below:
+            yield Hop(below, "", (step,))
+        elif found.dynamic and (origins := self._project.dotted(module, name)) and origins[0].module:
+            yield Hop(origins[0].module, "", (step,))
+        elif not self._project.owns(name):
+            library = self._libraries.match(f"{name}.{found.name}" if found.name not in {"", "*"} else name)
+            if library:
+                yield Hop(None, library, (step,))
+            elif not found.name and found.uses:
+                yield from self._used(name, found.uses, step)
+
+    def _used(self, name: str, uses: tuple[str, ...], step: Step) -> Iterator[Hop]:
+        """Return libraries below a package that is imported whole, as `django.db` is used after `import django`."""
+        if self._libraries.above(name):
+            for library in sorted({self._libraries.match(f"{name}.{use}") or "" for use in uses} - {""}):
+                yield Hop(None, library, (step,))
+
+    def _taken(self, package: Module, names: Iterable[str], step: Step) -> Iterator[Hop]:
+        """Return what names lead to that are taken from a package."""
+        met: set[str] = set()
+        for name in names:
+            for origin in self._defined(package, name):
+                key = origin.module.path if origin.module else origin.name
+                if key not in met:
+                    met.add(key)
+                    yield from self._to(origin, step)
+
+    def _to(self, origin: Origin, step: Step) -> Iterator[Hop]:
+        if origin.module:
+            yield Hop(origin.module, "", (step, *origin.steps))
+        elif library := self._libraries.match(origin.name):
+            yield Hop(None, library, (step, *origin.steps))
+
+    def _defined(self, package: Module, name: str) -> list[Origin]:
+        """Return the modules that define a name; the package itself where it gives the name a value, or none is known."""
+        kinds = package.facts.bindings.get(name.partition(".")[0], ())
+        if any(not kind.startswith("import ") for kind in kinds) and not any(k.startswith("import ") for k in kinds):
+            return [Origin(package, name, ())]
+        return self._project.attribute(package, name) or [Origin(package, name, ())]

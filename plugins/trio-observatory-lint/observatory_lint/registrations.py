@@ -1,0 +1,130 @@
+"""What hook implementations register, and what the application holds: read, never run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from observatory_lint.facts import Registration
+from observatory_lint.origins import returns_of
+from observatory_lint.scopes import Scope
+from observatory_lint.source import Source
+from observatory_lint.values import place_of
+
+HOOK = "observatory_register_modules"
+"""The hook that registers ephemeral modules."""
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
+_QUESTIONS = frozenset({"isinstance", "issubclass", "module", "service", "cast"})  # calls that only ask about a class
+
+
+def registered(functions: Sequence[_Function], source: Source) -> Iterator[Registration]:
+    """Return what those of some functions register that implement the hook."""
+    scopes = {id(node): scope for node, scope in source.scopes.sites}
+    for function in functions:
+        if not _implements(function):
+            continue
+        registrar = next((arg.arg for arg in function.args.args if arg.arg not in {"self", "cls"}), None)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and registrar:
+                yield from _registered_by(node, registrar, scopes.get(id(node), source.scopes.module), source)
+
+
+def _implements(function: _Function) -> bool:
+    if function.name == HOOK:
+        return True
+    words = (word for by in function.decorator_list if isinstance(by, ast.Call) for word in by.keywords)
+    return any(
+        word.arg == "specname" and isinstance(word.value, ast.Constant) and word.value.value == HOOK for word in words
+    )
+
+
+def _registered_by(node: ast.Call, registrar: str, scope: Scope, source: Source) -> Iterator[Registration]:
+    match node.func:
+        case ast.Attribute(attr="register", value=ast.Name(id=name)) if name == registrar:
+            words = {word.arg: word.value for word in node.keywords}
+            item = node.args[1] if len(node.args) > 1 else words.get("item")
+            label = source.texts(node.args[0] if node.args else words.get("name"), scope).values
+            if item is not None:
+                items = tuple(sorted(set(_items(item, scope, source))))
+                yield Registration(min(label, default=""), items, place_of(node))
+        case _ if any(isinstance(arg, ast.Name) and arg.id == registrar for arg in node.args):
+            for arg in node.args:  # a helper of its own registers what it is handed
+                for member, where in source.members(arg, scope):
+                    yield Registration("", tuple(sorted(set(_items(member, where, source)))), place_of(member))
+
+
+def _items(node: ast.expr, scope: Scope, source: Source) -> Iterator[str]:
+    """Return what a factory makes: a class itself, or what a function is seen to return."""
+    for value, where in source.values(node, scope):
+        if isinstance(value, ast.Lambda):
+            inner = source.scopes.bodies[value]
+            for returned in returns_of(value):
+                yield from (origin.removesuffix("()") for origin in source.origins(returned, inner))
+        elif isinstance(value, ast.Call) and _is_partial(value, where, source) and value.args:
+            yield from _items(value.args[0], where, source)
+        elif isinstance(value, ast.Name) and where.find(value.id) is None and not source.origins(value, where):
+            yield f"!{value.id}"
+    for origin in source.origins(node, scope):
+        if origin.startswith("@"):
+            yield from _made_by(origin, node, scope, source)
+        elif not origin.startswith("functools.partial"):
+            yield origin
+
+
+def _made_by(origin: str, node: ast.expr, scope: Scope, source: Source) -> Iterator[str]:
+    """Return a class of the file, or what a function of the file returns."""
+    functions = [value for value, _ in _definitions(node, scope, source) if isinstance(value, _Function)]
+    if not functions:
+        yield origin
+    for function in functions:
+        inner = source.scopes.bodies[function]
+        for returned in returns_of(function):
+            yield from (made.removesuffix("()") for made in source.origins(returned, inner))
+
+
+def _definitions(node: ast.expr, scope: Scope, source: Source) -> Iterator[tuple[ast.AST, Scope]]:
+    for value, where in source.values(node, scope):
+        name = value.id if isinstance(value, ast.Name) else ""
+        found = where.find(name)
+        for binding in found.names.get(name, ()) if found else ():
+            yield binding.node, where
+
+
+def _is_partial(node: ast.Call, scope: Scope, source: Source) -> bool:
+    return "functools.partial" in source.origins(node.func, scope)
+
+
+def listed(source: Source) -> Iterator[Registration]:
+    """Return what an application holds: the elements of its displays, under the place of each, and what it constructs.
+
+    A `name` of `LINE:COLUMN` is that of a display; without one, the class is called, or handed on.
+    """
+    asked = {id(part) for node, _ in source.scopes.sites if _asks(node) for part in ast.walk(node)}
+    for node, scope in source.scopes.sites:
+        if id(node) in asked:
+            continue
+        if isinstance(node, _DISPLAYS) and not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+            elements = node.values if isinstance(node, ast.Dict) else node.elts
+            for element in elements:
+                if items := _classes(element, scope, source):
+                    yield Registration(f"{node.lineno}:{node.col_offset}", items, place_of(node))
+        elif isinstance(node, ast.Call):
+            for part in (node.func, *node.args):
+                if items := _classes(part, scope, source):
+                    yield Registration("", items, place_of(node))
+
+
+def _asks(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    return name in _QUESTIONS
+
+
+def _classes(node: ast.expr, scope: Scope, source: Source) -> tuple[str, ...]:
+    if isinstance(node, ast.Starred):
+        node = node.value
+    origins = (origin.removesuffix("()") for origin in source.origins(node, scope))
+    return tuple(sorted({origin for origin in origins if not origin.startswith(("#", "builtins."))}))

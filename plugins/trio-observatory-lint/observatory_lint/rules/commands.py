@@ -1,0 +1,139 @@
+"""OBS107."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from observatory_lint.rules.rule import Rule
+from observatory_lint.scopes import Scope
+from observatory_lint.source import Call, Source
+from observatory_lint.texts import HOLE, Texts
+from observatory_lint.values import Raw, place_of
+
+TOOLS = frozenset(
+    """
+    sqlite sqlite3 sqlite-utils litecli psql pgcli pg_dump pg_dumpall pg_restore pg_basebackup pg_ctl initdb createdb
+    dropdb createuser vacuumdb mysql mysqldump mysqladmin mysqlimport mysqlsh mycli mariadb mariadb-dump mariadb-admin
+    mongo mongosh mongodump mongorestore mongoexport mongoimport redis-cli redis-server valkey-cli valkey-server
+    duckdb clickhouse clickhouse-client clickhouse-local cqlsh influx etcdctl sqlcmd bcp sqlplus rman cypher-shell
+    neo4j neo4j-admin cbq snowsql bq isql usql mdb_dump mdb_load cockroach alembic aerich
+    """.split()
+)
+"""Command lines of databases."""
+
+_RUNNERS = frozenset(
+    """
+    subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen
+    trio.run_process trio.lowlevel.open_process trio.open_process anyio.run_process anyio.open_process
+    asyncio.create_subprocess_exec asyncio.create_subprocess_shell asyncio.subprocess.create_subprocess_exec
+    asyncio.subprocess.create_subprocess_shell subprocess.getoutput subprocess.getstatusoutput
+    os.system os.popen os.execl os.execle os.execlp os.execlpe os.execv os.execve os.execvp os.execvpe os.posix_spawn
+    os.posix_spawnp os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe pty.spawn
+    os.startfile
+    """.split()
+)
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "pwsh", "powershell"})
+_PREFIXES = frozenset(
+    """
+    sudo doas env nice ionice nohup time timeout stdbuf setsid exec command xargs strace chroot su runuser flock docker
+    podman docker-compose kubectl compose exec run uv uvx poetry pipx
+    """.split()
+)
+_WRAPPED = re.compile(r"[;&|\n()`]|\$\(")
+_PYTHON = re.compile(r"python[\d.]*(?:\.exe)?$")
+
+
+class DatabaseCommands(Rule):
+    """A database that is driven through its command line is one all the same."""
+
+    code: ClassVar[str] = "OBS107"
+    nodes: ClassVar[tuple[type[ast.AST], ...]] = (ast.Call,)
+
+    def check(self, node: ast.AST, scope: Scope, source: Source) -> Iterator[Raw]:
+        """Return one finding for a call that runs such a command."""
+        assert isinstance(node, ast.Call)  # noqa: S101 -- what the rule asks for
+        for call in source.calls(node, scope):
+            if call.origin in _RUNNERS:
+                tool = _tool_of(call, source)
+                if tool:
+                    yield Raw(place_of(node), self.code, f"runs {tool}: the command line of a database is one, too")
+                    return
+
+
+def _tool_of(call: Call, source: Source) -> str | None:
+    """Return the database's tool that a call runs."""
+    scope = call.scope
+    first = call.argument(0, "command" if call.origin.startswith(("trio", "anyio")) else "args")
+    spawns = call.origin.startswith("os.spawn")
+    if spawns:
+        first = call.argument(1, "file")
+    executable = source.texts(call.argument(99, "executable"), scope)
+    candidates = [[executable]] if executable.values else []
+    if first is not None:
+        for text in source.texts(first, scope).values:
+            if tool := _in_shell(text.replace(HOLE, " ? ") if " " in text else text):
+                return tool
+        candidates += source.elements(first, scope)
+        rest = call.args[2 if spawns else 1 :]
+        if not isinstance(first, (ast.List, ast.Tuple)):
+            candidates.append([source.texts(first, scope), *(source.texts(arg, scope) for arg in rest)])
+    for words in candidates:
+        if tool := _in_words(words, source):
+            return tool
+    return None
+
+
+def _in_words(words: list[Texts], source: Source) -> str | None:
+    """Return the tool that a list of words runs, by itself or through a shell, `sudo` and the like."""
+    wrapped = False
+    for index, word in enumerate(words):
+        for text in word.values:
+            name = _name(text)
+            if name in TOOLS:
+                return name
+            if name in _SHELLS and not wrapped:
+                for later in words[index + 1 :]:
+                    for script in later.values:
+                        if tool := _in_shell(script):
+                            return tool
+            if _PYTHON.search(name):
+                return _through_python(words[index + 1 :], source)
+        if not word.values and index == 0:
+            return _through_python(words[1:], source)  # sys.executable, for one
+        wrapped = wrapped or not {_name(text) for text in word.values}.isdisjoint(_PREFIXES)
+        if not wrapped:
+            return None
+    return None
+
+
+def _through_python(words: list[Texts], source: Source) -> str | None:
+    """Return the library that `python -m` runs."""
+    texts = [next(iter(word.values), "") for word in words]
+    if "-m" in texts[:-1]:
+        module = texts[texts.index("-m") + 1]
+        return f"python -m {module}" if source.libraries.match(module) else None
+    return None
+
+
+def _in_shell(script: str) -> str | None:
+    """Return the tool that a line of a shell runs, at the beginning of any of its commands."""
+    for command in _WRAPPED.split(script):
+        words = [word.strip("'\"") for word in command.split()]
+        wrapped = False
+        for word in words:
+            name = _name(word)
+            if name in TOOLS:
+                return name
+            assigned = "=" in word.lstrip("-") and not word.startswith("-")
+            wrapped = wrapped or name in _PREFIXES or name in _SHELLS
+            if not wrapped and not assigned and word not in {"!", "{", "if", "then", "do", "while", "else"}:
+                break
+    return None
+
+
+def _name(text: str) -> str:
+    """Return the name of a program without its folder."""
+    return re.split(r"[/\\]", text.strip())[-1].removesuffix(".exe")

@@ -1,0 +1,135 @@
+"""OBS202, OBS203, OBS204."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from observatory_lint.facts import Registration
+from observatory_lint.hierarchy import Kind
+from observatory_lint.project import Module, Origin
+from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.values import Place, Raw
+
+CANONICAL = ("Mailbox", "SwarmMonitor", "Notes")
+"""The modules that every application has."""
+
+
+class Registered(ProjectRule):
+    """What the application and the hooks start are the ephemeral modules: all of them, and nothing else."""
+
+    codes: ClassVar[tuple[str, ...]] = ("OBS202", "OBS203", "OBS204")
+
+    def check(self, view: View) -> Iterator[Told]:
+        """Return what is missing in lists and hooks, and what is wrong there."""
+        known: set[tuple[str, str]] = set()
+        for module in view.project.modules.values():
+            for hook in module.facts.hooks:
+                known |= {_key(kind) for kind in _kinds(view, module, hook)}
+                yield from _wrong(view, module, hook)
+        for path, held in view.applications.items():
+            application = view.project.modules[path]
+            chosen = _list_of(view, application, held)
+            known |= {_key(kind) for item in chosen for kind in _kinds(view, application, item)}
+            yield from _missing(view, application, chosen)
+        for kind in view.kinds:
+            if _key(kind) not in known and not kind.about.abstract and not view.hierarchy.is_parent(kind):
+                message = f"{kind.about.name} is not registered: neither the application's list nor a hook names it"
+                yield Told(kind.module, Raw(kind.about.place, "OBS202", message))
+
+
+def _key(kind: Kind) -> tuple[str, str]:
+    return kind.module.path, kind.about.name
+
+
+def _origins(view: View, module: Module, item: str) -> list[Origin]:
+    """Return where an item comes from; of a function, what it returns, where that is seen."""
+    found = []
+    for origin in view.project.origin(module, item):
+        made = view.project.attribute(origin.module, f"{origin.name}()") if origin.module and origin.name else []
+        is_class = view.hierarchy.kind(origin) is not None
+        calls = [o._replace(name=o.name.removesuffix("()")) for o in made if o.module is None or "()" not in o.name]
+        found += [origin] if is_class or not calls else calls
+    return found
+
+
+def _kinds(view: View, module: Module, item: Registration) -> Iterator[Kind]:
+    for text in item.items:
+        for origin in [] if text.startswith(("#", "!")) else _origins(view, module, text):
+            kind = view.hierarchy.kind(origin)
+            if kind and view.hierarchy.is_module(kind):
+                yield kind
+
+
+def _wrong(view: View, module: Module, hook: Registration) -> Iterator[Told]:
+    """Return what a hook registers that is no module: only what is certain."""
+    if any(True for _ in _kinds(view, module, hook)):
+        return
+    for text in hook.items:
+        fault = _fault(view, module, text)
+        if fault is None:
+            return
+        named = f" as {hook.name!r}" if hook.name else ""
+        message = f"registers {text.lstrip('!@.#')}{named}, {fault}"
+        yield Told(module, Raw(hook.place, "OBS203", message))
+        return
+
+
+def _fault(view: View, module: Module, text: str) -> str | None:
+    if text.startswith("!"):
+        return "which does not exist"
+    if text.startswith("#"):
+        return "which is no Module"
+    origins = _origins(view, module, text)
+    if not origins:
+        return None if _may_exist(view, module, text) else "which does not exist"
+    answers = {view.hierarchy.is_module_origin(origin) for origin in origins}
+    return "which is no Module" if answers == {False} else None
+
+
+def _may_exist(view: View, module: Module, text: str) -> bool:
+    """Return whether a name may be there all the same, where nothing of it is to be seen."""
+    dots = len(text) - len(text.lstrip("."))
+    name = view.project.absolute(module, text[dots:], dots)
+    if name is None:
+        return True
+    target = view.project.find(name.rpartition(".")[0], module)
+    return target is None or view.project.is_open(target)
+
+
+def _list_of(view: View, module: Module, held: tuple[Registration, ...]) -> list[Registration]:
+    """Return the elements of the application's lists; where it has none, what it constructs."""
+    relevant = [
+        item for item in held if any(True for _ in _kinds(view, module, item)) or _canonical(view, module, item)
+    ]
+    sizes: dict[str, int] = {}
+    for item in relevant:
+        sizes[item.name] = sizes.get(item.name, 0) + 1
+    lists = [item for item in relevant if item.name and sizes[item.name] > 1]
+    return lists or relevant
+
+
+def _canonical(view: View, module: Module, item: Registration) -> set[str]:
+    """Return the canonical modules that an item is: ours, or a class of the project with that name."""
+    found = set()
+    for text in item.items:
+        if text.startswith(("#", "!")):
+            continue
+        for origin in _origins(view, module, text):
+            kind = view.hierarchy.kind(origin)
+            ours = origin.module is None and origin.name.startswith("observatory.")
+            if ours or (kind and view.hierarchy.is_module(kind)):
+                found.add(origin.name.rpartition(".")[2])
+    return found & set(CANONICAL)
+
+
+def _missing(view: View, module: Module, chosen: list[Registration]) -> Iterator[Told]:
+    present = {name for item in chosen for name in _canonical(view, module, item)}
+    if not present:
+        return
+    places = [item.place for item in chosen if item.name]
+    for name in CANONICAL:
+        if name not in present:
+            place = places[0] if places else Place(1, 0, 1, 0)
+            message = f"{name} is missing from the application's list: it is canonical, and always there"
+            yield Told(module, Raw(place, "OBS204", message))

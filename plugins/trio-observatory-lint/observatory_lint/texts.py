@@ -1,0 +1,257 @@
+"""The texts that an expression may be, worked out without running anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from observatory_lint.origins import Leaf, Origins
+from observatory_lint.scopes import Scope
+
+HOLE = "\0"
+"""Stands in a text for a part that is not known."""
+
+OWN = "\1"
+"""Stands for the package of the file itself: what `__package__` is, and `__name__` in a package."""
+
+_MOST = 64  # texts that one expression may be
+_LONGEST = 10_000  # characters of one
+_METHODS = frozenset(
+    """
+    capitalize casefold format join lower lstrip removeprefix removesuffix replace rstrip strip swapcase title upper
+    decode encode
+    """.split()
+)
+_PLACE = re.compile(r"%(?:\(\w+\))?[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]|\{[^{}]*\}")
+_CALLS = frozenset(
+    "builtins.str builtins.chr builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path".split()
+)
+
+
+class Texts(NamedTuple):
+    """What an expression may be."""
+
+    values: frozenset[str] = frozenset()
+    """Texts, with holes for what is not known."""
+    complete: bool = False
+    """Whether it is one of them for certain."""
+
+
+UNKNOWN = Texts()
+
+
+class Reader:
+    """Works out texts in one file.
+
+    Args:
+        origins: looks into the file.
+    """
+
+    def __init__(self, origins: Origins) -> None:
+        self._origins = origins
+        self._depth = 0
+
+    def texts(self, node: ast.AST | None, scope: Scope) -> Texts:
+        """Return the texts that an expression may be."""
+        if node is None or self._depth > 12:
+            return UNKNOWN
+        self._depth += 1
+        try:
+            found = [self._of_leaf(leaf) for leaf in self._origins.leaves(node, scope)]
+        finally:
+            self._depth -= 1
+        values = frozenset(value[:_LONGEST] for texts in found for value in texts.values)
+        return (
+            Texts(values, bool(found) and all(texts.complete for texts in found)) if len(values) <= _MOST else UNKNOWN
+        )
+
+    def elements(self, node: ast.expr, scope: Scope) -> list[list[Texts]]:
+        """Return the lists that an expression may be; an element of unknown text stands for what is not known."""
+        return [self._elements(leaf) for leaf in self._origins.leaves(node, scope)]
+
+    def _elements(self, leaf: Leaf) -> list[Texts]:
+        node, scope = leaf.node, leaf.scope
+        if leaf.binding:
+            return [UNKNOWN]
+        match node:
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                return [text for element in elements for text in self._element(element, scope)]
+            case ast.BinOp(op=ast.Add(), left=left, right=right):
+                return [text for side in (left, right) for text in self._first(side, scope)]
+            case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
+                return self._first(inner, scope)
+            case ast.Call(func=ast.Attribute(attr="split", value=value), args=[]):
+                return self._split(value, scope)
+            case ast.Call(args=[value, *_]) if self._origins.of(node.func, scope) & {"shlex.split"}:
+                return self._split(value, scope)
+        return [UNKNOWN]
+
+    def _element(self, node: ast.expr, scope: Scope) -> list[Texts]:
+        return self._first(node.value, scope) if isinstance(node, ast.Starred) else [self.texts(node, scope)]
+
+    def _first(self, node: ast.expr, scope: Scope) -> list[Texts]:
+        found = self.elements(node, scope) if self._depth <= 12 else []
+        return found[0] if found else [UNKNOWN]
+
+    def _split(self, node: ast.expr, scope: Scope) -> list[Texts]:
+        for value in self.texts(node, scope).values:
+            return [Texts(frozenset({word}), HOLE not in word) for word in value.split()]
+        return [UNKNOWN]
+
+    def _of_leaf(self, leaf: Leaf) -> Texts:
+        return UNKNOWN if leaf.binding else self._of_expression(leaf.node, leaf.scope)
+
+    def _of_expression(self, node: ast.AST, scope: Scope) -> Texts:
+        match node:
+            case ast.Constant(value=str() as text):
+                return Texts(frozenset({text}), True)
+            case ast.Constant(value=bytes() as data):
+                return Texts(frozenset({data.decode("utf-8", "replace")}), True)
+            case ast.Constant(value=int() as number) if not isinstance(number, bool) and abs(number) < 1 << 64:
+                return Texts(frozenset({str(number)}), True)
+            case ast.Name(id="__package__" | "__name__"):
+                return _text(OWN)
+            case ast.JoinedStr(values=parts):
+                return self._joined([self._part(part, scope) for part in parts])
+            case ast.BinOp(op=ast.Add(), left=left, right=right):
+                return self._joined([self._or_hole(left, scope), self._or_hole(right, scope)])
+            case ast.BinOp(op=ast.Mod(), left=left, right=right):
+                return self._filled(left, [right], scope)
+            case ast.BinOp(op=ast.Div(), left=left, right=right):
+                return self._joined([self._or_hole(left, scope), _text("/"), self._or_hole(right, scope)])
+            case ast.Subscript(value=value, slice=ast.Slice() as index):
+                return self._sliced(value, index, scope)
+            case ast.Call():
+                return self._called(node, scope)
+        return UNKNOWN
+
+    def _part(self, node: ast.expr, scope: Scope) -> Texts:
+        if isinstance(node, ast.FormattedValue):
+            plain = node.format_spec is None and node.conversion in {-1, ord("s")}
+            return self._or_hole(node.value, scope) if plain else _text(HOLE)
+        return self._or_hole(node, scope)
+
+    def _or_hole(self, node: ast.expr, scope: Scope) -> Texts:
+        texts = self.texts(node, scope)
+        return texts if texts.complete else Texts(texts.values | {HOLE}, True)
+
+    def _joined(self, parts: list[Texts], between: str = "") -> Texts:
+        count = 1
+        for part in parts:
+            count *= len(part.values)
+        if count > _MOST or sum(max(map(len, part.values), default=0) for part in parts) > _LONGEST:
+            return _text(HOLE)
+        return Texts(frozenset(between.join(chosen) for chosen in product(*(part.values for part in parts))), True)
+
+    def _filled(self, template: ast.expr, fillings: list[ast.expr], scope: Scope) -> Texts:
+        """Return a template of `%` or `format` with what is filled in; by position, and only as it is."""
+        if len(fillings) == 1 and isinstance(fillings[0], ast.Tuple):
+            fillings = fillings[0].elts
+        known = [self._or_hole(filling, scope) for filling in fillings]
+        found: set[str] = set()
+        for text in self.texts(template, scope).values:
+            pieces = [_text(piece) for piece in _PLACE.split(text)]
+            places = [known[i] if i < len(known) else _text(HOLE) for i in range(len(pieces) - 1)]
+            found |= self._joined(
+                [part for pair in zip(pieces, [*places, _text("")], strict=True) for part in pair]
+            ).values
+        return Texts(frozenset(found), bool(found))
+
+    def _sliced(self, value: ast.expr, index: ast.Slice, scope: Scope) -> Texts:
+        bounds = [_number(part) for part in (index.lower, index.upper, index.step)]
+        if any(isinstance(bound, str) for bound in bounds) or bounds[2] == 0:
+            return UNKNOWN
+        texts = self.texts(value, scope)
+        if any(HOLE in text for text in texts.values):
+            return UNKNOWN
+        return Texts(frozenset(text[slice(*bounds)] for text in texts.values), texts.complete)
+
+    def _called(self, node: ast.Call, scope: Scope) -> Texts:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+            found = self._method(node.func.value, node.func.attr, node, scope)
+            if found is not None:
+                return found
+        for function in self._origins.of(node.func, scope):
+            if function == "builtins.chr" and node.args and isinstance(node.args[0], ast.Constant):
+                return _apply(chr, node.args[0].value)
+            if function in _CALLS and node.args:
+                return self.texts(node.args[0], scope)
+            if function == "os.path.join" and node.args:
+                return self._joined([self._or_hole(arg, scope) for arg in node.args], "/")
+            if function in {"builtins.reversed", "builtins.tuple", "builtins.list"} and node.args:
+                texts = self.texts(node.args[0], scope)
+                backwards = function == "builtins.reversed"
+                return texts._replace(values=frozenset(v[::-1] if backwards else v for v in texts.values))
+            if function in {"os.environ.get", "os.getenv"} and len(node.args) > 1:
+                return self.texts(node.args[1], scope)._replace(complete=False)
+        return UNKNOWN
+
+    def _method(self, value: ast.expr, name: str, node: ast.Call, scope: Scope) -> Texts | None:
+        if name == "join":
+            return self._join(value, node, scope)
+        if name == "format":
+            return self._filled(value, node.args, scope) if not node.keywords else UNKNOWN
+        texts = self.texts(value, scope)
+        if name in {"decode", "encode"}:
+            return texts
+        given = [self.texts(arg, scope) for arg in node.args]
+        if not texts.values or not all(arg.complete and len(arg.values) == 1 for arg in given):
+            return None
+        words = [next(iter(arg.values)) for arg in given]
+        if sum(map(len, words)) * max(map(len, texts.values)) > _LONGEST**2 // 100:
+            return UNKNOWN
+        parts = [_apply(getattr(text, name), *words) for text in texts.values]
+        return Texts(
+            frozenset(v for part in parts for v in part.values), texts.complete and all(p.complete for p in parts)
+        )
+
+    def _join(self, value: ast.expr, node: ast.Call, scope: Scope) -> Texts | None:
+        if len(node.args) != 1 or isinstance(node.args[0], ast.GeneratorExp):
+            return None
+        between = self.texts(value, scope)
+        if len(between.values) != 1:
+            return None
+        (glue,) = between.values
+        lists = self.elements(node.args[0], scope)
+        if lists and all(text != UNKNOWN for part in lists for text in part):
+            joined = [
+                self._joined([t if t.complete else Texts(t.values | {HOLE}, True) for t in part], glue)
+                for part in lists
+            ]
+            return Texts(frozenset(value for part in joined for value in part.values), True)
+        texts = self.texts(node.args[0], scope)
+        return texts._replace(values=frozenset(glue.join(value) for value in texts.values))
+
+
+def _text(value: str) -> Texts:
+    return Texts(frozenset({value}), True)
+
+
+def _apply(function: Callable[..., Any], *args: Any) -> Texts:
+    """Return the text that a method of text gives; nothing of it can have an effect."""
+    try:
+        value = function(*args)
+    except (TypeError, ValueError, OverflowError, LookupError):
+        return UNKNOWN
+    return _text(value) if isinstance(value, str) else UNKNOWN
+
+
+def _number(node: ast.expr | None) -> int | str | None:
+    """Return a bound of a slice; a text for one that is not constant."""
+    if node is None:
+        return None
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return "unknown"
+    return value if isinstance(value, int) else "unknown"
+
+
+def holes_filled(texts: Texts) -> Iterator[tuple[str, bool]]:
+    """Return each text up to its first hole, and whether it has none."""
+    for value in sorted(texts.values):
+        known, hole, _ = value.partition(HOLE)
+        yield known, not hole
