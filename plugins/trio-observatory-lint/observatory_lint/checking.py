@@ -116,7 +116,7 @@ class Checker:
             return entry.look
         data = self.contents[path]
         try:
-            source = source_of(self._trees.pop(path, None) or parse(data), data, self._libraries)
+            source = source_of(self._trees.pop(path) if path in self._trees else parse(data), data, self._libraries)
             seen = look(source)
         except (UnreadableError, RecursionError):
             return _unreadable(1, "it is nested too deeply")

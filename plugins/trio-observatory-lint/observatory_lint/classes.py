@@ -70,9 +70,7 @@ def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
         if not isinstance(value, ast.Call):
             continue
         text = dotted(value.func) or ""
-        if text.startswith("super()."):
-            yield "super"
-        elif text.endswith(".__init__"):
+        if text.startswith("super().") or text.endswith(".__init__"):
             yield "super"
         elif text.startswith("self."):
             yield text.removeprefix("self.")

@@ -81,8 +81,7 @@ def _findings(
 ) -> Iterator[Finding]:
     """Return what is left of the findings in a file: what settings want and no comment suppresses."""
     chains = {told.raw: told.chain for told in tolds if settings.wants(told.raw.code, relative)}
-    once = {(raw.place, raw.code): raw for raw in reversed(chains)}
-    left = judge(list(once.values()), noqa, lambda code: settings.wants(code, relative))
+    left = judge(chains, noqa, lambda code: settings.wants(code, relative))
     if not left:
         return
     lines = text_of(data).split("\n")

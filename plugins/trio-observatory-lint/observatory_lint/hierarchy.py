@@ -99,8 +99,9 @@ class Hierarchy:
             here = self.kind(origin)
             if here and (here.about.opaque or len(list(self.bases(here))) < len(here.about.bases) - self._plain(here)):
                 return True
-            if here is None and not self._is_base(origin) and origin.name.rpartition(".")[2] not in _PLAIN:
-                return True
+            if here is None and not (self._is_base(origin) or origin.name.rpartition(".")[2] in _PLAIN):
+                if origin.module or self._outside(origin.name) is None:
+                    return True
         return False
 
     def runs(self, kind: Kind) -> bool:

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-MAPPERS = frozenset(
+from observatory_lint.values import words
+
+MAPPERS = words(
     """
     sqlalchemy sqlmodel django.db peewee pony tortoise ormar piccolo gino edgy mongoengine beanie odmantic neomodel
     pynamodb redis_om alembic aerich
-    """.split()
+    """
 )
 """Object mappers and migrations."""
 
-DRIVERS = frozenset(
+DRIVERS = words(
     """
     aiosqlite apsw duckdb psycopg psycopg2 asyncpg pg8000 aiopg pymysql MySQLdb aiomysql asyncmy mariadb oracledb pyodbc
     pymssql clickhouse_driver clickhouse_connect snowflake.connector pymongo motor redis valkey coredis pymemcache
     elasticsearch opensearchpy cassandra neo4j couchbase influxdb_client etcd3 google.cloud.firestore
     google.cloud.bigquery google.cloud.spanner
-    """.split()
+    """
 )
 """Drivers of databases and caches."""
 
-STORES = frozenset(
+STORES = words(
     """
     lmdb plyvel rocksdb tinydb ZODB diskcache sqlitedict pickledb dataset chromadb qdrant_client weaviate pymilvus
     lancedb h5py zarr
-    """.split()
+    """
 )
 """Embedded and vector stores."""
 
-STANDARD = frozenset("sqlite3 dbm shelve mailbox mmap".split())
+STANDARD = words("sqlite3 dbm shelve mailbox mmap")
 """What the standard library has of them."""
 
 PERSISTENCE = MAPPERS | DRIVERS | STORES | STANDARD

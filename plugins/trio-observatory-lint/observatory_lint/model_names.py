@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from observatory_lint.libraries import DRIVERS, STANDARD, STORES, Libraries
+from observatory_lint.values import words
 
-_MODELS = frozenset(
+_MODELS = words(
     """
     Base BaseModel DeclarativeBase DeclarativeBaseNoMeta DeferredReflection Document DynamicDocument
     DynamicEmbeddedDocument EmbeddedDocument EmbeddedJsonModel EmbeddedModel Entity HashModel JsonModel MapAttribute
     MappedAsDataclass Model Node OrmarModel ReflectModel SQLModel SemiStructuredNode StructuredNode StructuredRel Table
     UnionDoc View AbstractConcreteBase ConcreteBase
-    """.split()
+    """
 )
 _BASE_MAKERS = frozenset(
     {

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ast
 
-CONTAINERS = frozenset(
+from observatory_lint.values import words
+
+CONTAINERS = words(
     """
     dict list set bytearray deque defaultdict OrderedDict Counter ChainMap WeakKeyDictionary WeakValueDictionary WeakSet
     array SortedDict SortedList SortedSet
-    """.split()
+    """
 )
 """What makes a container that can change."""
 
 _DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
 
-_NO_TABLES = frozenset(
+_NO_TABLES = words(
     """
     Event Lock StrictFIFOLock Condition Semaphore CapacityLimiter CancelScope Path PurePath Random TypeVar Logger
     ContextVar ParamSpec NewType Decimal Fraction UUID NamedTuple StringIO BytesIO
-    """.split()
+    """
 )
 """Classes whose objects hold no data that is asked for."""
 

@@ -11,13 +11,13 @@ import builtins
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from observatory_lint.functions import returns_of
 from observatory_lint.paths import normal
 from observatory_lint.scopes import Binding, Scope, Scopes, owner_of
 
 _MOST = 64  # values that one expression may have; what has more is not known
 _DEEPEST = 24  # steps from a use to what it comes from
 _BUILTINS = frozenset(dir(builtins))
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _TEXT = (ast.JoinedStr, ast.Dict, ast.List, ast.Set, ast.Tuple, ast.DictComp, ast.ListComp, ast.SetComp)
 
 
@@ -244,7 +244,7 @@ class Origins:
     def _called(self, node: ast.Call, scope: Scope) -> Iterator[str]:
         for function in self.of(node.func, scope):
             if function == "builtins.getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                yield from (normal(f"{origin}.{node.args[1].value}") for origin in self.of(node.args[0], scope))
+                yield from (normal(f"{origin}.{node.args[1].value!s}") for origin in self.of(node.args[0], scope))
             elif function in {"builtins.__import__", "importlib.import_module"} and node.args:
                 for leaf in self.leaves(node.args[0], scope):
                     if isinstance(leaf.node, ast.Constant) and isinstance(leaf.node.value, str):
@@ -280,21 +280,6 @@ class Origins:
                 yield from self._annotated(value, scope)
             case ast.Name() | ast.Attribute():
                 yield from (origin for origin in self.of(node, scope) if origin != "typing.Any")
-
-
-def returns_of(node: ast.AST) -> Iterator[ast.expr]:
-    """Return what a function or a lambda returns, not what functions in it do."""
-    if isinstance(node, ast.Lambda):
-        yield node.body
-    waiting: list[ast.AST] = list(node.body) if isinstance(node, _FUNCTIONS) else []
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, ast.Return) and found.value:
-            yield found.value
-        elif isinstance(found, ast.stmt) and not isinstance(found, (*_FUNCTIONS, ast.ClassDef)):
-            waiting.extend(ast.iter_child_nodes(found))
-        elif isinstance(found, (ast.ExceptHandler, ast.match_case)):
-            waiting.extend(ast.iter_child_nodes(found))
 
 
 def _is_items(node: ast.AST) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from observatory_lint.values import words
+
 _PATHS = ("pathlib.Path", "trio.Path", "anyio.Path", "aiopath.AsyncPath")
 _ALIASES = {
     "pathlib.PosixPath": "pathlib.Path",
@@ -15,11 +17,11 @@ _ALIASES = {
     "importlib.__import__": "builtins.__import__",
     "importlib._bootstrap._gcd_import": "importlib.import_module",
 }
-_SAME_CALLS = frozenset(
+_SAME_CALLS = words(
     """
     absolute expanduser joinpath readlink relative_to rename replace resolve with_name with_stem with_suffix
     with_segments
-    """.split()
+    """
 )
 _SAME = frozenset({"parent"})
 _MAKERS = frozenset({"home()", "cwd()"})
@@ -37,5 +39,5 @@ def normal(origin: str) -> str:
             return f"{path}()" if made in _MAKERS else origin
         if origin.startswith(f"{path}()."):
             made = origin[len(path) + 3 :]
-            return f"{path}()" if made in _SAME or made.removesuffix("()") in _SAME_CALLS and "()" in made else origin
+            return f"{path}()" if made in _SAME or (made.removesuffix("()") in _SAME_CALLS and "()" in made) else origin
     return origin

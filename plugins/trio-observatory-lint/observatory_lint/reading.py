@@ -8,7 +8,7 @@ from collections.abc import Collection
 from observatory_lint.comments import noqa_in
 from observatory_lint.dynamic import dynamic_imports, may_import
 from observatory_lint.extracting import Extract
-from observatory_lint.facts import Facts, Import
+from observatory_lint.facts import Facts, Import, Registration
 from observatory_lint.libraries import Libraries
 from observatory_lint.parsing import UnreadableError, count_lines, parse
 from observatory_lint.registrations import registered
@@ -49,7 +49,8 @@ def source_of(tree: ast.Module, data: bytes, libraries: Libraries) -> Source:
 
 def _facts(tree: ast.Module, data: bytes, libraries: Libraries, tops: Collection[str]) -> Facts:
     found = Extract(tree, tops)
-    imports, hooks = found.imports, ()
+    imports = found.imports
+    hooks: tuple[Registration, ...] = ()
     if found.hooks or may_import(data):
         source = Source(tree, 0, libraries)
         hooks = tuple(registered(found.hooks, source))

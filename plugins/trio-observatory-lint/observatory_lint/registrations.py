@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from observatory_lint.facts import Registration
-from observatory_lint.origins import returns_of
+from observatory_lint.functions import returns_of
 from observatory_lint.scopes import Scope
 from observatory_lint.source import Source
 from observatory_lint.values import place_of

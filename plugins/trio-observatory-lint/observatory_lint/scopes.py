@@ -48,7 +48,7 @@ class Scope:
         self.attributes: dict[str, list[Binding]] = {}
         self.is_class = isinstance(node, ast.ClassDef)
         self.is_function = isinstance(node, (*_FUNCTIONS, ast.Lambda))
-        self.in_function = self.is_function or (parent is not None and parent.in_function)
+        self.in_function: bool = self.is_function or (parent is not None and parent.in_function)
         self.module: Scope = parent.module if parent else self
 
     def find(self, name: str) -> Scope | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from observatory_lint.origins import Leaf, Origins
 from observatory_lint.scopes import Scope
+from observatory_lint.values import words
 
 HOLE = "\0"
 """Stands in a text for a part that is not known."""
@@ -19,15 +20,15 @@ OWN = "\1"
 
 _MOST = 64  # texts that one expression may be
 _LONGEST = 10_000  # characters of one
-_METHODS = frozenset(
+_METHODS = words(
     """
     capitalize casefold format join lower lstrip removeprefix removesuffix replace rstrip strip swapcase title upper
     decode encode
-    """.split()
+    """
 )
 _PLACE = re.compile(r"%(?:\(\w+\))?[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]|\{[^{}]*\}")
-_CALLS = frozenset(
-    "builtins.str builtins.chr builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path".split()
+_CALLS = words(
+    "builtins.str builtins.chr builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path"
 )
 
 
@@ -161,13 +162,14 @@ class Reader:
         return Texts(frozenset(found), bool(found))
 
     def _sliced(self, value: ast.expr, index: ast.Slice, scope: Scope) -> Texts:
-        bounds = [_number(part) for part in (index.lower, index.upper, index.step)]
-        if any(isinstance(bound, str) for bound in bounds) or bounds[2] == 0:
+        try:
+            bounds = [_number(part) for part in (index.lower, index.upper, index.step)]
+        except (ValueError, TypeError, RecursionError, MemoryError):
             return UNKNOWN
         texts = self.texts(value, scope)
-        if any(HOLE in text for text in texts.values):
+        if bounds[2] == 0 or any(HOLE in text for text in texts.values):
             return UNKNOWN
-        return Texts(frozenset(text[slice(*bounds)] for text in texts.values), texts.complete)
+        return Texts(frozenset(text[bounds[0] : bounds[1] : bounds[2]] for text in texts.values), texts.complete)
 
     def _called(self, node: ast.Call, scope: Scope) -> Texts:
         if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
@@ -239,15 +241,18 @@ def _apply(function: Callable[..., Any], *args: Any) -> Texts:
     return _text(value) if isinstance(value, str) else UNKNOWN
 
 
-def _number(node: ast.expr | None) -> int | str | None:
-    """Return a bound of a slice; a text for one that is not constant."""
+def _number(node: ast.expr | None) -> int | None:
+    """Return a bound of a slice.
+
+    Raises:
+        ValueError: it is not constant.
+    """
     if node is None:
         return None
-    try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return "unknown"
-    return value if isinstance(value, int) else "unknown"
+    value = ast.literal_eval(node)
+    if not isinstance(value, int):
+        raise ValueError("no number")
+    return value
 
 
 def holes_filled(texts: Texts) -> Iterator[tuple[str, bool]]:

@@ -65,6 +65,11 @@ class Finding(NamedTuple):
     """The imports that lead to a persistence library, from this file on."""
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text: how long lists of names are written here."""
+    return frozenset(text.split())
+
+
 def place_of(node: ast.expr | ast.stmt | ast.alias | ast.excepthandler | ast.keyword) -> Place:
     """Return where a node stands."""
     end_line, end_column = node.end_lineno, node.end_col_offset

@@ -11,20 +11,20 @@ from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Scope
 from observatory_lint.source import Call, Source
 from observatory_lint.texts import HOLE, Texts
-from observatory_lint.values import Raw, place_of
+from observatory_lint.values import Raw, place_of, words
 
-TOOLS = frozenset(
+TOOLS = words(
     """
     sqlite sqlite3 sqlite-utils litecli psql pgcli pg_dump pg_dumpall pg_restore pg_basebackup pg_ctl initdb createdb
     dropdb createuser vacuumdb mysql mysqldump mysqladmin mysqlimport mysqlsh mycli mariadb mariadb-dump mariadb-admin
     mongo mongosh mongodump mongorestore mongoexport mongoimport redis-cli redis-server valkey-cli valkey-server
     duckdb clickhouse clickhouse-client clickhouse-local cqlsh influx etcdctl sqlcmd bcp sqlplus rman cypher-shell
     neo4j neo4j-admin cbq snowsql bq isql usql mdb_dump mdb_load cockroach alembic aerich
-    """.split()
+    """
 )
 """Command lines of databases."""
 
-_RUNNERS = frozenset(
+_RUNNERS = words(
     """
     subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen
     trio.run_process trio.lowlevel.open_process trio.open_process anyio.run_process anyio.open_process
@@ -33,14 +33,14 @@ _RUNNERS = frozenset(
     os.system os.popen os.execl os.execle os.execlp os.execlpe os.execv os.execve os.execvp os.execvpe os.posix_spawn
     os.posix_spawnp os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe pty.spawn
     os.startfile
-    """.split()
+    """
 )
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "pwsh", "powershell"})
-_PREFIXES = frozenset(
+_PREFIXES = words(
     """
     sudo doas env nice ionice nohup time timeout stdbuf setsid exec command xargs strace chroot su runuser flock docker
     podman docker-compose kubectl compose exec run uv uvx poetry pipx
-    """.split()
+    """
 )
 _WRAPPED = re.compile(r"[;&|\n()`]|\$\(")
 _PYTHON = re.compile(r"python[\d.]*(?:\.exe)?$")

@@ -18,9 +18,10 @@ class InheritedModels(ProjectRule):
 
     def check(self, view: View) -> Iterator[Told]:
         """Return one finding for each class."""
-        for path in view.ephemeral:
+        for path, look in view.ephemeral.items():
             module = view.project.modules[path]
-            for about in module.facts.classes:
+            told = {raw.place for raw in look.findings if raw.code == "OBS105"}
+            for about in (about for about in module.facts.classes if about.place not in told):
                 for origin, steps in view.hierarchy.ancestors(Kind(module, about)):
                     if origin.module is None and is_model(origin.name, view.libraries):
                         message = f"{about.name} declares a persistent model: it derives from {origin.name}"

@@ -45,12 +45,19 @@ def _key(kind: Kind) -> tuple[str, str]:
 def _origins(view: View, module: Module, item: str) -> list[Origin]:
     """Return where an item comes from; of a function, what it returns, where that is seen."""
     found = []
-    for origin in view.project.origin(module, item):
+    for origin in map(_owner, view.project.origin(module, item)):
         made = view.project.attribute(origin.module, f"{origin.name}()") if origin.module and origin.name else []
         is_class = view.hierarchy.kind(origin) is not None
         calls = [o._replace(name=o.name.removesuffix("()")) for o in made if o.module is None or "()" not in o.name]
         found += [origin] if is_class or not calls else calls
     return found
+
+
+def _owner(origin: Origin) -> Origin:
+    """Return the class whose method an origin is: what makes objects of it, as far as it shows."""
+    head, _, method = origin.name.rpartition(".")
+    about = origin.module.classes.get(head) if origin.module else None
+    return origin._replace(name=head) if about and method in about.methods else origin
 
 
 def _kinds(view: View, module: Module, item: Registration) -> Iterator[Kind]:

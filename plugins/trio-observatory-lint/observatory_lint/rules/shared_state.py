@@ -10,14 +10,14 @@ from observatory_lint.names import is_container, is_field
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Binding, Scope, owner_of
 from observatory_lint.source import Source
-from observatory_lint.values import Place, Raw, place_of
+from observatory_lint.values import Place, Raw, place_of, words
 
-CHANGING = frozenset(
+CHANGING = words(
     """
     add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end pop
     popitem popleft remove reverse rotate setdefault sort subtract symmetric_difference_update update __setitem__
     __delitem__
-    """.split()
+    """
 )
 """Methods that change a container."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from observatory_lint.values import words
+
 PATHS = ("pathlib.Path", "trio.Path", "anyio.Path", "aiopath.AsyncPath")
 """Classes of paths that can write."""
 
-PATH_METHODS = frozenset(
-    "touch mkdir rename replace unlink rmdir symlink_to hardlink_to link_to chmod lchmod copy copy_into move move_into".split()
+PATH_METHODS = words(
+    "touch mkdir rename replace unlink rmdir symlink_to hardlink_to link_to chmod lchmod copy copy_into move move_into"
 )
 """Their methods that change files, besides `write_text`, `write_bytes` and `open`."""
 
@@ -49,7 +51,7 @@ DUMPERS = {
 }
 """What writes to a file that it is handed, and where that stands among its arguments."""
 
-ALWAYS = frozenset(
+ALWAYS = words(
     """
     tempfile.NamedTemporaryFile tempfile.TemporaryFile tempfile.SpooledTemporaryFile tempfile.TemporaryDirectory
     tempfile.mkstemp tempfile.mkdtemp tempfile.mktemp
@@ -63,6 +65,6 @@ ALWAYS = frozenset(
     urllib.request.urlretrieve numpy.save numpy.savez numpy.savetxt
     anyio.NamedTemporaryFile anyio.TemporaryFile anyio.TemporaryDirectory
     aiofiles.tempfile.NamedTemporaryFile aiofiles.tempfile.TemporaryFile
-    """.split()
+    """
 )
 """What writes whatever it is handed."""
