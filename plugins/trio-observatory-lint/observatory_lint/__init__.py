@@ -13,11 +13,12 @@
 #   source.py        one file as rules look at it
 #   dynamic.py, registrations.py     imports by calls; what hooks register and applications hold
 #   model_names.py   what persistent models derive from
-#   rules/           one small class each
+#   rules/           one small class each: those that one file is enough for
 #   reading.py, looking.py           from bytes to facts; a close look at one file
 #   cache.py         both, by content
 #   files.py, project.py             from paths to modules; where their names come from
 #   graph.py, hierarchy.py           what modules reach; which classes are ephemeral modules
+#   project_rules/   one small class each: those that need the project
 #   checking.py      one project
 #   suppressing.py   what comments suppress
 #   engine.py        from paths to findings

@@ -28,7 +28,7 @@ CATALOGUE = (
     Code(
         "OBS101",
         "imports-persistence",
-        "An ephemeral module keeps what is gone with the process; a database brings schemas, migrations and waits into it.",
+        "What an ephemeral module keeps is gone with the process; a database brings schemas, migrations and waits.",
         "import sqlite3",
         "from collections import deque",
         "Keep a table in memory. What has to last is the storage backend's business, or a delivery channel's.",

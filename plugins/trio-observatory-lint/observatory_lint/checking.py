@@ -17,9 +17,9 @@ from observatory_lint.libraries import Libraries
 from observatory_lint.looking import Look, look
 from observatory_lint.parsing import UnreadableError, parse
 from observatory_lint.project import Module, Project
+from observatory_lint.project_rules import PROJECT_RULES
+from observatory_lint.project_rules.project_rule import Told, View
 from observatory_lint.reading import read, source_of
-from observatory_lint.rules.everything import PROJECT_RULES
-from observatory_lint.rules.project_rule import Told, View
 from observatory_lint.settings import Settings
 from observatory_lint.values import Place, Raw
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from observatory_lint.extracting import Extract
 from observatory_lint.facts import Import
@@ -50,9 +51,12 @@ def dynamic_imports(source: Source) -> Iterator[Import | Place]:
         if isinstance(node, ast.Call):
             for call in source.calls(node, scope):
                 yield from _called(source, call, node)
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            if "sys.modules" in source.origins(node.value, scope):
-                yield from _known(source, source.texts(node.slice, scope), place_of(node), sure=False)
+        elif _is_looked_up(node) and "sys.modules" in source.origins(node.value, scope):
+            yield from _known(source, source.texts(node.slice, scope), place_of(node), sure=False)
+
+
+def _is_looked_up(node: ast.AST) -> TypeGuard[ast.Subscript]:
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
 
 
 def _called(source: Source, call: Call, node: ast.Call) -> Iterator[Import | Place]:

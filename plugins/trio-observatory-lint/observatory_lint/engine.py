@@ -13,7 +13,7 @@ from observatory_lint.checking import Checker
 from observatory_lint.facts import Noqa
 from observatory_lint.files import Roots, project_of, python_files
 from observatory_lint.parsing import quietly, text_of
-from observatory_lint.rules.project_rule import Told
+from observatory_lint.project_rules.project_rule import Told
 from observatory_lint.settings import Settings, read_settings
 from observatory_lint.suppressing import judge
 from observatory_lint.values import Finding, Place, Raw, Step

@@ -31,11 +31,20 @@ def python_files(folder: str) -> Iterator[str]:
             continue
         folders = []
         for entry in entries:
-            if entry.name.endswith(".py") and entry.is_file():
+            is_file, is_folder = _kind(entry)
+            if is_file and entry.name.endswith(".py"):
                 yield entry.path
-            elif not entry.name.startswith(".") and entry.name not in _LEFT_OUT and entry.is_dir():
+            elif is_folder and not entry.name.startswith(".") and entry.name not in _LEFT_OUT:
                 folders.append(entry.path)
         waiting.extend(reversed(folders))
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
+    """Return whether an entry is a file and whether it is a folder; a link that leads nowhere is neither."""
+    try:
+        return entry.is_file(), entry.is_dir()
+    except OSError:
+        return False, False
 
 
 class Roots:

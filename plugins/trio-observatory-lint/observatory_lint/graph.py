@@ -124,7 +124,7 @@ class Graph:
             yield Hop(None, library, (step, *origin.steps))
 
     def _defined(self, package: Module, name: str) -> list[Origin]:
-        """Return the modules that define a name; the package itself where it gives the name a value, or none is known."""
+        """Return where a name is defined; the package itself where it gives it a value, or nothing is known."""
         kinds = package.facts.bindings.get(name.partition(".")[0], ())
         if any(not kind.startswith("import ") for kind in kinds) and not any(k.startswith("import ") for k in kinds):
             return [Origin(package, name, ())]

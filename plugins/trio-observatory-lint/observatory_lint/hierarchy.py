@@ -97,12 +97,16 @@ class Hierarchy:
         """Return whether a class has bases that nothing is known of."""
         for origin, _ in self.ancestors(kind):
             here = self.kind(origin)
+            if here is None and self._may_be_anything(origin):
+                return True
             if here and (here.about.opaque or len(list(self.bases(here))) < len(here.about.bases) - self._plain(here)):
                 return True
-            if here is None and not (self._is_base(origin) or origin.name.rpartition(".")[2] in _PLAIN):
-                if origin.module or self._outside(origin.name) is None:
-                    return True
         return False
+
+    def _may_be_anything(self, origin: Origin) -> bool:
+        if self._is_base(origin) or origin.name.rpartition(".")[2] in _PLAIN:
+            return False
+        return origin.module is not None or self._outside(origin.name) is None
 
     def runs(self, kind: Kind) -> bool:
         """Return whether a class has a `run` of its own, or of a base."""

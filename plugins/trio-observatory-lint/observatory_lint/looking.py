@@ -1,4 +1,4 @@
-"""What is found by looking closely at one file, without knowing any other: for ephemeral ones, and the application's."""
+"""What is found by looking closely at one file, without knowing any other."""
 
 from __future__ import annotations
 

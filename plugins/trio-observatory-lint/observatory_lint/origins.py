@@ -1,7 +1,7 @@
 """Where the value of an expression comes from, as far as one file tells, whatever it was renamed to on the way.
 
-An origin is text: `os.open` and `.state.TABLE` are imported, `builtins.open` is built in, `@Board` is defined in the file,
-`pathlib.Path()` is what a call gives, `#text` is a constant or a display.
+An origin is text: `os.open` and `.state.TABLE` are imported, `builtins.open` is built in, `@Board` is defined in the
+file, `pathlib.Path()` is what a call gives, `#text` is a constant or a display.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from observatory_lint.functions import returns_of
@@ -17,6 +18,7 @@ from observatory_lint.scopes import Binding, Scope, Scopes, owner_of
 
 _MOST = 64  # values that one expression may have; what has more is not known
 _DEEPEST = 24  # steps from a use to what it comes from
+_STEPS = 500  # to answer one question; names that lead in circles have no end of ways
 _BUILTINS = frozenset(dir(builtins))
 _TEXT = (ast.JoinedStr, ast.Dict, ast.List, ast.Set, ast.Tuple, ast.DictComp, ast.ListComp, ast.SetComp)
 
@@ -45,17 +47,35 @@ class Origins:
         self._known: dict[tuple[int, int], tuple[Leaf, ...]] = {}
         self._asked: set[tuple[int, int]] = set()
         self._answers: dict[tuple[int, int], frozenset[str]] = {}
+        self._questions = 0
+        self._steps = 0
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """Count what is asked within a block as one question, which takes a limited number of steps."""
+        if self._questions == 0:
+            self._steps = 0
+        self._questions += 1
+        try:
+            yield
+        finally:
+            self._questions -= 1
 
     def leaves(self, node: ast.AST, scope: Scope) -> tuple[Leaf, ...]:
         """Return what an expression may come down to: through names, attributes of `self`, branches, and results."""
         key = (id(node), id(scope))
+        with self.question():
+            self._steps += 1
+        if self._steps > _STEPS:
+            return ()
         if key in self._known:
             return self._known[key]
         if key in self._active or len(self._active) > _DEEPEST:
             return ()
         self._active.add(key)
         try:
-            found = tuple(dict.fromkeys(self._leaves(node, scope)))[:_MOST]
+            with self.question():
+                found = tuple(dict.fromkeys(self._leaves(node, scope)))[:_MOST]
         finally:
             self._active.remove(key)
         if not self._active:
@@ -71,7 +91,8 @@ class Origins:
             return frozenset()
         self._asked.add(key)
         try:
-            found = frozenset(origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
+            with self.question():
+                found = frozenset(origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
         finally:
             self._asked.remove(key)
         if not self._asked and not self._active:

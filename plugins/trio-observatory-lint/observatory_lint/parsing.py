@@ -45,12 +45,9 @@ def parse(data: bytes) -> ast.Module:
     try:
         return ast.parse(data)
     except SyntaxError as error:
-        reason = "it holds null bytes" if b"\0" in data else f"{error.msg} (read as Python {VERSION})"
-        raise UnreadableError(_within(data, error.lineno), _one_line(reason)) from error
+        raise _unreadable(data, error.lineno, f"{error.msg} (read as Python {VERSION})") from error
     except ValueError as error:  # null bytes, or numbers and text that cannot be
-        line = data[: data.find(b"\0") + 1].count(b"\n") + 1
-        reason = "it holds null bytes" if b"\0" in data else str(error)
-        raise UnreadableError(line, _one_line(reason)) from error
+        raise _unreadable(data, 1, str(error)) from error
     except LookupError as error:
         raise UnreadableError(1, _one_line(str(error))) from error
     except (RecursionError, MemoryError) as error:
@@ -74,8 +71,11 @@ def count_lines(data: bytes) -> int:
     return data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
 
 
-def _within(data: bytes, line: int | None) -> int:
-    return max(1, min(line or 1, count_lines(data)))
+def _unreadable(data: bytes, line: int | None, reason: str) -> UnreadableError:
+    """Return the error: of a file with null bytes they are what is wrong with it."""
+    if b"\0" in data:
+        return UnreadableError(data[: data.find(b"\0")].count(b"\n") + 1, "it holds null bytes")
+    return UnreadableError(max(1, min(line or 1, count_lines(data))), _one_line(reason))
 
 
 def _one_line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from observatory_lint.facts import Class, Facts, Import
 from observatory_lint.files import Roots
@@ -38,6 +38,12 @@ class Module:
     def name(self) -> str:
         """The likeliest name; the file's where it has none."""
         return self.names[0] if self.names else os.path.basename(self.path)
+
+
+Seen: TypeAlias = set[tuple[str, str]]
+"""What was looked for already while one question is answered: names may lead in circles."""
+
+_MOST = 500  # names that are looked for to answer one question
 
 
 class Origin(NamedTuple):
@@ -107,7 +113,7 @@ class Project:
         """Return whether a name is a package of the project, with or without a file of its own."""
         return name in self._folders
 
-    def attribute(self, module: Module, dotted: str, seen: frozenset[tuple[str, str]] = frozenset()) -> list[Origin]:
+    def attribute(self, module: Module, dotted: str, seen: Seen | None = None) -> list[Origin]:
         """Return where `module.dotted` comes from; nothing when no such name is to be seen there.
 
         Args:
@@ -116,9 +122,10 @@ class Project:
             seen: what is being looked for already.
         """
         key = (module.path, dotted)
-        if key in seen or len(seen) > 50:
+        seen = set() if seen is None else seen
+        if key in seen or len(seen) > _MOST:
             return []
-        seen |= {key}
+        seen.add(key)
         head, rest = _split(dotted)
         found = [
             origin
@@ -133,7 +140,7 @@ class Project:
             found = self.imported(module, module.facts.imports[module.facts.inner[head]], rest, seen)
         return found or [origin for star in module.stars for origin in self._by_star(module, star, dotted, seen)]
 
-    def dotted(self, importer: Module, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> list[Origin]:
+    def dotted(self, importer: Module, name: str, seen: Seen | None = None) -> list[Origin]:
         """Return where an absolute dotted name comes from, the longest module in it first."""
         module = name.partition("(")[0]
         rest = name[len(module) :]
@@ -153,9 +160,7 @@ class Project:
         name = self.absolute(module, text[dots:], dots)
         return [] if name is None else self.dotted(module, name)
 
-    def imported(
-        self, module: Module, found: Import, rest: str = "", seen: frozenset[tuple[str, str]] = frozenset()
-    ) -> list[Origin]:
+    def imported(self, module: Module, found: Import, rest: str = "", seen: Seen | None = None) -> list[Origin]:
         """Return where the name comes from that an import binds, with attributes and calls behind it."""
         name = self.absolute(module, found.module, found.level)
         if name is None:
@@ -191,9 +196,7 @@ class Project:
             return True
         return any(self.find(self.absolute(module, s.module, s.level) or "", module) is None for s in module.stars)
 
-    def _bound(
-        self, module: Module, kind: str, head: str, rest: str, seen: frozenset[tuple[str, str]]
-    ) -> Iterable[Origin]:
+    def _bound(self, module: Module, kind: str, head: str, rest: str, seen: Seen) -> Iterable[Origin]:
         what, _, value = kind.partition(" ")
         if what == "import":
             return self.imported(module, module.facts.imports[int(value)], rest, seen)
@@ -204,10 +207,10 @@ class Project:
             return found or [Origin(module, head + rest, ())]
         return [Origin(module, head + rest, ())]
 
-    def _below(self, module: Module, rest: str, seen: frozenset[tuple[str, str]]) -> list[Origin]:
+    def _below(self, module: Module, rest: str, seen: Seen | None) -> list[Origin]:
         return self.attribute(module, rest.lstrip("."), seen) if rest else [Origin(module, "", ())]
 
-    def _by_star(self, module: Module, star: Import, dotted: str, seen: frozenset[tuple[str, str]]) -> Iterator[Origin]:
+    def _by_star(self, module: Module, star: Import, dotted: str, seen: Seen) -> Iterator[Origin]:
         name = self.absolute(module, star.module, star.level)
         target = self.find(name, module) if name else None
         if name is None or target is module:

@@ -19,6 +19,7 @@ OWN = "\1"
 """Stands for the package of the file itself: what `__package__` is, and `__name__` in a package."""
 
 _MOST = 64  # texts that one expression may be
+_DEEPEST = 12  # texts within texts
 _LONGEST = 10_000  # characters of one
 _METHODS = words(
     """
@@ -57,11 +58,12 @@ class Reader:
 
     def texts(self, node: ast.AST | None, scope: Scope) -> Texts:
         """Return the texts that an expression may be."""
-        if node is None or self._depth > 12:
+        if node is None or self._depth > _DEEPEST:
             return UNKNOWN
         self._depth += 1
         try:
-            found = [self._of_leaf(leaf) for leaf in self._origins.leaves(node, scope)]
+            with self._origins.question():
+                found = [self._of_leaf(leaf) for leaf in self._origins.leaves(node, scope)]
         finally:
             self._depth -= 1
         values = frozenset(value[:_LONGEST] for texts in found for value in texts.values)
@@ -71,7 +73,14 @@ class Reader:
 
     def elements(self, node: ast.expr, scope: Scope) -> list[list[Texts]]:
         """Return the lists that an expression may be; an element of unknown text stands for what is not known."""
-        return [self._elements(leaf) for leaf in self._origins.leaves(node, scope)]
+        if self._depth > _DEEPEST:
+            return []
+        self._depth += 1
+        try:
+            with self._origins.question():
+                return [self._elements(leaf) for leaf in self._origins.leaves(node, scope)]
+        finally:
+            self._depth -= 1
 
     def _elements(self, leaf: Leaf) -> list[Texts]:
         node, scope = leaf.node, leaf.scope
@@ -94,7 +103,7 @@ class Reader:
         return self._first(node.value, scope) if isinstance(node, ast.Starred) else [self.texts(node, scope)]
 
     def _first(self, node: ast.expr, scope: Scope) -> list[Texts]:
-        found = self.elements(node, scope) if self._depth <= 12 else []
+        found = self.elements(node, scope)
         return found[0] if found else [UNKNOWN]
 
     def _split(self, node: ast.expr, scope: Scope) -> list[Texts]:

@@ -24,5 +24,7 @@ def test_there_are_many_cases() -> None:
     bodies = [body for text in texts for body in re.split(r"^=== ", text, flags=re.MULTILINE)[1:]]
     assert len(bodies) >= 150
     assert sum("# error:" not in body for body in bodies) >= 40
-    found = {code for text in texts for codes in re.findall(r"# error: ([A-Z0-9, ]+)", text) for code in codes.split(", ")}
+    found = {
+        code for text in texts for codes in re.findall(r"# error: ([A-Z0-9, ]+)", text) for code in codes.split(", ")
+    }
     assert found | {"OBS201"} == {entry.code for entry in CATALOGUE}

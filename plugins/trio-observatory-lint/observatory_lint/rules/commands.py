@@ -80,38 +80,38 @@ def _tool_of(call: Call, source: Source) -> str | None:
         rest = call.args[2 if spawns else 1 :]
         if not isinstance(first, (ast.List, ast.Tuple)):
             candidates.append([source.texts(first, scope), *(source.texts(arg, scope) for arg in rest)])
-    for words in candidates:
-        if tool := _in_words(words, source):
+    for candidate in candidates:
+        if tool := _in_words(candidate, source):
             return tool
     return None
 
 
-def _in_words(words: list[Texts], source: Source) -> str | None:
+def _in_words(command: list[Texts], source: Source) -> str | None:
     """Return the tool that a list of words runs, by itself or through a shell, `sudo` and the like."""
     wrapped = False
-    for index, word in enumerate(words):
+    for index, word in enumerate(command):
         for text in word.values:
             name = _name(text)
             if name in TOOLS:
                 return name
             if name in _SHELLS and not wrapped:
-                for later in words[index + 1 :]:
+                for later in command[index + 1 :]:
                     for script in later.values:
                         if tool := _in_shell(script):
                             return tool
             if _PYTHON.search(name):
-                return _through_python(words[index + 1 :], source)
+                return _through_python(command[index + 1 :], source)
         if not word.values and index == 0:
-            return _through_python(words[1:], source)  # sys.executable, for one
+            return _through_python(command[1:], source)  # sys.executable, for one
         wrapped = wrapped or not {_name(text) for text in word.values}.isdisjoint(_PREFIXES)
         if not wrapped:
             return None
     return None
 
 
-def _through_python(words: list[Texts], source: Source) -> str | None:
+def _through_python(command: list[Texts], source: Source) -> str | None:
     """Return the library that `python -m` runs."""
-    texts = [next(iter(word.values), "") for word in words]
+    texts = [next(iter(word.values), "") for word in command]
     if "-m" in texts[:-1]:
         module = texts[texts.index("-m") + 1]
         return f"python -m {module}" if source.libraries.match(module) else None
@@ -121,9 +121,9 @@ def _through_python(words: list[Texts], source: Source) -> str | None:
 def _in_shell(script: str) -> str | None:
     """Return the tool that a line of a shell runs, at the beginning of any of its commands."""
     for command in _WRAPPED.split(script):
-        words = [word.strip("'\"") for word in command.split()]
+        parts = [word.strip("'\"") for word in command.split()]
         wrapped = False
-        for word in words:
+        for word in parts:
             name = _name(word)
             if name in TOOLS:
                 return name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from observatory_lint.project import Origin
-from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Raw
 
 

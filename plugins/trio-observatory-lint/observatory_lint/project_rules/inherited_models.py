@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from observatory_lint.hierarchy import Kind
 from observatory_lint.model_names import is_model
-from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Raw
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Raw
 
 
@@ -15,7 +15,7 @@ class Construction(ProjectRule):
     codes: ClassVar[tuple[str, ...]] = ("OBS205",)
 
     def check(self, view: View) -> Iterator[Told]:
-        """Return one finding for each module that lacks the one or the other; what derives from unknown classes has none."""
+        """Return one finding for each module that lacks either; of unknown bases nothing is told."""
         for kind in view.kinds:
             hierarchy = view.hierarchy
             if kind.about.abstract or hierarchy.is_parent(kind) or hierarchy.is_opaque(kind):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from observatory_lint.facts import Import
 from observatory_lint.project import Module
-from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Place, Raw, Step
 
 

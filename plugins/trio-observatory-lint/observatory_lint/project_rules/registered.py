@@ -8,7 +8,7 @@ from typing import ClassVar
 from observatory_lint.facts import Registration
 from observatory_lint.hierarchy import Kind
 from observatory_lint.project import Module, Origin
-from observatory_lint.rules.project_rule import ProjectRule, Told, View
+from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Place, Raw
 
 CANONICAL = ("Mailbox", "SwarmMonitor", "Notes")
