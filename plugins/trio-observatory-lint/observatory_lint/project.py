@@ -84,6 +84,7 @@ class Project:
     def __init__(self, files: dict[str, Facts], roots: Roots) -> None:
         self.modules = {path: Module(path, facts, roots.names(path)) for path, facts in files.items()}
         self._by_name: dict[str, list[Module]] = {}
+        self._answers: dict[tuple[str, str], list[Origin]] = {}
         self._folders: set[str] = set()  # packages, with and without a file of their own
         for module in self.modules.values():
             for name in module.names:
@@ -122,7 +123,10 @@ class Project:
             seen: what is being looked for already.
         """
         key = (module.path, dotted)
-        seen = set() if seen is None else seen
+        if seen is None:
+            if key not in self._answers:
+                self._answers[key] = self.attribute(module, dotted, set())
+            return self._answers[key]
         if key in seen or len(seen) > _MOST:
             return []
         seen.add(key)
@@ -177,17 +181,22 @@ class Project:
                 origins = self.dotted(module, f"{name}.{found.name}{rest}", seen)
         return [origin._replace(steps=(step, *origin.steps)) for origin in origins]
 
-    def names_of(self, module: Module, seen: frozenset[str] = frozenset()) -> set[str]:
+    def names_of(self, module: Module) -> set[str]:
         """Return the names that importing everything from a module gives."""
-        if module.facts.exports is not None:
-            return set(module.facts.exports)
-        names = {name for name in module.facts.bindings if not name.startswith("_")}
-        if module.path in seen:
-            return names
-        for star in module.stars:
-            target = self.find(self.absolute(module, star.module, star.level) or "", module)
-            if target:
-                names |= self.names_of(target, seen | {module.path})
+        names: set[str] = set()
+        met = {module.path: module}
+        waiting = [module]
+        while waiting:
+            here = waiting.pop()
+            if here.facts.exports is not None:
+                names.update(here.facts.exports)
+                continue
+            names.update(name for name in here.facts.bindings if not name.startswith("_"))
+            for star in here.stars:
+                target = self.find(self.absolute(here, star.module, star.level) or "", here)
+                if target and target.path not in met:
+                    met[target.path] = target
+                    waiting.append(target)
         return names
 
     def is_open(self, module: Module) -> bool:

@@ -93,6 +93,8 @@ class Scopes:
         while self._waiting:
             node, scope = self._waiting.pop()
             self._enter(node, scope)
+        for scope in self.bodies.values():
+            self._give_away(scope)
 
     def _enter(self, node: ast.AST, scope: Scope) -> None:
         self.sites.append((node, scope))
@@ -101,6 +103,12 @@ class Scopes:
             self._later(ast.iter_child_nodes(node), scope)
         else:
             visit(node, scope)
+
+    def _give_away(self, scope: Scope) -> None:
+        """Move what a scope binds for the module to the module's names."""
+        for name, statement in scope.elsewhere.items():
+            if isinstance(statement, ast.Global):
+                self.module.names.setdefault(name, []).extend(scope.names.pop(name, []))
 
     def _later(self, nodes: Iterator[ast.AST], scope: Scope) -> None:
         self._waiting.extend((node, scope) for node in nodes)

@@ -160,7 +160,7 @@ importlib __import__ getattr exec subprocess run ["psql"] Path write_text # noqa
 LINES = st.lists(st.sampled_from([*_WORDS.split(), "\n", "\n    ", "\n        "]), max_size=30)
 
 
-@settings(max_examples=300, deadline=2_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=5_000, suppress_health_check=[HealthCheck.too_slow])
 @given(LINES)
 def test_any_words_are_read_or_refused(found: list[str]) -> None:
     """Also what is nearly Python."""
@@ -176,7 +176,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=2_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=5_000, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(PIECES), max_size=12))
 def test_names_that_lead_in_circles_end(outside: list[str], inside: list[str]) -> None:
     """Whatever names are bound to each other."""

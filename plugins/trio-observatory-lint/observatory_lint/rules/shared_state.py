@@ -104,7 +104,7 @@ def _shared_name(node: ast.Name, scope: Scope, source: Source, *, by_method: boo
     where = scope.find(node.id)
     if where is None or where is not scope.module:
         return _alias(node, scope, where, source, by_method=by_method)
-    for binding in where.names[node.id]:
+    for binding in where.names.get(node.id, ()):
         if binding.how == "import":
             if _import_is_state(binding, source, by_method=by_method):
                 return f"{binding.origin}"
@@ -146,7 +146,7 @@ def _shared_attribute(node: ast.Attribute, scope: Scope, source: Source, *, by_m
             return origin
     root = node.value
     if isinstance(root, ast.Name) and scope.find(root.id) is scope.module:
-        for binding in scope.module.names[root.id]:
+        for binding in scope.module.names.get(root.id, ()):
             if binding.how == "import" and not by_method:
                 return f"{binding.origin}.{node.attr}"
             if binding.how == "is" and _can_change(binding, source):
