@@ -58,12 +58,13 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, what is asynchronous, and which module may import which."""
+    """Check style, what is asynchronous, which module may import which, and the plain-module rule."""
     install(session, "lint")
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("flake8", *SOURCES)
     session.run("lint-imports")
+    session.run("observatory-lint", "observatory", *PLUGINS)
 
 
 @nox.session

@@ -22,6 +22,9 @@
 #   checking.py      one project
 #   suppressing.py   what comments suppress
 #   engine.py        from paths to findings
+#   formats/         what findings look like: text, GitHub's annotations, SARIF, JSON
+#   mending.py       takes away comments that suppress nothing
+#   flake8.py, command.py            the doors
 
 from observatory_lint.catalogue import CATALOGUE as CATALOGUE, Code as Code
 from observatory_lint.engine import check as check

@@ -11,7 +11,7 @@ from pathlib import Path
 from observatory_lint.cache import NAME, Cache
 from observatory_lint.checking import Checker
 from observatory_lint.facts import Noqa
-from observatory_lint.files import Roots, project_of, python_files
+from observatory_lint.files import Folders, Roots, python_files
 from observatory_lint.parsing import quietly, text_of
 from observatory_lint.project_rules.project_rule import Told
 from observatory_lint.settings import Settings, read_settings
@@ -41,25 +41,36 @@ def check(
         FileNotFoundError: a path does not exist.
         SettingsError: the settings of a project cannot be used.
     """
-    projects: dict[Path, list[str]] = {}
-    for path in paths:
-        absolute = Path(os.path.abspath(path))
-        if not absolute.exists():
-            raise FileNotFoundError(f"{os.fspath(path)} does not exist")
-        projects.setdefault(project_of(absolute), []).append(str(absolute))
     found: set[Finding] = set()
+    named = [os.path.abspath(path) for path in paths if os.path.isdir(path)]
     with quietly(), _no_search_for_garbage():
-        for folder, named in projects.items():
-            settings = read_settings(folder)
+        for folder, wanted in _by_project(paths).items():
+            settings = read_settings(Path(folder))
             settings = settings._replace(select=select or settings.select, ignore=(*settings.ignore, *ignore))
-            found.update(_check_project(folder, named, settings, cached=cached))
+            found.update(_check_project(Path(folder), wanted, named, settings, cached=cached))
     return sorted(found)
 
 
-def _check_project(folder: Path, named: list[str], settings: Settings, *, cached: bool) -> Iterator[Finding]:
-    wanted = [file for path in named for file in ([path] if os.path.isfile(path) else python_files(path))]
+def _by_project(paths: Sequence[str | os.PathLike[str]]) -> dict[str, list[str]]:
+    """Return the files that were named, and those in folders that were, by the folder of their project."""
+    folders = Folders()
+    projects: dict[str, list[str]] = {}
+    for path in paths:
+        absolute = os.path.abspath(path)
+        if not os.path.exists(absolute):
+            raise FileNotFoundError(f"{os.fspath(path)} does not exist")
+        project = folders.project_of(absolute)
+        projects.setdefault(project, [])
+        for file in python_files(absolute) if os.path.isdir(absolute) else [absolute]:
+            projects.setdefault(folders.settled(os.path.dirname(file)) or project, []).append(file)
+    return projects
+
+
+def _check_project(
+    folder: Path, wanted: list[str], named: list[str], settings: Settings, *, cached: bool
+) -> Iterator[Finding]:
     files = dict.fromkeys([*wanted, *python_files(str(folder))])
-    roots = Roots([str(folder), *(path for path in named if os.path.isdir(path))])
+    roots = Roots([str(folder), *named])
     tops = sorted({name.partition(".")[0] for file in files for name in roots.names(file)})
     cache = Cache(folder / NAME if cached else None, repr((settings.libraries, settings.allow, tops)))
     checker = Checker(folder, settings, roots, tops, cache)
@@ -87,12 +98,12 @@ def _findings(
     lines = text_of(data).split("\n")
     for raw in left:
         chain = tuple(Step(_shown(step.path), step.line, step.imports) for step in chains.get(raw, ()))
-        yield _finding(_shown(path), raw, chain, lines)
+        way = f": {', '.join(map(str, chain[1:]))}" if len(chain) > 1 else ""
+        yield _finding(_shown(path), raw._replace(message=raw.message + way), chain, lines)
 
 
 def _finding(path: str, raw: Raw, chain: tuple[Step, ...], lines: list[str]) -> Finding:
     place: Place = raw.place
-    message = raw.message
     return Finding(
         path,
         place.line,
@@ -100,7 +111,7 @@ def _finding(path: str, raw: Raw, chain: tuple[Step, ...], lines: list[str]) -> 
         place.end_line,
         _column(lines, place.end_line, place.end_column),
         raw.code,
-        message,
+        raw.message,
         chain,
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "build", "dist", "venv", "site-packages"})
+_TABLE = re.compile(rb"^\s*\[\s*tool\s*\.\s*observatory\b|^\s*tool\s*\.\s*observatory\b", re.MULTILINE)
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -111,24 +112,46 @@ class Roots:
         return known
 
 
-def project_of(path: Path) -> Path:
-    """Return the folder of the project that a path is in.
+class Folders:
+    """Finds the project that a file is in: the folder with the settings, and with all that may be imported from."""
 
-    That is the nearest one with a pyproject.toml that has `[tool.observatory.lint]`, else the nearest with a
-    pyproject.toml, else the folder that the outermost package is in.
-    """
-    start = path if path.is_dir() else path.parent
-    nearest = None
-    for folder in (start, *start.parents):
-        try:
-            text = (folder / "pyproject.toml").read_bytes()
-        except OSError:
-            continue
-        nearest = nearest or folder
-        if b"tool.observatory.lint" in text or b"[tool.observatory" in text:
-            return folder
-    if nearest:
-        return nearest
-    while (start / "__init__.py").is_file() and start != start.parent:
-        start = start.parent
-    return start
+    def __init__(self) -> None:
+        self._settled: dict[str, str | None] = {}
+
+    def project_of(self, path: str) -> str:
+        """Return the folder of the project that a path is in.
+
+        That is the nearest one with a pyproject.toml that has `[tool.observatory.lint]`, else the nearest with a
+        pyproject.toml, else the folder that was named, or the one that the outermost package is in.
+        """
+        start = path if os.path.isdir(path) else os.path.dirname(path)
+        found = self.settled(start)
+        if found:
+            return found
+        here = start
+        while True:
+            if os.path.isfile(os.path.join(here, "pyproject.toml")):
+                return here
+            above = os.path.dirname(here)
+            if above == here:
+                break
+            here = above
+        while os.path.isfile(os.path.join(start, "__init__.py")):
+            start = os.path.dirname(start)
+        return start
+
+    def settled(self, folder: str) -> str | None:
+        """Return the nearest folder, from this one up, that has settings; None when there is none."""
+        if folder not in self._settled:
+            above = os.path.dirname(folder)
+            found = folder if _has_settings(folder) else self.settled(above) if above != folder else None
+            self._settled[folder] = found
+        return self._settled[folder]
+
+
+def _has_settings(folder: str) -> bool:
+    try:
+        with open(os.path.join(folder, "pyproject.toml"), "rb") as file:
+            return bool(_TABLE.search(file.read()))
+    except OSError:
+        return False

@@ -84,3 +84,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that asks for a `case` every one of them."""
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", list(cases()), ids=lambda case: case.name)
+
+
+@pytest.fixture
+def case_texts(here: Path) -> Callable[[], list[tuple[str, Path]]]:
+    """Return what writes every case into a folder of its own."""
+
+    def write_all() -> list[tuple[str, Path]]:
+        written = []
+        for index, found in enumerate(cases()):
+            folder = here / f"case-{index}"
+            found.write(folder)
+            written.append((found.name, folder))
+        return written
+
+    return write_all

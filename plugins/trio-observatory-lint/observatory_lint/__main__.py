@@ -1,0 +1,7 @@
+"""`python -m observatory_lint`."""
+
+import sys
+
+from observatory_lint.command import main
+
+sys.exit(main())
