@@ -9,6 +9,8 @@
 #   settings.py      [tool.observatory.lint]
 #   parsing.py, comments.py          from bytes to a tree, and to comments
 #   classes.py, extracting.py        from a tree to facts, without looking at expressions
+#   annotations.py, functions.py     looking into both
+#   computing.py     what becomes of constant text
 #   scopes.py, origins.py, texts.py  what expressions come from, and what text they are
 #   source.py        one file as rules look at it
 #   dynamic.py, registrations.py     imports by calls; what hooks register and applications hold

@@ -9,7 +9,6 @@ from typing import TypeGuard
 
 from observatory_lint.extracting import Extract
 from observatory_lint.facts import Import
-from observatory_lint.scopes import Scope
 from observatory_lint.source import Call, Source
 from observatory_lint.texts import OWN, Texts, holes_filled
 from observatory_lint.values import Place, place_of
@@ -37,6 +36,7 @@ _WORDS = (
     b"eval(",
     b"modules[",
 )
+_DEEPEST = 4  # texts in texts that are run
 _UNKNOWN = "_unknown_"  # stands in source for what is not known
 
 
@@ -149,14 +149,9 @@ def _in_text(source: Source, text: str, place: Place) -> Iterator[Import | Place
             yield place
         else:
             yield found._replace(place=place, dynamic=True, bound="")
-    inner = Source(tree, 1, source.libraries)
-    for node, scope in inner.scopes.sites:
-        if isinstance(node, ast.Call) and not _runs(inner, node, scope):
+    inner = Source(tree, 1, source.libraries, depth=source.depth + 1)
+    for node, scope in inner.scopes.sites if inner.depth < _DEEPEST else ():
+        if isinstance(node, ast.Call):
             for call in inner.calls(node, scope):
                 for found_in in _called(inner, call, node):
                     yield found_in._replace(place=place) if isinstance(found_in, Import) else place
-
-
-def _runs(source: Source, node: ast.Call, scope: Scope) -> bool:
-    """Return whether a call runs source again: one level of it is looked into."""
-    return not _RUNNERS.isdisjoint(source.origins(node.func, scope))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from observatory_lint.annotations import classes_in
 from observatory_lint.functions import returns_of
 from observatory_lint.paths import normal
 from observatory_lint.scopes import Binding, Scope, Scopes, owner_of
@@ -152,9 +153,10 @@ class Origins:
             yield Leaf(None, node, scope)
             return
         for binding in where.names.get(node.id, ()):
-            yield from self._of_binding(binding, node, where)
+            yield from self.of_binding(binding, node, where)
 
-    def _of_binding(self, binding: Binding, node: ast.AST, where: Scope) -> Iterator[Leaf]:
+    def of_binding(self, binding: Binding, node: ast.AST, where: Scope) -> Iterator[Leaf]:
+        """Return what a name comes down to that is bound so; `node` is where it is used, `where` its scope."""
         if binding.how == "is" and not binding.position:
             yield from self.leaves(binding.node, binding.scope)
         elif binding.how in {"is", "element"}:
@@ -195,12 +197,13 @@ class Origins:
             where = owner[0] if owner else self._class_named(node.value, scope)
         bindings = [] if where is None else [*where.attributes.get(node.attr, ()), *where.names.get(node.attr, ())]
         if not bindings:
-            yield Leaf(None, node, scope)
+            inner = self.leaves(node.value, scope) if node.attr == "value" else ()  # of a member of an enumeration
+            yield from [leaf for leaf in inner if isinstance(leaf.node, ast.Constant)] or [Leaf(None, node, scope)]
         for binding in bindings:
             if binding.how == "definition" or binding.how == "unknown":
                 yield Leaf(None, node, scope)
             else:
-                yield from self._of_binding(binding, node, scope)
+                yield from self.of_binding(binding, node, scope)
 
     def _class_named(self, node: ast.Name, scope: Scope) -> Scope | None:
         where = scope.find(node.id)
@@ -211,6 +214,10 @@ class Origins:
 
     def _of_call(self, node: ast.Call, scope: Scope) -> Iterator[Leaf]:
         """Return what a call of a function of this file returns, else the call itself."""
+        match node:
+            case ast.Call(func=ast.Name(id="staticmethod" | "classmethod"), args=[inner]):
+                yield from self.leaves(inner, scope)
+                return
         if isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
             chosen = self.members(node.func.value, scope)
             if chosen:
@@ -238,8 +245,9 @@ class Origins:
             if owner:
                 yield f"@{owner[0].qualified}" + ("" if owner[1] else "()")
             else:
-                for origin in self._annotated(getattr(binding.node, "annotation", None), binding.scope):
-                    yield normal(f"{origin}()")
+                for named in classes_in(getattr(binding.node, "annotation", None)):
+                    origins = self.of(named, binding.scope)
+                    yield from (normal(f"{origin}()") for origin in origins if origin != "typing.Any")
 
     def _of_expression(self, node: ast.AST, scope: Scope) -> Iterator[str]:
         match node:
@@ -283,24 +291,6 @@ class Origins:
             case ast.Name(id="__builtins__"):
                 return frozenset({"builtins"})
         return frozenset({origin for origin in self.of(node, scope) if origin == "sys.modules"})
-
-    def _annotated(self, node: ast.expr | None, scope: Scope) -> Iterator[str]:
-        """Return the classes that an annotation names, without what they are subscripted with."""
-        match node:
-            case ast.Constant(value=str() as text):
-                try:
-                    yield from self._annotated(ast.parse(text, mode="eval").body, scope)
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    return
-            case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-                yield from self._annotated(left, scope)
-                yield from self._annotated(right, scope)
-            case ast.Subscript(value=ast.Name(id="Optional" | "Annotated" | "Final" | "ClassVar"), slice=inner):
-                yield from self._annotated(inner.elts[0] if isinstance(inner, ast.Tuple) else inner, scope)
-            case ast.Subscript(value=value):
-                yield from self._annotated(value, scope)
-            case ast.Name() | ast.Attribute():
-                yield from (origin for origin in self.of(node, scope) if origin != "typing.Any")
 
 
 def _is_items(node: ast.AST) -> bool:

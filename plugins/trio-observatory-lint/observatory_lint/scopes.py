@@ -192,7 +192,12 @@ class Scopes:
         self._later(ast.iter_child_nodes(node), scope)
 
     def _enter_AugAssign(self, node: ast.AugAssign, scope: Scope) -> None:
-        self._assign(node.target, Binding("unknown", node, scope), scope)
+        if isinstance(node.target, ast.Name):  # what it was, and what is added
+            before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+            both = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
+            self._bind(node.target.id, Binding("is", both, scope), scope)
+        else:
+            self._assign(node.target, Binding("unknown", node, scope), scope)
         self._later(ast.iter_child_nodes(node), scope)
 
     def _enter_NamedExpr(self, node: ast.NamedExpr, scope: Scope) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from observatory_lint.libraries import Libraries
 from observatory_lint.origins import Origins
-from observatory_lint.scopes import Scope, Scopes
+from observatory_lint.scopes import Binding, Scope, Scopes
 from observatory_lint.texts import Reader, Texts
 
 
@@ -19,14 +19,16 @@ class Source:
         tree: the file.
         lines: how many lines it has.
         libraries: what means persistence.
+        depth: how many texts that are run it is within.
 
     Attributes:
         scopes: its scopes.
     """
 
-    def __init__(self, tree: ast.Module, lines: int, libraries: Libraries) -> None:
+    def __init__(self, tree: ast.Module, lines: int, libraries: Libraries, *, depth: int = 0) -> None:
         self.tree = tree
         self.lines = lines
+        self.depth = depth
         self.libraries = libraries
         self.scopes = Scopes(tree)
         self._origins = Origins(self.scopes)
@@ -48,6 +50,10 @@ class Source:
         """Return the expressions that an expression comes down to."""
         return [(leaf.node, leaf.scope) for leaf in self._origins.leaves(node, scope)]
 
+    def bound(self, binding: Binding, node: ast.AST, scope: Scope) -> list[ast.AST]:
+        """Return the expressions that one way of binding a name comes down to."""
+        return [leaf.node for leaf in self._origins.of_binding(binding, node, scope)]
+
     def members(self, node: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope]]:
         """Return the elements of the display that an expression is."""
         return self._origins.members(node, scope)
@@ -57,13 +63,36 @@ class Source:
 
         `trio.to_thread.run_sync(open, path, "w")` calls `open`, as far as a rule is concerned.
         """
-        for origin in self.origins(node.func, scope):
-            yield Call(origin, node.func, node.args, node.keywords, scope)
-        for index, arg in enumerate(node.args):
+        args, keywords = self._given(node, scope)
+        origins = self.origins(node.func, scope)
+        for origin in origins:
+            yield Call(origin, node.func, args, keywords, scope)
+        for index, arg in enumerate([] if "builtins.staticmethod" in origins else args):
             if isinstance(arg, (ast.Name, ast.Attribute)):
                 for origin in self.origins(arg, scope):
                     if not origin.startswith(("#", "@")):
-                        yield Call(origin, arg, node.args[index + 1 :], node.keywords, scope, handed=True)
+                        yield Call(origin, arg, args[index + 1 :], keywords, scope, handed=True)
+
+    def _given(self, node: ast.Call, scope: Scope) -> tuple[list[ast.expr], list[ast.keyword]]:
+        """Return the arguments of a call, also those that stand in a tuple or a dict that is unpacked."""
+        args: list[ast.expr] = []
+        for arg in node.args:
+            parts = [part for part, _ in self.members(arg.value, scope)] if isinstance(arg, ast.Starred) else []
+            args.extend(parts or [arg])
+        keywords: list[ast.keyword] = []
+        for word in node.keywords:
+            parts_by_name = self._items(word.value, scope) if word.arg is None else []
+            keywords.extend(parts_by_name or [word])
+        return args, keywords
+
+    def _items(self, node: ast.expr, scope: Scope) -> list[ast.keyword]:
+        return [
+            ast.keyword(key.value, value)
+            for leaf in self._origins.leaves(node, scope)
+            if isinstance(leaf.node, ast.Dict)
+            for key, value in zip(leaf.node.keys, leaf.node.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        ]
 
 
 class Call(NamedTuple):

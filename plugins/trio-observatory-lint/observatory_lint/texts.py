@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from observatory_lint.computing import SPLITTING, applied, decoded, number, piece
 from observatory_lint.origins import Leaf, Origins
 from observatory_lint.scopes import Scope
 from observatory_lint.values import words
@@ -27,10 +29,8 @@ _METHODS = words(
     decode encode
     """
 )
-_PLACE = re.compile(r"%(?:\(\w+\))?[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]|\{[^{}]*\}")
-_CALLS = words(
-    "builtins.str builtins.chr builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path"
-)
+_PLACE = re.compile(r"%(?:\((?P<percent>\w+)\))?[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]|\{(?P<field>\w*)[^{}]*\}")
+_CALLS = words("builtins.str builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path")
 
 
 class Texts(NamedTuple):
@@ -91,6 +91,8 @@ class Reader:
                 return [text for element in elements for text in self._element(element, scope)]
             case ast.BinOp(op=ast.Add(), left=left, right=right):
                 return [text for side in (left, right) for text in self._first(side, scope)]
+            case ast.Call(func=ast.Name(id="map"), args=[function, inner]):
+                return [self._mapped(function, text, scope) for text in self._first(inner, scope)]
             case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
                 return self._first(inner, scope)
             case ast.Call(func=ast.Attribute(attr="split", value=value), args=[]):
@@ -101,6 +103,11 @@ class Reader:
 
     def _element(self, node: ast.expr, scope: Scope) -> list[Texts]:
         return self._first(node.value, scope) if isinstance(node, ast.Starred) else [self.texts(node, scope)]
+
+    def _mapped(self, function: ast.expr, text: Texts, scope: Scope) -> Texts:
+        for origin in self._origins.of(function, scope):
+            return text if origin in _CALLS else _changed(text, partial(decoded, origin))
+        return UNKNOWN
 
     def _first(self, node: ast.expr, scope: Scope) -> list[Texts]:
         found = self.elements(node, scope)
@@ -129,11 +136,15 @@ class Reader:
             case ast.BinOp(op=ast.Add(), left=left, right=right):
                 return self._joined([self._or_hole(left, scope), self._or_hole(right, scope)])
             case ast.BinOp(op=ast.Mod(), left=left, right=right):
-                return self._filled(left, [right], scope)
+                return self._filled(left, _by_name(right), scope)
             case ast.BinOp(op=ast.Div(), left=left, right=right):
                 return self._joined([self._or_hole(left, scope), _text("/"), self._or_hole(right, scope)])
             case ast.Subscript(value=value, slice=ast.Slice() as index):
                 return self._sliced(value, index, scope)
+            case ast.Subscript(value=ast.Call(func=ast.Attribute(attr=method)) as call, slice=place) if (
+                method in SPLITTING
+            ):
+                return self._piece(call, place, scope)
             case ast.Call():
                 return self._called(node, scope)
         return UNKNOWN
@@ -156,24 +167,23 @@ class Reader:
             return _text(HOLE)
         return Texts(frozenset(between.join(chosen) for chosen in product(*(part.values for part in parts))), True)
 
-    def _filled(self, template: ast.expr, fillings: list[ast.expr], scope: Scope) -> Texts:
-        """Return a template of `%` or `format` with what is filled in; by position, and only as it is."""
-        if len(fillings) == 1 and isinstance(fillings[0], ast.Tuple):
-            fillings = fillings[0].elts
-        known = [self._or_hole(filling, scope) for filling in fillings]
+    def _filled(self, template: ast.expr, fillings: dict[str, ast.expr], scope: Scope) -> Texts:
+        """Return a template of `%` or `format` with what is filled in, by position or name, and only as it is."""
+        known = {name: self._or_hole(filling, scope) for name, filling in fillings.items()}
         found: set[str] = set()
         for text in self.texts(template, scope).values:
-            pieces = [_text(piece) for piece in _PLACE.split(text)]
-            places = [known[i] if i < len(known) else _text(HOLE) for i in range(len(pieces) - 1)]
-            found |= self._joined(
-                [part for pair in zip(pieces, [*places, _text("")], strict=True) for part in pair]
-            ).values
+            parts, end = [], 0
+            for index, place in enumerate(_PLACE.finditer(text)):
+                name = place["percent"] or place["field"] or str(index)
+                parts += [_text(text[end : place.start()]), known.get(name, _text(HOLE))]
+                end = place.end()
+            found |= self._joined([*parts, _text(text[end:])]).values
         return Texts(frozenset(found), bool(found))
 
     def _sliced(self, value: ast.expr, index: ast.Slice, scope: Scope) -> Texts:
         try:
-            bounds = [_number(part) for part in (index.lower, index.upper, index.step)]
-        except (ValueError, TypeError, RecursionError, MemoryError):
+            bounds = [number(part) for part in (index.lower, index.upper, index.step)]
+        except ValueError:
             return UNKNOWN
         texts = self.texts(value, scope)
         if bounds[2] == 0 or any(HOLE in text for text in texts.values):
@@ -186,8 +196,9 @@ class Reader:
             if found is not None:
                 return found
         for function in self._origins.of(node.func, scope):
-            if function == "builtins.chr" and node.args and isinstance(node.args[0], ast.Constant):
-                return _apply(chr, node.args[0].value)
+            words = self._constants(node.args, scope)
+            if words and (text := decoded(function, *words)) is not None:
+                return _text(text)
             if function in _CALLS and node.args:
                 return self.texts(node.args[0], scope)
             if function == "os.path.join" and node.args:
@@ -204,64 +215,72 @@ class Reader:
         if name == "join":
             return self._join(value, node, scope)
         if name == "format":
-            return self._filled(value, node.args, scope) if not node.keywords else UNKNOWN
+            given = {str(index): arg for index, arg in enumerate(node.args)}
+            return self._filled(value, given | {word.arg: word.value for word in node.keywords if word.arg}, scope)
         texts = self.texts(value, scope)
         if name in {"decode", "encode"}:
             return texts
-        given = [self.texts(arg, scope) for arg in node.args]
-        if not texts.values or not all(arg.complete and len(arg.values) == 1 for arg in given):
+        words = self._constants(node.args, scope)
+        if words is None or not texts.values:
             return None
-        words = [next(iter(arg.values)) for arg in given]
-        if sum(map(len, words)) * max(map(len, texts.values)) > _LONGEST**2 // 100:
+        return _changed(texts, lambda text: applied(text, name, *words))
+
+    def _constants(self, args: list[ast.expr], scope: Scope) -> list[str] | None:
+        """Return arguments that are constant; None when one is not."""
+        given = [self.texts(arg, scope) for arg in args]
+        if not all(arg.complete and len(arg.values) == 1 for arg in given):
+            return None
+        return [next(iter(arg.values)) for arg in given]
+
+    def _piece(self, node: ast.Call, index: ast.expr, scope: Scope) -> Texts:
+        """Return one of the pieces that a text is taken apart into."""
+        words = self._constants(node.args, scope)
+        if not isinstance(node.func, ast.Attribute) or words is None:
             return UNKNOWN
-        parts = [_apply(getattr(text, name), *words) for text in texts.values]
-        return Texts(
-            frozenset(v for part in parts for v in part.values), texts.complete and all(p.complete for p in parts)
-        )
+        method, value = node.func.attr, node.func.value
+        try:
+            place = number(index) or 0
+        except ValueError:
+            return UNKNOWN
+        return _changed(self.texts(value, scope), lambda text: piece(text, method, words, place))
 
     def _join(self, value: ast.expr, node: ast.Call, scope: Scope) -> Texts | None:
-        if len(node.args) != 1 or isinstance(node.args[0], ast.GeneratorExp):
-            return None
         between = self.texts(value, scope)
-        if len(between.values) != 1:
+        if len(node.args) != 1 or len(between.values) != 1:
             return None
         (glue,) = between.values
-        lists = self.elements(node.args[0], scope)
+        parts = node.args[0]
+        match parts:  # of what goes through each letter nothing is changed
+            case ast.GeneratorExp(elt=ast.Name(id=name), generators=[ast.comprehension(target=ast.Name(id=same))]):
+                parts = parts.generators[0].iter if name == same and not parts.generators[0].ifs else parts
+        lists = self.elements(parts, scope)
         if lists and all(text != UNKNOWN for part in lists for text in part):
             joined = [
                 self._joined([t if t.complete else Texts(t.values | {HOLE}, True) for t in part], glue)
                 for part in lists
             ]
             return Texts(frozenset(value for part in joined for value in part.values), True)
-        texts = self.texts(node.args[0], scope)
-        return texts._replace(values=frozenset(glue.join(value) for value in texts.values))
+        return _changed(self.texts(parts, scope), glue.join)
+
+
+def _by_name(right: ast.expr) -> dict[str, ast.expr]:
+    """Return what stands behind `%`: by position, or by name."""
+    if isinstance(right, ast.Dict):
+        pairs = zip(right.keys, right.values, strict=True)
+        return {
+            key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+    return {str(index): part for index, part in enumerate(right.elts if isinstance(right, ast.Tuple) else [right])}
+
+
+def _changed(texts: Texts, change: Callable[[str], str | None]) -> Texts:
+    """Return what becomes of texts; those of which nothing becomes are unknown."""
+    values = [change(text) for text in texts.values]
+    return Texts(frozenset(v for v in values if v is not None), texts.complete and None not in values)
 
 
 def _text(value: str) -> Texts:
     return Texts(frozenset({value}), True)
-
-
-def _apply(function: Callable[..., Any], *args: Any) -> Texts:
-    """Return the text that a method of text gives; nothing of it can have an effect."""
-    try:
-        value = function(*args)
-    except (TypeError, ValueError, OverflowError, LookupError):
-        return UNKNOWN
-    return _text(value) if isinstance(value, str) else UNKNOWN
-
-
-def _number(node: ast.expr | None) -> int | None:
-    """Return a bound of a slice.
-
-    Raises:
-        ValueError: it is not constant.
-    """
-    if node is None:
-        return None
-    value = ast.literal_eval(node)
-    if not isinstance(value, int):
-        raise ValueError("no number")
-    return value
 
 
 def holes_filled(texts: Texts) -> Iterator[tuple[str, bool]]:

@@ -64,6 +64,8 @@ def _attribute(node: ast.Attribute, scope: Scope, source: Source) -> str | None:
             return f"{owner[0].qualified}.{node.attr} of the class" if owner[1] else None
     if _is_class(node.value, scope, source):
         return f"{ast.unparse(node)} of the class"
+    if _is_function(node.value, scope):
+        return f"{ast.unparse(node)} of the function"
     return _shared(node.value, scope, source)
 
 
@@ -118,8 +120,12 @@ def _alias(node: ast.Name, scope: Scope, where: Scope | None, source: Source, *,
     if where is None or where.is_class or not where.in_function or owner_of(node.id, scope):
         return None
     bindings = where.names.get(node.id, [])
-    if len(bindings) == 1 and bindings[0].how == "is" and not bindings[0].position:
+    if len(bindings) == 1 and bindings[0].how in {"is", "element"}:
         value = bindings[0].node
+        if bindings[0].how == "element" and isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            value = value.func.value if value.func.attr in {"values", "items"} else value
+        elif bindings[0].position:
+            return None
         if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)) and value is not node:
             return _shared(value, bindings[0].scope, source, by_method=by_method) if _is_other(value, node) else None
     return None
@@ -166,6 +172,13 @@ def _is_class(node: ast.expr, scope: Scope, source: Source) -> bool:
     return False
 
 
+def _is_function(node: ast.expr, scope: Scope) -> bool:
+    """Return whether an expression is a function of the module."""
+    where = scope.find(node.id) if isinstance(node, ast.Name) else None
+    names = where.names.get(node.id, []) if where is scope.module and isinstance(node, ast.Name) else []
+    return any(isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) for binding in names)
+
+
 def _any_can_change(bindings: list[Binding], source: Source) -> bool:
     return any(_can_change(binding, source) for binding in bindings if binding.how != "definition")
 
@@ -177,7 +190,7 @@ def _can_change(binding: Binding, source: Source) -> bool:
     origins = source.origins(binding.node, binding.scope)
     if any(origin.startswith(_FINE) for origin in origins):
         return False
-    values = [value for value, _ in source.values(binding.node, binding.scope) if isinstance(value, ast.expr)]
+    values = [value for value in source.bound(binding, binding.node, binding.scope) if isinstance(value, ast.expr)]
     return any(is_container(value) or (isinstance(value, ast.Call) and not is_field(value)) for value in values)
 
 

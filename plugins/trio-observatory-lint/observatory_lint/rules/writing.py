@@ -47,7 +47,7 @@ class Writing(Rule):
 def _writes_by(call: Call, source: Source) -> bool:
     """Return whether a function that is known writes files with these arguments."""
     origin = call.origin
-    if origin in writers.ALWAYS:
+    if origin in writers.ALWAYS or _derives_from_writer(origin, source):
         return True
     if origin in writers.OPENERS:
         position, default = writers.OPENERS[origin]
@@ -67,6 +67,14 @@ def _writes_by(call: Call, source: Source) -> bool:
         if origin.startswith(f"{path}.") and call.args:  # Path.write_text(path, "text")
             return _method_writes(origin[len(path) + 1 :], call._replace(args=call.args[1:]), source, known=True)
     return False
+
+
+def _derives_from_writer(origin: str, source: Source) -> bool:
+    """Return whether a class of the file derives from one that writes."""
+    known = source.scopes.classes.get(origin[1:]) if origin.startswith("@") else None
+    if known is None or not isinstance(known.node, ast.ClassDef) or known.parent is None:
+        return False
+    return any(not writers.ALWAYS.isdisjoint(source.origins(base, known.parent)) for base in known.node.bases)
 
 
 def _method_writes(method: str, call: Call, source: Source, *, known: bool) -> bool:
