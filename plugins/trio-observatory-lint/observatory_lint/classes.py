@@ -57,10 +57,15 @@ def _statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[as
 
 
 def _makes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(
-        isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value and makes_table(statement.value)
-        for statement in _statements(function)
-    )
+    """Return whether a method assigns what it makes, or hands it to a call, as `setattr` is."""
+    for statement in _statements(function):
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value and makes_table(statement.value):
+            return True
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            call = statement.value
+            if any(map(makes_table, [*call.args, *(word.value for word in call.keywords)])):
+                return True
+    return False
 
 
 def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _called(source: Source, call: Call, node: ast.Call) -> Iterator[Import | Pla
     elif call.origin in _LOOKUPS and call.args:
         yield from _known(source, source.texts(call.args[0], call.scope), place, sure=False)
     elif call.origin in _RUNNERS and call.args:
-        for text in source.texts(call.args[0], call.scope).values:
+        for text in sorted(source.texts(call.args[0], call.scope).values):
             yield from _in_text(source, text.replace("\0", _UNKNOWN), place)
 
 
@@ -120,7 +120,7 @@ def _absolute(module: str, package: Texts | None) -> list[str]:
         return [module]
     dots = len(module) - len(module.lstrip("."))
     names = []
-    for name in package.values:
+    for name in sorted(package.values):
         base = name.split(".")
         base = base[: len(base) - dots + 1]
         names.append(module if name == OWN else ".".join([*base, module[dots:]]))

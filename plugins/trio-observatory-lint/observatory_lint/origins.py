@@ -10,6 +10,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from observatory_lint.annotations import classes_in
@@ -18,6 +19,7 @@ from observatory_lint.paths import normal
 from observatory_lint.scopes import Binding, Scope, Scopes, owner_of
 
 _MOST = 64  # values that one expression may have; what has more is not known
+_LONGEST = 200  # letters of an origin
 _DEEPEST = 24  # steps from a use to what it comes from
 _STEPS = 500  # to answer one question; names that lead in circles have no end of ways
 _BUILTINS = frozenset(dir(builtins))
@@ -76,7 +78,7 @@ class Origins:
         self._active.add(key)
         try:
             with self.question():
-                found = tuple(dict.fromkeys(self._leaves(node, scope)))[:_MOST]
+                found = tuple(dict.fromkeys(islice(self._leaves(node, scope), _MOST)))
         finally:
             self._active.remove(key)
         if not self._active:
@@ -93,7 +95,8 @@ class Origins:
         self._asked.add(key)
         try:
             with self.question():
-                found = frozenset(origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
+                origins = (origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
+                found = frozenset(origin for origin in islice(origins, _MOST) if len(origin) < _LONGEST)
         finally:
             self._asked.remove(key)
         if not self._asked and not self._active:

@@ -16,19 +16,38 @@ HOOK = "observatory_register_modules"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
+_ADDING = frozenset({"append", "add", "insert", "extend", "register", "setdefault", "appendleft"})
 _QUESTIONS = frozenset({"isinstance", "issubclass", "module", "service", "cast"})  # calls that only ask about a class
 
 
 def registered(functions: Sequence[_Function], source: Source) -> Iterator[Registration]:
     """Return what those of some functions register that implement the hook."""
     scopes = {id(node): scope for node, scope in source.scopes.sites}
-    for function in functions:
-        if not _implements(function):
-            continue
-        registrar = next((arg.arg for arg in function.args.args if arg.arg not in {"self", "cls"}), None)
+    waiting = [(function, _first_of(function)) for function in functions if _implements(function)]
+    for function, registrar in waiting:  # grows by helpers that are handed the registrar
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and registrar:
-                yield from _registered_by(node, registrar, scopes.get(id(node), source.scopes.module), source)
+                scope = scopes.get(id(node), source.scopes.module)
+                helper = _helper(node, registrar, scope, source)
+                if helper is None:
+                    yield from _registered_by(node, registrar, scope, source)
+                elif helper not in waiting:
+                    waiting.append(helper)
+
+
+def _first_of(function: _Function) -> str:
+    """Return the name of the registrar; empty when the function takes none."""
+    return next((arg.arg for arg in function.args.args if arg.arg not in {"self", "cls"}), "")
+
+
+def _helper(node: ast.Call, registrar: str, scope: Scope, source: Source) -> tuple[_Function, str] | None:
+    """Return a function of the file that is handed the registrar, and nothing to register, with what it calls it."""
+    if len(node.args) != 1 or not isinstance(node.args[0], ast.Name) or node.args[0].id != registrar:
+        return None
+    for definition, _ in _definitions(node.func, scope, source):
+        if isinstance(definition, _Function):
+            return definition, _first_of(definition)
+    return None
 
 
 def _implements(function: _Function) -> bool:
@@ -41,18 +60,24 @@ def _implements(function: _Function) -> bool:
 
 
 def _registered_by(node: ast.Call, registrar: str, scope: Scope, source: Source) -> Iterator[Registration]:
-    match node.func:
-        case ast.Attribute(attr="register", value=ast.Name(id=name)) if name == registrar:
-            words = {word.arg: word.value for word in node.keywords}
-            item = node.args[1] if len(node.args) > 1 else words.get("item")
-            label = source.texts(node.args[0] if node.args else words.get("name"), scope).values
-            if item is not None:
-                items = tuple(sorted(set(_items(item, scope, source))))
-                yield Registration(min(label, default=""), items, place_of(node))
-        case _ if any(isinstance(arg, ast.Name) and arg.id == registrar for arg in node.args):
-            for arg in node.args:  # a helper of its own registers what it is handed
-                for member, where in source.members(arg, scope):
-                    yield Registration("", tuple(sorted(set(_items(member, where, source)))), place_of(member))
+    if any(_is_register(value, registrar) for value, _ in source.values(node.func, scope)):
+        words = {word.arg: word.value for word in node.keywords}
+        item = node.args[1] if len(node.args) > 1 else words.get("item")
+        label = source.texts(node.args[0] if node.args else words.get("name"), scope).values
+        if item is not None:
+            items = tuple(sorted(set(_items(item, scope, source))))
+            yield Registration(min(label, default=""), items, place_of(node))
+    elif any(isinstance(arg, ast.Name) and arg.id == registrar for arg in node.args):
+        for arg in node.args:  # a helper registers what it is handed
+            for member, where in source.members(arg, scope):
+                yield Registration("", tuple(sorted(set(_items(member, where, source)))), place_of(member))
+
+
+def _is_register(node: ast.AST, registrar: str) -> bool:
+    match node:
+        case ast.Attribute(attr="register", value=ast.Name(id=name)):
+            return name == registrar
+    return False
 
 
 def _items(node: ast.expr, scope: Scope, source: Source) -> Iterator[str]:
@@ -99,7 +124,8 @@ def _is_partial(node: ast.Call, scope: Scope, source: Source) -> bool:
 def listed(source: Source) -> Iterator[Registration]:
     """Return what an application holds: the elements of its displays, under the place of each, and what it constructs.
 
-    A `name` of `LINE:COLUMN` is that of a display; without one, the class is called, or handed on.
+    A `name` of `LINE:COLUMN` is that of a display, `added` that of a method that adds to one; without a name the class
+    is called, or handed on.
     """
     asked = {id(part) for node, _ in source.scopes.sites if _asks(node) for part in ast.walk(node)}
     for node, scope in source.scopes.sites:
@@ -107,13 +133,22 @@ def listed(source: Source) -> Iterator[Registration]:
             continue
         if isinstance(node, _DISPLAYS) and not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
             elements = node.values if isinstance(node, ast.Dict) else node.elts
-            for element in elements:
-                if items := _classes(element, scope, source):
+            for element, where in _unpacked(elements, scope, source):
+                if items := _classes(element, where, source):
                     yield Registration(f"{node.lineno}:{node.col_offset}", items, place_of(node))
         elif isinstance(node, ast.Call):
+            added = "added" if isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING else ""
             for part in (node.func, *node.args):
                 if items := _classes(part, scope, source):
-                    yield Registration("", items, place_of(node))
+                    yield Registration(added, items, place_of(node))
+
+
+def _unpacked(elements: list[ast.expr], scope: Scope, source: Source) -> Iterator[tuple[ast.expr, Scope]]:
+    for element in elements:
+        if isinstance(element, ast.Starred):
+            yield from source.members(element.value, scope)
+        else:
+            yield element, scope
 
 
 def _asks(node: ast.AST) -> bool:
@@ -124,7 +159,5 @@ def _asks(node: ast.AST) -> bool:
 
 
 def _classes(node: ast.expr, scope: Scope, source: Source) -> tuple[str, ...]:
-    if isinstance(node, ast.Starred):
-        node = node.value
     origins = (origin.removesuffix("()") for origin in source.origins(node, scope))
     return tuple(sorted({origin for origin in origins if not origin.startswith(("#", "builtins."))}))

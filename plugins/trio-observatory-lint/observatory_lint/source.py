@@ -65,11 +65,11 @@ class Source:
         """
         args, keywords = self._given(node, scope)
         origins = self.origins(node.func, scope)
-        for origin in origins:
+        for origin in sorted(origins):  # always the same one first
             yield Call(origin, node.func, args, keywords, scope)
         for index, arg in enumerate([] if "builtins.staticmethod" in origins else args):
             if isinstance(arg, (ast.Name, ast.Attribute)):
-                for origin in self.origins(arg, scope):
+                for origin in sorted(self.origins(arg, scope)):
                     if not origin.startswith(("#", "@")):
                         yield Call(origin, arg, args[index + 1 :], keywords, scope, handed=True)
 

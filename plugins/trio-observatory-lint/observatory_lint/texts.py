@@ -105,7 +105,7 @@ class Reader:
         return self._first(node.value, scope) if isinstance(node, ast.Starred) else [self.texts(node, scope)]
 
     def _mapped(self, function: ast.expr, text: Texts, scope: Scope) -> Texts:
-        for origin in self._origins.of(function, scope):
+        for origin in sorted(self._origins.of(function, scope)):
             return text if origin in _CALLS else _changed(text, partial(decoded, origin))
         return UNKNOWN
 
@@ -114,7 +114,7 @@ class Reader:
         return found[0] if found else [UNKNOWN]
 
     def _split(self, node: ast.expr, scope: Scope) -> list[Texts]:
-        for value in self.texts(node, scope).values:
+        for value in sorted(self.texts(node, scope).values):
             return [Texts(frozenset({word}), HOLE not in word) for word in value.split()]
         return [UNKNOWN]
 
@@ -195,7 +195,7 @@ class Reader:
             found = self._method(node.func.value, node.func.attr, node, scope)
             if found is not None:
                 return found
-        for function in self._origins.of(node.func, scope):
+        for function in sorted(self._origins.of(node.func, scope)):
             words = self._constants(node.args, scope)
             if words and (text := decoded(function, *words)) is not None:
                 return _text(text)

@@ -48,7 +48,7 @@ def _origins(view: View, module: Module, item: str) -> list[Origin]:
     for origin in map(_owner, view.project.origin(module, item)):
         made = view.project.attribute(origin.module, f"{origin.name}()") if origin.module and origin.name else []
         is_class = view.hierarchy.kind(origin) is not None
-        calls = [o._replace(name=o.name.removesuffix("()")) for o in made if o.module is None or "()" not in o.name]
+        calls = [o._replace(name=o.name.removesuffix("()")) for o in made if o.name != f"{origin.name}()"]
         found += [origin] if is_class or not calls else calls
     return found
 
@@ -112,8 +112,9 @@ def _list_of(view: View, module: Module, held: tuple[Registration, ...]) -> list
     sizes: dict[str, int] = {}
     for item in relevant:
         sizes[item.name] = sizes.get(item.name, 0) + 1
-    lists = [item for item in relevant if item.name and sizes[item.name] > 1]
-    return lists or relevant
+    if not any(name and size > 1 for name, size in sizes.items()):
+        return relevant
+    return [item for item in relevant if item.name]
 
 
 def _canonical(view: View, module: Module, item: Registration) -> set[str]:
@@ -134,7 +135,7 @@ def _missing(view: View, module: Module, chosen: list[Registration]) -> Iterator
     present = {name for item in chosen for name in _canonical(view, module, item)}
     if not present:
         return
-    places = [item.place for item in chosen if item.name]
+    places = [item.place for item in chosen if item.name not in {"", "added"}]
     for name in CANONICAL:
         if name not in present:
             place = places[0] if places else Place(1, 0, 1, 0)

@@ -73,7 +73,7 @@ def _tool_of(call: Call, source: Source) -> str | None:
     executable = source.texts(call.argument(99, "executable"), scope)
     candidates = [[executable]] if executable.values else []
     if first is not None:
-        for text in source.texts(first, scope).values:
+        for text in sorted(source.texts(first, scope).values):
             if tool := _in_shell(text.replace(HOLE, " ? ") if " " in text else text):
                 return tool
         candidates += source.elements(first, scope)
@@ -90,13 +90,13 @@ def _in_words(command: list[Texts], source: Source) -> str | None:
     """Return the tool that a list of words runs, by itself or through a shell, `sudo` and the like."""
     wrapped = False
     for index, word in enumerate(command):
-        for text in word.values:
+        for text in sorted(word.values):
             name = _name(text)
             if name in TOOLS:
                 return name
             if name in _SHELLS and not wrapped:
                 for later in command[index + 1 :]:
-                    for script in later.values:
+                    for script in sorted(later.values):
                         if tool := _in_shell(script):
                             return tool
             if _PYTHON.search(name):

@@ -12,6 +12,7 @@ from observatory_lint.scopes import Scope
 from observatory_lint.source import Source
 from observatory_lint.values import Raw, head_of, place_of
 
+_METACLASSES = (".DeclarativeMeta", ".DCTransformDeclarative", "django.db.models.base.ModelBase")
 _MARKS = frozenset({"__tablename__", "__table__"})
 
 
@@ -25,13 +26,16 @@ class ModelsHere(Rule):
         """Return one finding for a class, or for a call that makes a base of them."""
         if isinstance(node, ast.ClassDef):
             mark = next((name for name in _names_in(node) if name in _MARKS), None)
-            by = (origin for by in node.decorator_list for origin in source.origins(by, scope))
+            by = (origin for by in node.decorator_list for origin in sorted(source.origins(by, scope)))
+            made = (origin for word in node.keywords for origin in sorted(source.origins(word.value, scope)))
             if mark:
                 yield Raw(head_of(node), self.code, f"{node.name} declares a persistent model: it has {mark}")
             elif found := next((origin for origin in by if is_mapping_decorator(origin.removesuffix("()"))), None):
                 yield Raw(head_of(node), self.code, f"{node.name} declares a persistent model: {found} maps it")
+            elif found := next((origin for origin in made if origin.endswith(_METACLASSES)), None):
+                yield Raw(head_of(node), self.code, f"{node.name} declares a persistent model: {found} makes it")
         elif isinstance(node, ast.Call):
-            for origin in source.origins(node, scope):
+            for origin in sorted(source.origins(node, scope)):
                 if is_base_maker(origin, source.libraries):
                     yield Raw(place_of(node), self.code, f"makes a base of persistent models: {origin}")
                     return

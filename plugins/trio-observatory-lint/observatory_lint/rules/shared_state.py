@@ -142,12 +142,12 @@ def _shared_attribute(node: ast.Attribute, scope: Scope, source: Source, *, by_m
         found = owner[0].names.get(node.attr, [])
         own = owner[0].attributes.get(node.attr) if not owner[1] else None
         return f"{owner[0].qualified}.{node.attr} of the class" if not own and _any_can_change(found, source) else None
-    for origin in source.origins(node.value, scope):
+    for origin in sorted(source.origins(node.value, scope)):
         if origin.startswith("@") and not origin.endswith("()"):
             known = source.scopes.classes.get(origin[1:])
             if known and _any_can_change(known.names.get(node.attr, []), source):
                 return f"{origin[1:]}.{node.attr} of the class"
-    for origin in source.origins(node, scope):
+    for origin in sorted(source.origins(node, scope)):
         if origin in _FOREIGN:
             return origin
     root = node.value
@@ -209,6 +209,6 @@ def changes_elsewhere(source: Source) -> Iterator[tuple[str, Place]]:
         root = node.func.value
         while isinstance(root, ast.Subscript):
             root = root.value
-        for origin in source.origins(root, scope):
+        for origin in sorted(source.origins(root, scope)):
             if not origin.startswith(("#", "@", "builtins.")) and "(" not in origin:
                 yield origin, place_of(node)
