@@ -68,7 +68,7 @@ def test_an_object_mapper_three_modules_away_is_found_with_the_way_there(copy: P
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("self.swarm, self.traces, self.notes", "self.swarm, self.traces"),
+        ('            "Notes": self.notes,\n', ""),
         ("        self.notes = Notes(context, settings=settings.notes)\n", ""),
     ],
 )
