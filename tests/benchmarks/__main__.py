@@ -14,6 +14,7 @@ import depth
 import fan_out
 import imports
 import inbox
+import plain_module_rule
 import presence
 import resident
 import restart
@@ -38,6 +39,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "resident": resident.measure,
     "imports": imports.measure,
     "swarm": swarm.measure,
+    "lint": plain_module_rule.measure,
     "presence": presence.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,

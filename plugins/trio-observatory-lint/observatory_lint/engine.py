@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from observatory_lint.cache import NAME, Cache
@@ -44,14 +45,17 @@ def check(
     found: set[Finding] = set()
     named = [os.path.abspath(path) for path in paths if os.path.isdir(path)]
     with quietly(), _no_search_for_garbage():
-        for folder, wanted in _by_project(paths).items():
+        walk = cache(_files_in)  # each folder once
+        for folder, wanted in _by_project(paths, walk).items():
             settings = read_settings(Path(folder))
             settings = settings._replace(select=select or settings.select, ignore=(*settings.ignore, *ignore))
-            found.update(_check_project(Path(folder), wanted, named, settings, cached=cached))
+            files = dict.fromkeys([*wanted, *walk(folder)])
+            roots = Roots([folder, *named])
+            found.update(_check_project(Path(folder), wanted, files, roots, settings, cached=cached))
     return sorted(found)
 
 
-def _by_project(paths: Sequence[str | os.PathLike[str]]) -> dict[str, list[str]]:
+def _by_project(paths: Sequence[str | os.PathLike[str]], walk: Callable[[str], Iterable[str]]) -> dict[str, list[str]]:
     """Return the files that were named, and those in folders that were, by the folder of their project."""
     folders = Folders()
     projects: dict[str, list[str]] = {}
@@ -61,24 +65,26 @@ def _by_project(paths: Sequence[str | os.PathLike[str]]) -> dict[str, list[str]]
             raise FileNotFoundError(f"{os.fspath(path)} does not exist")
         project = folders.project_of(absolute)
         projects.setdefault(project, [])
-        for file in python_files(absolute) if os.path.isdir(absolute) else [absolute]:
+        for file in walk(absolute) if os.path.isdir(absolute) else [absolute]:
             projects.setdefault(folders.settled(os.path.dirname(file)) or project, []).append(file)
     return projects
 
 
+def _files_in(folder: str) -> tuple[str, ...]:
+    return tuple(python_files(folder))
+
+
 def _check_project(
-    folder: Path, wanted: list[str], named: list[str], settings: Settings, *, cached: bool
+    folder: Path, wanted: Iterable[str], files: Iterable[str], roots: Roots, settings: Settings, *, cached: bool
 ) -> Iterator[Finding]:
-    files = dict.fromkeys([*wanted, *python_files(str(folder))])
-    roots = Roots([str(folder), *named])
     tops = sorted({name.partition(".")[0] for file in files for name in roots.names(file)})
-    cache = Cache(folder / NAME if cached else None, repr((settings.libraries, settings.allow, tops)))
-    checker = Checker(folder, settings, roots, tops, cache)
+    remembered = Cache(folder / NAME if cached else None, repr((settings.libraries, settings.allow, tops)))
+    checker = Checker(folder, settings, roots, tops, remembered)
     found: dict[str, list[Told]] = {path: [] for path in wanted}
     for path, told in checker.check(files):
         if path in found:
             found[path].append(told)
-    cache.save()
+    remembered.save()
     for path, tolds in found.items():
         facts = checker.facts.get(path)
         noqa = facts.noqa if facts else ()

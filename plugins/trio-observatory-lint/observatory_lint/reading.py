@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection
 
 from observatory_lint.comments import noqa_in
-from observatory_lint.dynamic import dynamic_imports, may_import
+from observatory_lint.dynamic import may_import, plain_dynamic_imports
 from observatory_lint.extracting import Extract
-from observatory_lint.facts import Facts, Import, Registration
+from observatory_lint.facts import Facts, Registration
 from observatory_lint.libraries import Libraries
 from observatory_lint.parsing import UnreadableError, count_lines, parse
 from observatory_lint.registrations import registered
@@ -55,7 +55,7 @@ def _facts(tree: ast.Module, data: bytes, libraries: Libraries, tops: Collection
         source = Source(tree, 0, libraries)
         hooks = tuple(registered(found.hooks, source))
         if may_import(data):
-            imports += [item for item in dynamic_imports(source) if isinstance(item, Import)]
+            imports += plain_dynamic_imports(source)
     return Facts(
         tuple(imports),
         {name: tuple(kinds) for name, kinds in found.bindings.items()},

@@ -1,0 +1,91 @@
+"""The lint of the plain-module rule on a tree of 885 files: against parsing them, and beside the others."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from harness import Figure, Options, at_least, at_most, interleave, speeds
+from observatory_lint import check
+
+_WITHOUT = {"test", "tests", "lib2to3", "site-packages", "idlelib", "turtledemo", "__pycache__"}
+_OTHERS = {
+    "ruff": ["ruff", "check", "--isolated", "--no-cache", "--select", "E,F,B", "--exit-zero", "-q"],
+    "flake8": ["flake8", "--isolated", "-j1", "--exit-zero", "-q", "--select", "E9"],
+}
+
+
+def measure(options: Options) -> Iterator[Figure]:
+    """Measure on a copy of what is installed with Python: it has every kind of file."""
+    tree = options.make_folder() / "tree"
+    files = _copy(tree, options.size(885, 20))
+    cold = [str(tree)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours, bare = interleave(
+            options, lambda: _timed(check, cold, cached=False), lambda: _timed(_parse_and_walk, files)
+        )
+    yield Figure("lint, cold", "ast.parse and a walk", speeds(ours, bare), at_least(0.5))
+    yield Figure("  files", "", [len(files) / seconds for seconds in ours], unit="files/s")
+    check(cold)
+    (warm,) = interleave(options, lambda: _timed(check, cold))
+    rates = [len(files) / seconds for seconds in warm]
+    yield Figure("lint, warm, without start-up", "", rates, at_least(5_000), "files/s")
+    command = [sys.executable, "-m", "observatory_lint", str(tree)]
+    (whole,) = interleave(options, lambda: _timed(_run, command))
+    yield Figure("observatory-lint, warm", "", whole, at_most(0.5), "s")
+    (changed,) = interleave(options, lambda: _change(files[0], command))
+    yield Figure("observatory-lint, one file changed", "", changed, at_most(0.5), "s")
+    yield from _beside(tree, len(files))
+
+
+def _beside(tree: Path, count: int) -> Iterator[Figure]:
+    """Measure what others do with the same tree, once each, where they are installed."""
+    for name, command in _OTHERS.items():
+        if shutil.which(command[0]):
+            seconds = _timed(_run, [*command, str(tree)])
+            yield Figure(f"  {name}, cold", "", [count / seconds], unit="files/s")
+
+
+def _copy(tree: Path, count: int) -> list[Path]:
+    """Copy files of the standard library, and return the copies."""
+    library = Path(sysconfig.get_path("stdlib"))
+    wanted = (path for path in sorted(library.rglob("*.py")) if _WITHOUT.isdisjoint(path.relative_to(library).parts))
+    (tree / "package").mkdir(parents=True)
+    (tree / "package" / "__init__.py").touch()
+    copies = []
+    for path in islice(wanted, count):
+        copy = tree / "package" / path.relative_to(library)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copies.append(Path(shutil.copy(path, copy)))
+    return copies
+
+
+def _parse_and_walk(files: Sequence[Path]) -> None:
+    for file in files:
+        for _ in ast.walk(ast.parse(file.read_bytes())):
+            pass
+
+
+def _change(file: Path, command: Sequence[str]) -> float:
+    with file.open("a", encoding="utf-8") as end:
+        end.write("\nimport json\n")
+    return _timed(_run, command)
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, check=False, capture_output=True)
+
+
+def _timed(function: Callable[..., object], *args: object, **words: object) -> float:
+    start = time.perf_counter()
+    function(*args, **words)
+    return time.perf_counter() - start
