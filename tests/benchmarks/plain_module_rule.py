@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 import sysconfig
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness import Figure, Options, at_least, at_most, interleave, speeds
@@ -18,8 +17,8 @@ from observatory_lint import check
 
 _WITHOUT = {"test", "tests", "lib2to3", "site-packages", "idlelib", "turtledemo", "__pycache__"}
 _OTHERS = {
-    "ruff": ["ruff", "check", "--isolated", "--no-cache", "--select", "E,F,B", "--exit-zero", "-q"],
-    "flake8": ["flake8", "--isolated", "-j1", "--exit-zero", "-q", "--select", "E9"],
+    "ruff": ["check", "--isolated", "--no-cache", "--select", "E,F,B", "--exit-zero", "-q"],
+    "flake8": ["--isolated", "-j1", "--exit-zero", "-q", "--select", "E9"],
 }
 
 
@@ -44,28 +43,30 @@ def measure(options: Options) -> Iterator[Figure]:
     yield Figure("observatory-lint, warm", "", whole, at_most(0.5), "s")
     (changed,) = interleave(options, lambda: _change(files[0], command))
     yield Figure("observatory-lint, one file changed", "", changed, at_most(0.5), "s")
-    yield from _beside(tree, len(files))
+    yield from _beside([str(file) for file in files[:100]])
 
 
-def _beside(tree: Path, count: int) -> Iterator[Figure]:
-    """Measure what others do with the same tree, once each, where they are installed."""
-    for name, command in _OTHERS.items():
-        if shutil.which(command[0]):
-            seconds = _timed(_run, [*command, str(tree)])
-            yield Figure(f"  {name}, cold", "", [count / seconds], unit="files/s")
+def _beside(files: Sequence[str]) -> Iterator[Figure]:
+    """Measure what others do with some of the files, once each, where they are installed."""
+    for name, arguments in _OTHERS.items():
+        if find_spec(name):
+            seconds = _timed(_run, [sys.executable, "-m", name, *arguments, *files])
+            yield Figure(f"  {name}, cold", "", [len(files) / seconds], unit="files/s")
 
 
 def _copy(tree: Path, count: int) -> list[Path]:
-    """Copy files of the standard library, and return the copies."""
+    """Copy files of the standard library until there are enough, and return the copies; no two are the same."""
     library = Path(sysconfig.get_path("stdlib"))
-    wanted = (path for path in sorted(library.rglob("*.py")) if _WITHOUT.isdisjoint(path.relative_to(library).parts))
-    (tree / "package").mkdir(parents=True)
-    (tree / "package" / "__init__.py").touch()
+    wanted = [path for path in sorted(library.rglob("*.py")) if _WITHOUT.isdisjoint(path.relative_to(library).parts)]
     copies = []
-    for path in islice(wanted, count):
-        copy = tree / "package" / path.relative_to(library)
+    for index in range(count):
+        turn, place = divmod(index, len(wanted))
+        package = tree / f"package_{turn}"
+        copy = package / wanted[place].relative_to(library)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copies.append(Path(shutil.copy(path, copy)))
+        (package / "__init__.py").touch()
+        copy.write_bytes(wanted[place].read_bytes() + f"\n# {turn}\n".encode())
+        copies.append(copy)
     return copies
 
 
