@@ -39,7 +39,10 @@ class Hierarchy:
 
     def modules(self) -> Iterator[Kind]:
         """Return every ephemeral module, those among them that others derive from."""
-        for module in self._project.modules.values():
+        modules = self._project.modules.values()
+        if not any(map(_knows_observatory, modules)):
+            return
+        for module in modules:
             for about in module.facts.classes:
                 kind = Kind(module, about)
                 if about.bases and self.is_module(kind):
@@ -156,6 +159,13 @@ class Hierarchy:
     def _plain(self, kind: Kind) -> int:
         """Return how many bases are Python's own, which no import brings."""
         return sum(base in _BUILT_IN for base in kind.about.bases)
+
+
+def _knows_observatory(module: Module) -> bool:
+    """Return whether a file imports anything of Observatory, or is a part of it."""
+    if module.name.startswith("observatory."):
+        return True
+    return any(found.module.startswith("observatory") for found in module.facts.imports)
 
 
 _PARTS = frozenset(
