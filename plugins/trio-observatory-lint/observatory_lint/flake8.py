@@ -10,8 +10,11 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, ClassVar
 
+from flake8.exceptions import ExecutionError  # type: ignore[import-untyped]  # it has no types
+
 from observatory_lint.engine import check
 from observatory_lint.files import python_files
+from observatory_lint.settings import SettingsError
 from observatory_lint.values import Finding
 
 
@@ -39,7 +42,11 @@ class Plugin:
         """Return line, column from 0, and text of each finding in the file."""
         if not os.path.isfile(self._filename):
             return  # what comes from the standard input belongs to no project
-        for finding in _findings_in(os.path.abspath(self._filename), self._paths):
+        try:
+            findings = _findings_in(os.path.abspath(self._filename), self._paths)
+        except SettingsError as error:
+            raise ExecutionError(str(error)) from error  # which flake8 tells in one line
+        for finding in findings:
             yield finding.line, finding.column - 1, f"{finding.code} {finding.message}", type(self)
 
 

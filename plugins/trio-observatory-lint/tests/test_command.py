@@ -180,6 +180,16 @@ def test_flake8_finds_the_same(house: Path) -> None:
     assert run.stdout.splitlines() == found
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_flake8_says_what_is_wrong_with_settings(house: Path, jobs: str) -> None:
+    """Without a traceback."""
+    (house / "pyproject.toml").write_text("[tool.observatory.lint]\nx = 1\n", encoding="utf-8")
+    run = _run("flake8", "--isolated", "-j", jobs, "--select", "OBS", ".", folder=house)
+    assert run.returncode == 1
+    assert "$.tool.observatory.lint.x: unknown key" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
 def test_the_module_runs_too(house: Path) -> None:
     """As `python -m observatory_lint`."""
     run = _run("observatory_lint", "--select", "OBS106", ".", folder=house)
