@@ -16,6 +16,8 @@ from observatory_websocket.client.values import as_json, error_of
 
 Then: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Takes a result before anything is looked at that comes in after it."""
+MayWrite: TypeAlias = Callable[[], bool]
+"""Is asked whenever a request is about to be written, which it is not when that is False."""
 
 _LOST = (
     "the connection to the service was lost before its answer came; with an idempotency key the same can be sent again"
@@ -46,17 +48,28 @@ class Call:
         data: what is written.
         again: whether it may be asked twice.
         then: takes the result.
+        may_write: whether it may still be written.
     """
 
-    def __init__(self, data: bytes, *, again: Again = Again.NO, then: Then | None = None) -> None:
+    def __init__(
+        self, data: bytes, *, again: Again = Again.NO, then: Then | None = None, may_write: MayWrite | None = None
+    ) -> None:
         self.data = data
         self.sent = False
         """Whether a service may have it."""
         self.done = trio.Event()
         self.again = again
         self._then = then
+        self._may_write = may_write
         self._result: Any = None
         self._error: ObservatoryError | None = None
+
+    def begin(self) -> bool:
+        """Note that it is about to be written; return False when it must not be any more."""
+        if self._may_write is not None and not self._may_write():
+            return False
+        self.sent = True
+        return True
 
     def take(self, answer: Mapping[str, Any]) -> None:
         """Take the answer."""
@@ -96,12 +109,19 @@ class Calls:
         self._calls: OrderedDict[int, Call] = OrderedDict()  # those that somebody waits for
         self._unsent: OrderedDict[int, Call] = OrderedDict()
         self._more = trio.Event()
+        self._connected = trio.Event()
         self._refusal: ObservatoryError | None = None
         self._run: bytes | None = None
         self._lasting = True
 
     async def ask(
-        self, method: str, params: Mapping[str, Any], *, again: Again = Again.NO, then: Then | None = None
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        again: Again = Again.NO,
+        then: Then | None = None,
+        may_write: MayWrite | None = None,
     ) -> Any:
         """Ask for something, and wait for the result; while there is no connection, wait for one.
 
@@ -112,6 +132,7 @@ class Calls:
             params: by name.
             again: whether it may be asked twice.
             then: takes the result before anything is looked at that comes in after it.
+            may_write: is asked whenever it is about to be written. Whoever says no cancels this.
 
         Raises:
             OutcomeUnknownError: the connection, or the service, was lost with the request in hand.
@@ -120,25 +141,29 @@ class Calls:
         """
         number = next(self._numbers)
         try:
-            call = self._begin(number, method, params, again=again, then=then)
+            self.check_open()
+            request = {"jsonrpc": "2.0", "id": number, "method": method, "params": as_json(params)}
         except ObservatoryError:
             await trio.lowlevel.checkpoint()  # noqa: ASYNC120 -- cancelled, it may be that
             raise
+        call = self._calls[number] = Call(orjson.dumps(request), again=again, then=then, may_write=may_write)
+        self._put(number, call)
         try:
             await call.done.wait()
         finally:
             del self._calls[number]
-            if self._unsent.pop(number, None) is None and not call.done.is_set():
+            if self._unsent.pop(number, None) is None and call.sent and not call.done.is_set():
                 self._tell("observatory.cancel", {"id": number})
         return call.result()
 
     async def next(self) -> Call:
         """Return what is to be written next; wait until there is something."""
-        while not self._unsent:
-            await self._more.wait()
-        _, call = self._unsent.popitem(last=False)
-        call.sent = True
-        return call
+        while True:  # noqa: ASYNC913 -- what is there needs no waiting
+            while not self._unsent:
+                await self._more.wait()
+            _, call = self._unsent.popitem(last=False)
+            if call.begin():
+                return call
 
     def take(self, answer: Mapping[str, Any]) -> None:
         """Take an answer; one that nobody waits for is let go."""
@@ -146,8 +171,21 @@ class Calls:
         if call is not None:
             call.take(answer)
 
+    def check_open(self) -> None:
+        """Check that something can be asked for.
+
+        Raises:
+            ObservatoryError: everybody was let go with that, such as `ClosedError`.
+        """
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+
+    async def wait_connected(self) -> None:
+        """Wait until a connection is made, which is another one than there is now."""
+        await self._connected.wait()
+
     def connect(self, run: bytes | None, *, lasting: bool) -> None:
-        """Note which run of the service is asked from now on.
+        """Note that there is a connection, and which run of the service is asked from now on.
 
         Args:
             run: changes with every start of the service.
@@ -159,6 +197,8 @@ class Calls:
             if call.sent and call.again is Again.REMEMBERED:
                 del self._unsent[number]
                 call.fail(OutcomeUnknownError(_FORGOTTEN))
+        self._connected.set()
+        self._connected = trio.Event()
 
     def lose(self, *, too_big: bool) -> None:
         """Note that the connection is gone.
@@ -182,14 +222,6 @@ class Calls:
             if not call.done.is_set():
                 in_doubt = call.sent and call.again is not Again.YES
                 call.fail(OutcomeUnknownError(f"{_DOUBT}: {error}") if in_doubt else error)
-
-    def _begin(self, number: int, method: str, params: Mapping[str, Any], *, again: Again, then: Then | None) -> Call:
-        if self._refusal is not None:
-            raise self._refusal.with_traceback(None)
-        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": as_json(params)}
-        call = self._calls[number] = Call(orjson.dumps(request), again=again, then=then)
-        self._put(number, call)
-        return call
 
     def _tell(self, method: str, params: Mapping[str, Any]) -> None:
         """Write something that has no answer, unless the connection is lost before that."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 import trio
 from observatory_websocket import WebSocketClient, open_client
+from observatory_websocket.client.calls import Calls
+from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
+    ClosedError,
     ForbiddenError,
     HookEvent,
     LeaseLostError,
@@ -81,6 +84,82 @@ async def test_service_out_of_reach(open_proxied: OpenProxied, until: Until) -> 
             assert held(observatory) == [("bob", "x")]
 
 
+async def test_connected_anew(open_proxied: OpenProxied) -> None:
+    """It is renewed as soon as there is another connection, perhaps with a service that knows nothing of it."""
+    async with open_proxied() as (observatory, proxy, client):
+
+        async def lose() -> None:
+            async with client.presence.lease("ann", "x") as lease:
+                observatory.presence.release_lease(lease.id)
+                proxy.cut()
+                await trio.sleep_forever()
+
+        with trio.fail_after(10), pytest.raises(LeaseLostError):
+            await lose()
+
+
+async def test_given_up_before_it_is_asked_for(open_proxied: OpenProxied) -> None:
+    """What nobody waits for any more is not taken later, and giving it up takes no time."""
+    async with open_proxied() as (observatory, proxy, client):
+        await proxy.cut_off()
+        began = trio.current_time()
+        for _ in range(3):
+            with trio.move_on_after(0.01):
+                await hold(client, trio.Event())
+        assert trio.current_time() - began < 1
+        proxy.refusing = False
+        async with client.presence.lease("ann", "x"):
+            assert held(observatory) == [("ann", "x")]
+
+
+async def test_given_up_as_it_is_written() -> None:
+    """What may not be written any more is left out; what comes after it is written."""
+    calls = Calls()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: calls.ask("no", {}, may_write=lambda: False))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(lambda: calls.ask("yes", {}, may_write=lambda: True))
+        assert b'"yes"' in (await calls.next()).data
+        nursery.cancel_scope.cancel()
+    assert b'"observatory.cancel","params":{"id":2}' in (await calls.next()).data
+    with trio.move_on_after(0.01) as patience:
+        await calls.next()  # the service does not know of the other one
+    assert patience.cancelled_caught
+
+
+async def test_asked_for_long_before(open_proxied: OpenProxied) -> None:
+    """It lasts from when the service was asked, however long there was none."""
+    async with open_proxied(presence=SHORT) as (observatory, proxy, client):
+
+        async def hold_later() -> None:
+            async with client.presence.lease("ann", "x"):
+                await trio.sleep(0.1)
+                assert held(observatory) == [("ann", "x")]
+
+        await proxy.cut_off()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold_later)
+            await trio.sleep(1.1)
+            proxy.refusing = False
+
+
+async def test_lost_here_and_not_there(
+    open_proxied: OpenProxied, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client has lost is given back where the service thinks that it is held."""
+    async with open_proxied() as (observatory, _, client):
+        take = client._calls.take
+
+        def take_first(answer: Mapping[str, Any]) -> None:
+            take({**answer, "result": {**answer["result"], "seconds": 0.5}})
+            monkeypatch.setattr(client._calls, "take", lambda _: None)
+
+        monkeypatch.setattr(client._calls, "take", take_first)
+        with trio.fail_after(10), pytest.raises(LeaseLostError):
+            await hold(client, trio.Event())
+        await until(lambda: held(observatory) == [])
+
+
 async def test_session_ends(open_proxied: OpenProxied) -> None:
     """A block whose lease is taken away hears of it when it would have been renewed."""
     async with open_proxied(presence=SHORT) as (observatory, _, client):
@@ -112,6 +191,15 @@ async def test_client_that_is_closed(settings: Any) -> None:
             nursery.start_soon(lose, client)  # noqa: ASYNC111 -- that is what it is about
             await entered.wait()
     assert len(lost) == 1
+
+
+async def test_client_that_was_closed(settings: Any) -> None:
+    """Nothing is held by it any more."""
+    async with open_observatory(settings()) as observatory:
+        async with open_client(root=observatory.settings.root) as client:
+            pass
+        with pytest.raises(ClosedError):
+            await hold(client, trio.Event())
 
 
 async def test_cancelled_anywhere(open_proxied: OpenProxied, until: Until) -> None:
