@@ -93,7 +93,7 @@ def test_plugin(plugin: Path, wheels: dict[str, Path], empty: Path, tmp_path: Pa
     folder = tmp_path / "plugin"
     wheel = wheels[plugin.name]
     install(empty, "--target", folder, "--find-links", wheel.parent, wheel)  # with what it needs, the core among it
-    names = list(project_of(plugin)["entry-points"]["observatory"])
+    names = list(project_of(plugin)["entry-points"].get("observatory", ()))  # a tool may have none
     printed = run(empty / "python", "-c", PROGRAM, tmp_path / "root", cwd=tmp_path, path=folder)
     assert printed == f"{['observatory', *names]}\nhello\n"
 
