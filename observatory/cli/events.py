@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+import trio
 from rich.table import Table
 from rich.text import Text
 
@@ -62,6 +63,7 @@ class EventPrinter:
         self._restart: str | None = None
         self._health: str | None = None
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C in the middle of rich may be lost; so it comes when this is done
     def print(self, event: Event, *, first: bool) -> None:
         """Print an event.
 

@@ -10,8 +10,6 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from flake8.exceptions import ExecutionError  # type: ignore[import-untyped]  # it has no types
-
 from observatory_lint.engine import check
 from observatory_lint.files import python_files
 from observatory_lint.settings import SettingsError
@@ -45,7 +43,9 @@ class Plugin:
         try:
             findings = _findings_in(os.path.abspath(self._filename), self._paths)
         except SettingsError as error:
-            raise ExecutionError(str(error)) from error  # which flake8 tells in one line
+            # A finding, since what is raised in one of several processes may leave flake8 waiting for the others for ever.
+            yield 1, 0, f"OBS900 cannot be checked: {error}", type(self)
+            return
         for finding in findings:
             yield finding.line, finding.column - 1, f"{finding.code} {finding.message}", type(self)
 
