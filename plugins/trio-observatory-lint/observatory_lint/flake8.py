@@ -43,7 +43,7 @@ class Plugin:
         try:
             findings = _findings_in(os.path.abspath(self._filename), self._paths)
         except SettingsError as error:
-            # A finding, since what is raised in one of several processes may leave flake8 waiting for the others for ever.
+            # What is raised in one of its processes may leave flake8 waiting for the others for ever.
             yield 1, 0, f"OBS900 cannot be checked: {error}", type(self)
             return
         for finding in findings:
