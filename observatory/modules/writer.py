@@ -16,7 +16,7 @@ from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.parcel import Parcel
 from observatory.entries import Entry, Sent
 from observatory.errors import ClosedError, ObservatoryError, OutcomeUnknownError, PluginError, StorageError
-from observatory.garbage import no_search_for_garbage
+from observatory.garbage import NoSearchForGarbage
 from observatory.messages import Message
 from observatory.modules.arrivals import Arrivals
 from observatory.modules.foreign import AdoptForeign
@@ -153,7 +153,7 @@ class Writer:
         self._sound = False
         fresh = Table(self._settings, self._table.leaving)
         recovery = Recovery(fresh, self._storage, self._dispatcher, self._clock.now())
-        with no_search_for_garbage():
+        with NoSearchForGarbage():
             await recovery.from_storage()
             if self._loaded:
                 recovery.catch_up(self._table, self._office)

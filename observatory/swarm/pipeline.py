@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from observatory.garbage import no_search_for_garbage
+from observatory.garbage import NoSearchForGarbage
 from observatory.swarm import figures
 from observatory.swarm.actions import Changes
 from observatory.swarm.graph import Graph, graph_of
@@ -45,7 +45,7 @@ def read(
         earlier: what was read of it before, so that little has to be done where little has changed.
         stale_after: how long a task may be in progress without an update.
     """
-    with no_search_for_garbage():
+    with NoSearchForGarbage():
         return _read(data, where, now, earlier, stale_after)
 
 
