@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def test_json(run: Any, ids: list[str]) -> None:
     assert from_wire(one, Trace) == listed[0]
     (figures,) = map(json.loads, run("traces", "--statistics", "--json").out.splitlines())
     assert from_wire(figures, TraceStatistics).traces == 3
+
+
+def test_of_another_process(run: Any, ids: list[str], root: Path) -> None:
+    """How long after it was accepted something came is not for this clock to say."""
+    (file,) = (root / "inbox" / "cid").iterdir()
+    file.with_name(f"{'f' * 16}.json").write_text(file.read_text().replace(ids[1], "f" * 16))
+    while not (result := run("traces", "f" * 16)).out:
+        pass
+    assert {line.split("\t")[0] for line in result.out.splitlines()} == {"-"}
 
 
 def test_one_that_is_not_known(run: Any, ids: list[str]) -> None:
