@@ -27,14 +27,18 @@ from observatory.messages import DeadLetter, DeliveryRecord, Health
 from observatory.modules.checks import check_id, check_ids
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
+from observatory.modules.presence import Presence
+from observatory.modules.protocol_tracker import ProtocolTracker
 from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.overview import PluginInfo, Statistics
 from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
 from observatory.rounds import Rounds
+from observatory.script_check import ScriptCheck
 from observatory.security import Security
 from observatory.settings import Settings
+from observatory.sources.file_source import FileSource
 from observatory.supervisor import Supervisor
 
 _log = logging.getLogger("observatory")
@@ -70,11 +74,6 @@ class Observatory(Lookup):
         self._dispatcher = self._make_dispatcher()
         self._channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
         context = self._context(None)
-        # These here, so that `import observatory` is quick.
-        from observatory.modules.presence import Presence
-        from observatory.modules.protocol_tracker import ProtocolTracker
-        from observatory.sources.file_source import FileSource
-
         source = FileSource(settings.root)
         follows = services and settings.swarm.follow
         wanted = source if follows or not services else None
@@ -106,12 +105,15 @@ class Observatory(Lookup):
             "Notes": self.notes,
             "Presence": self.presence,
         }
+        self._with_services = services
+        self._add_parts_of_plugins()
+        self._rounds = self._make_rounds() if follows else {}
+
+    def _add_parts_of_plugins(self) -> None:
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
-        self._with_services = services
-        for name, registered in self._plugins.services().items() if services else ():
+        for name, registered in self._plugins.services().items() if self._with_services else ():
             self._services[name] = self._make(Service, name, registered)
-        self._rounds = self._make_rounds() if follows else {}
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""
@@ -221,8 +223,6 @@ class Observatory(Lookup):
         return Dispatcher(lanes, dead_letters, trail)
 
     def _make_rounds(self) -> Mapping[str, Rounds]:
-        from observatory.script_check import ScriptCheck  # here, as above
-
         checks = {name: self._make(Check, name, found) for name, found in self._plugins.checks().items()}
         checks |= {name: ScriptCheck(command) for name, command in self.settings.swarm.checks.items()}
         tell = self.swarm.note_health

@@ -13,6 +13,7 @@ from cyclopts import App, Argument
 
 from observatory import Statistics, errors, hookspecs, open_observatory
 from observatory.cli import app
+from observatory.registrar import CANONICAL_MODULES
 from observatory.settings import Settings
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference"
@@ -53,6 +54,12 @@ class TestHooks:
     def test_text(self, name: str) -> None:
         """A hook's section says when it is called, in the words of the code."""
         assert plain(inspect.getdoc(self.HOOKS[name])) in plain(sections("hooks.md")[name])
+
+    def test_canonical_modules(self) -> None:
+        """Names that are refused are named, in the order of the alphabet."""
+        refused = re.search(r"The names (.*) are refused", plain(sections("hooks.md")["observatory_register_modules"]))
+        assert refused is not None
+        assert re.findall(r"`(\w+)`", refused[1]) == sorted(CANONICAL_MODULES)
 
 
 class TestSettings:

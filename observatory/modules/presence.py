@@ -9,11 +9,12 @@ from typing import ClassVar
 import trio
 
 from observatory.abc import Context, Module
-from observatory.arguments import check_name, is_name
+from observatory.arguments import check_name
 from observatory.errors import ClosedError
 from observatory.messages import HookEvent
 from observatory.modules.checks import check_limit
 from observatory.modules.holding import Holding
+from observatory.modules.hook_events import EVENTS, agent_of
 from observatory.modules.reading import Reading
 from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.presence.leases import Moment
@@ -22,9 +23,6 @@ from observatory.presence.values import Agent, Source
 from observatory.settings import PresenceSettings
 from observatory.subscriptions import Subscription
 from observatory.swarm.source import SwarmSource
-
-EVENTS = "events:stream"
-"""Where it is told what the programs of agents do."""
 
 _END = "SessionEnd"
 _SWARM = "swarm:update"
@@ -168,9 +166,9 @@ class Presence(Holding, Module):
                         self._take_event(event.payload, now)
 
     def _take_event(self, event: HookEvent, now: Moment) -> None:
-        name = event.session_id if event.agent is None else event.agent
-        if not isinstance(name, str) or not is_name(name):
-            return  # whatever a program calls itself, nobody could write to that
+        name = agent_of(event)
+        if name is None:
+            return
         if event.name != _END:
             self.known.hear(name, "event", now.wall)
             return

@@ -13,21 +13,19 @@ from typing import ClassVar
 import trio
 
 from observatory.abc import Context, Module
-from observatory.arguments import check_name, is_name
+from observatory.arguments import check_name
 from observatory.delivery.dispatcher import Dispatcher
 from observatory.delivery.trail import Track
 from observatory.errors import ClosedError
 from observatory.messages import HookEvent
 from observatory.modules.checks import check_id, check_ids, check_limit
+from observatory.modules.hook_events import EVENTS, agent_of
 from observatory.modules.mailbox import Mailbox
 from observatory.security import Identity
 from observatory.settings import TracesSettings
 from observatory.traces import Hop, Trace, TraceStatistics, latencies
 
 TOPIC = "protocols:update"
-
-EVENTS = "events:stream"
-"""The topic on which agents' programs tell what they do."""
 
 INTERVAL = 5.0
 """Seconds between two statistics."""
@@ -139,9 +137,9 @@ class ProtocolTracker(Module):
             self._pubsub.publish(TOPIC, figures, size=_SIZE * lines)
 
     def _hear(self, event: HookEvent) -> None:
-        agent = event.session_id if event.agent is None else event.agent
-        if not isinstance(agent, str) or not is_name(agent):
-            return  # nobody could write to that
+        agent = agent_of(event)
+        if agent is None:
+            return
         at = event.timestamp
         if not isinstance(at, datetime) or at.tzinfo is None:
             at = self._clock.now()  # what else would not compare

@@ -20,12 +20,7 @@ import traceback
 from typing import Any, NoReturn
 
 LONGEST = 10  # seconds for which a process is waited for: then it hangs
-LATE = (
-    "observatory.late",
-    "observatory.script_check",
-    "observatory.sources.file_source",
-    "observatory.swarm.pipeline",
-)
+LATE = "observatory.late", "observatory.swarm.pipeline"
 """What the library imports when it is first needed: files that are read are no file operation of what is tested."""
 
 _PR_SET_PDEATHSIG, _PR_SET_PTRACER, _ANYBODY = 1, 0x59616D61, -1

@@ -239,6 +239,14 @@ def test_names_of_members_that_are_none() -> None:
     assert "Bob\n" not in known
 
 
+def test_changes_of_those_who_are_forgotten() -> None:
+    """Nothing is kept of them, however long nobody asks what has changed."""
+    known = Known(max_agents=10)
+    for number in range(100):
+        known.hear(f"agent-{number}", "message", START)
+    assert len(known._changed) <= 10
+
+
 def test_several_teams() -> None:
     """A member is in each team that names it so."""
     known = Known(max_agents=1)

@@ -34,7 +34,7 @@ async def test_given_back_by_somebody_else(open_here: Any, waits: bool) -> None:
                     await trio.sleep_forever()
                 reached.append("end")
 
-        with pytest.raises(LeaseLostError):
+        with trio.fail_after(5), pytest.raises(LeaseLostError):
             await hold()
         assert reached == ([] if waits else ["end"])
         assert held(obs) == []
@@ -90,7 +90,7 @@ async def test_nobody_else_has_it_while_a_block_cleans_up(open_here: Any) -> Non
                         obs.presence.renew_lease(lease.id)
                     tried.append("cleaned up")
 
-        with pytest.raises(LeaseLostError):
+        with trio.fail_after(5), pytest.raises(LeaseLostError):
             await hold()
         assert tried == ["cleaned up"]
         obs.presence.acquire_lease("bob", "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,25 @@ import pytest
 import trio
 
 from observatory import (
+    Context,
     MailboxSettings,
     Member,
     Observatory,
     ObservatoryError,
+    Presence,
     PresenceSettings,
+    PubSub,
     Receipt,
     Settings,
     SwarmSettings,
     SwarmState,
     Team,
+    TrioClock,
     UnknownMessageError,
     UnknownRecipientError,
     open_observatory,
 )
+from observatory.swarm.source import Edit, Found, SwarmSource
 from observatory.testing import RecordingChannel
 
 
@@ -210,3 +216,44 @@ async def test_what_has_failed_tells_of_nobody(refusing: Settings) -> None:
             await obs.mailbox.mark_read("typo", "0" * 16)
         with pytest.raises(UnknownRecipientError):
             await obs.mailbox.send_message("typo", "ann", "hello")
+
+
+class Teams(SwarmSource):
+    """Knows one team, and nothing else."""
+
+    async def locate(self, path: str) -> str:
+        """Return the path."""
+        raise NotImplementedError
+
+    async def find(self, added: Collection[str]) -> Found:
+        """Return the team."""
+        await trio.lowlevel.checkpoint()
+        return Found((Team("blue", (Member("bob", "bob@blue", None, None),)),), {}, ())
+
+    async def read(self, project: str) -> bytes:
+        """Return nothing."""
+        raise NotImplementedError
+
+    async def change(self, project: str, edit: Edit) -> bytes:
+        """Change nothing."""
+        raise NotImplementedError
+
+    async def archive(self, team: str) -> None:
+        """Put nothing aside."""
+        raise NotImplementedError
+
+    async def watch(
+        self, projects: Collection[str], changed: Any, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Tell nothing."""
+        raise NotImplementedError
+
+
+async def test_members_are_known_once_it_is_ready(tmp_path: Path) -> None:
+    """Before whoever follows the swarm has looked for the first time."""
+    context = Context(tmp_path, TrioClock(), PubSub(), None, {}, {})
+    presence = Presence(context, settings=PresenceSettings(), source=Teams())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(presence.run)
+        assert [agent.name for agent in presence.list_agents()] == ["bob@blue"]
+        nursery.cancel_scope.cancel()
