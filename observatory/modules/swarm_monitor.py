@@ -281,7 +281,7 @@ class SwarmMonitor(Module):
         state = attrs.evolve(state, active_project=self._active, projects=projects, health=health)
         if state != self._state:
             self._state = state
-            size = sum([sum(map(len, reading.parsed.lines)) for reading in self._table.values()])
+            size = sum([len(reading.parsed.data) for reading in self._table.values()])
             self._pubsub.publish(TOPIC, state, size=size)
 
     async def _chosen(self, project: str | None, identity: Identity | None) -> str:

@@ -36,11 +36,14 @@ class Parsed:
     """What is wrong with it; the first 1,000 things."""
     skipped: int
     """Lines that are no tasks."""
-    lines: Mapping[bytes, SwarmTask]
-    """What each line says with which nothing is wrong, so that a file of which little has changed is read quickly."""
+    data: bytes
+    """The file, without what some programs put in front of UTF-8."""
+    said: Sequence[SwarmTask | None]
+    """What each of its lines says, so that a file of which little has changed is read quickly; None where something is
+    wrong with it, or nothing stands in it. Lines are not kept one by one: that many small values take long to make."""
 
 
-NOTHING = Parsed((), (), 0, {})
+NOTHING = Parsed((), (), 0, b"", ())
 
 
 def parse(data: bytes, where: str, earlier: Parsed = NOTHING) -> Parsed:
@@ -51,8 +54,9 @@ def parse(data: bytes, where: str, earlier: Parsed = NOTHING) -> Parsed:
         where: what it is called in problems.
         earlier: what was read of it before.
     """
-    known = earlier.lines
-    lines: dict[bytes, SwarmTask] = {}
+    data = data.removeprefix(BOM)
+    known = {raw: task for raw, task in zip(BytesIO(earlier.data), earlier.said, strict=False) if task is not None}
+    said: list[SwarmTask | None] = []
     tasks: dict[str, SwarmTask] = {}
     problems: list[Problem] = []
     skipped = 0
@@ -61,21 +65,18 @@ def parse(data: bytes, where: str, earlier: Parsed = NOTHING) -> Parsed:
         if len(problems) < MAX_PROBLEMS:
             problems.append(Problem(where, number, problem))
 
-    for number, raw in enumerate(BytesIO(data.removeprefix(BOM)), 1):
+    for number, raw in enumerate(BytesIO(data), 1):
         task = known.get(raw)
         if task is None:
-            if not raw.strip():
-                continue
-            task, faults = task_of(raw)
+            task, faults = task_of(raw) if raw.strip() else (None, ())
             for fault in faults:
                 note(number, fault)
+            said.append(None if faults else task)
             if task is None:
-                skipped += 1
+                skipped += bool(faults)
                 continue
-            if not faults:
-                lines[raw] = task
         else:
-            lines[raw] = task
+            said.append(task)
         if task.id in tasks:
             note(number, f"there is a task {task.id!r:.80} before: the last one counts")
             del tasks[task.id]
@@ -83,7 +84,7 @@ def parse(data: bytes, where: str, earlier: Parsed = NOTHING) -> Parsed:
             note(number, f"more than {MAX_TASKS:,} tasks: what follows is not read")
             break
         tasks[task.id] = task
-    return Parsed(tuple(tasks.values()), tuple(problems), skipped, lines)
+    return Parsed(tuple(tasks.values()), tuple(problems), skipped, data, said)
 
 
 def task_of(raw: bytes) -> tuple[SwarmTask | None, Sequence[str]]:

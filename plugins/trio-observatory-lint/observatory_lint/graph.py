@@ -35,6 +35,7 @@ class Graph:
         self._project = project
         self._libraries = libraries
         self._hops: dict[str, list[Hop]] = {}
+        self._reaching: dict[str, bool] = {}  # whether a module reaches a library, by path
 
     def hops(self, module: Module, found: Import) -> Iterator[Hop]:
         """Return what an import leads to.
@@ -72,13 +73,38 @@ class Graph:
                 if library not in libraries:
                     libraries.add(library)
                     yield library, steps
-                continue
-            if here.path in seen:
-                continue
-            seen.add(here.path)
+            elif here.path not in seen and self._reaches(here):
+                seen.add(here.path)
+                waiting.extend([Hop(hop.module, hop.library, steps + hop.steps) for hop in self._hops_of(here)])
+
+    def _reaches(self, module: Module) -> bool:
+        """Return whether a module reaches a library: most do not, and each is gone through once, whoever imports it."""
+        known = self._reaching.get(module.path)
+        if known is None:
+            self._explore(module)
+            known = self._reaching[module.path]
+        return known
+
+    def _explore(self, start: Module) -> None:
+        """Find out which modules reach a library, of one and all that it leads to."""
+        importers: dict[str, list[str]] = {start.path: []}
+        found: list[str] = []
+        waiting = [start]
+        while waiting:
+            here = waiting.pop()
             for hop in self._hops_of(here):
-                if hop.module is None or hop.module.path not in seen:
-                    waiting.append(hop._replace(steps=steps + hop.steps))
+                if hop.module is None or self._reaching.get(hop.module.path):
+                    found.append(here.path)
+                elif hop.module.path not in self._reaching:
+                    if hop.module.path not in importers:
+                        waiting.append(hop.module)
+                    importers.setdefault(hop.module.path, []).append(here.path)
+        self._reaching.update(dict.fromkeys(importers, False))
+        while found:
+            path = found.pop()
+            if not self._reaching[path]:
+                self._reaching[path] = True
+                found.extend(importers[path])
 
     def _hops_of(self, module: Module) -> list[Hop]:
         known = self._hops.get(module.path)
