@@ -27,8 +27,6 @@ def measure(options: Options) -> Iterator[Figure]:
     tree = options.make_folder() / "tree"
     files = _copy(tree, options.size(885, 20))
     tree.joinpath("pyproject.toml").write_text("[tool.observatory.lint]\n")  # a project of its own
-        "[tool.observatory.lint]\n"
-    )  # a project of its own, not a part of this one
     cold = [str(tree)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
