@@ -12,6 +12,7 @@
 #   validators.py     what settings may be
 #   schemas.py        JSON Schema of kinds of values
 #   traces.py         the way of messages, as values
+#   problems.py       what is wrong with a file, as a value
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
 #   operations.py     typed functions, offered to clients who speak JSON
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
@@ -20,6 +21,7 @@
 #   presence/         who is there, and who holds what
 #   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes
 #   overview.py       what an Observatory tells of itself as a whole
+#   skills.py         where skills come from
 #   abc.py            the extension points and their laws
 #   checks.py         one more: what the doctor asks
 #   rounds.py, script_check.py    checks that are asked in their time; programs that are checks
@@ -36,6 +38,7 @@
 #   in_the_box.py     registers all that, as a plugin does
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
+#   unopened.py       parts of plugins, without an Observatory that is open
 #   embedded.py       a client of one in the same process
 #   connecting.py     finds a client for one that runs elsewhere
 #   doctor.py         asks the checks, without opening one
@@ -56,6 +59,7 @@ from observatory.abc import (
     Policy as Policy,
     Service as Service,
     ServiceFactory as ServiceFactory,
+    SkillSourceFactory as SkillSourceFactory,
     StorageBackend as StorageBackend,
     StorageFactory as StorageFactory,
 )
@@ -84,6 +88,7 @@ from observatory.errors import (
     RootError as RootError,
     ServiceRunningError as ServiceRunningError,
     SettingsError as SettingsError,
+    SkillSourceError as SkillSourceError,
     StorageError as StorageError,
     SubscriptionOverflowError as SubscriptionOverflowError,
     SwarmSourceError as SwarmSourceError,

@@ -24,6 +24,7 @@ from observatory.settings import MailboxSettings
 
 if TYPE_CHECKING:
     from observatory.entries import Entry, Stored
+    from observatory.skills import SkillSource
 
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")
@@ -46,6 +47,8 @@ class Context:
     """Every module by name; complete once Observatory is open."""
     services: Mapping[str, Service]
     """Every service by name; complete once Observatory is open."""
+    skill_sources: Mapping[str, SkillSource] = attrs.field(factory=dict)
+    """Every source of skills by name; complete once services are made."""
     bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
     """What mailboxes may hold."""
     security: Security = attrs.field(factory=Security)
@@ -265,3 +268,4 @@ StorageFactory: TypeAlias = Callable[[Context], StorageBackend]
 ChannelFactory: TypeAlias = Callable[[Context], DeliveryChannel]
 ModuleFactory: TypeAlias = Callable[[Context], Module]
 ServiceFactory: TypeAlias = Callable[[Context], Service]
+SkillSourceFactory: TypeAlias = "Callable[[Context], SkillSource]"

@@ -38,6 +38,7 @@ from observatory.rounds import Rounds
 from observatory.script_check import ScriptCheck
 from observatory.security import Security
 from observatory.settings import Settings
+from observatory.skills import SkillSource
 from observatory.sources.file_source import FileSource
 from observatory.supervisor import Supervisor
 
@@ -69,6 +70,7 @@ class Observatory(Lookup):
         """After it is closed: jobs that the lanes could not finish."""
         self._plugins = Plugins(settings, built_in=InTheBox(), extra=plugins)
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
+        self._skill_sources: dict[str, SkillSource] = {}
         self._storage = self._make_storage()
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
@@ -112,8 +114,11 @@ class Observatory(Lookup):
     def _add_parts_of_plugins(self) -> None:
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
-        for name, registered in self._plugins.services().items() if self._with_services else ():
-            self._services[name] = self._make(Service, name, registered)
+        if self._with_services:
+            for name, registered in self._plugins.skill_sources().items():
+                self._skill_sources[name] = self._make(SkillSource, name, registered)
+            for name, registered in self._plugins.services().items():
+                self._services[name] = self._make(Service, name, registered)
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""
@@ -193,6 +198,7 @@ class Observatory(Lookup):
             settings=plugin_settings,
             modules=self._modules,
             services=self._services,
+            skill_sources=self._skill_sources,
             observatory=self,
             bounds=self.settings.mailbox,
             security=self.security,

@@ -17,10 +17,9 @@ from observatory.clock import Clock
 from observatory.errors import ObservatoryError, RootError, one_line
 from observatory.in_the_box import InTheBox
 from observatory.plugins import Plugins
-from observatory.pubsub import PubSub
 from observatory.registrar import Registered
-from observatory.security import Security
 from observatory.settings import Settings
+from observatory.unopened import bare_context
 
 _OWN = "observatory"
 
@@ -65,16 +64,7 @@ async def examine(
     if not usable:
         return tuple(diagnoses)  # no check could look further
     for name, registered in asked.checks().items():
-        context = Context(
-            root=settings.root,
-            clock=clock,
-            pubsub=PubSub(settings.pubsub),
-            settings=registered.settings,
-            modules={},
-            services={},
-            bounds=settings.mailbox,
-            security=Security(settings.security),
-        )
+        context = bare_context(settings, clock, registered.settings)
         diagnoses += [Diagnosis(name, finding) for finding in await _ask(name, registered, context)]
     return tuple(diagnoses)
 

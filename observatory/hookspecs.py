@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, StorageFactory
+from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, SkillSourceFactory, StorageFactory
 from observatory.checks import CheckFactory
 from observatory.registrar import Registrar
 
@@ -38,8 +38,13 @@ def observatory_register_modules(registrar: Registrar[ModuleFactory]) -> None:
 
 
 @hookspec
+def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory]) -> None:
+    """Register sources of skills. Called after modules; services find them in `context.skill_sources`."""
+
+
+@hookspec
 def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
-    """Register long-running services. Called after modules; they start last and stop first."""
+    """Register long-running services. Called after sources of skills; they start last and stop first."""
 
 
 @hookspec

@@ -42,11 +42,18 @@ from observatory.presence.values import (
     PresenceUpdate as PresenceUpdate,
     ReleasedLease as ReleasedLease,
 )
+from observatory.problems import Problem as Problem
 from observatory.schemas import schema_of as schema_of
 from observatory.service_file import (
     ServiceFile as ServiceFile,
     ServiceInfo as ServiceInfo,
     read_service as read_service,
+)
+from observatory.skills import (
+    SKILL_FILE as SKILL_FILE,
+    SkillFile as SkillFile,
+    SkillScope as SkillScope,
+    SkillSource as SkillSource,
 )
 from observatory.storage.memory import MemoryStorage as MemoryStorage
 from observatory.swarm.values import (
@@ -55,7 +62,6 @@ from observatory.swarm.values import (
     FileConflict as FileConflict,
     Member as Member,
     Pipeline as Pipeline,
-    Problem as Problem,
     Remaining as Remaining,
     SwarmState as SwarmState,
     SwarmTask as SwarmTask,
@@ -67,3 +73,4 @@ from observatory.traces import (
     Trace as Trace,
     TraceStatistics as TraceStatistics,
 )
+from observatory.unopened import make_service as make_service

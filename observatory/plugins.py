@@ -40,6 +40,7 @@ _HOOKS = {
     "observatory_register_storage": "storage backend",
     "observatory_register_channels": "delivery channel",
     "observatory_register_modules": "module",
+    "observatory_register_skill_sources": "skill source",
     "observatory_register_services": "service",
     "observatory_register_policies": "policy",
     "observatory_register_checks": "check",
@@ -134,6 +135,10 @@ class Plugins:
     def modules(self) -> Mapping[str, Registered]:
         """Return the module factories by name."""
         return self._registered["module"]
+
+    def skill_sources(self) -> Mapping[str, Registered]:
+        """Return the factories of sources of skills by name."""
+        return self._registered["skill source"]
 
     def services(self) -> Mapping[str, Registered]:
         """Return the service factories by name."""

@@ -42,6 +42,7 @@ ARGUMENTS: dict[type[ObservatoryError], tuple[Any, ...]] = {
     errors.StorageError: (str,),
     errors.NoActiveProjectError: (tuple[str, ...],),
     errors.SwarmSourceError: (str, str),
+    errors.SkillSourceError: (str, str),
     errors.ChangedMeanwhileError: (str,),
     errors.TaskRefusedError: (str, str, str | None, str),
     errors.UnknownRecipientError: (str, tuple[str, ...]),

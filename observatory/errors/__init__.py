@@ -13,6 +13,7 @@ from observatory.errors.presence import (
     LeaseTakenError as LeaseTakenError,
     UnknownRecipientError as UnknownRecipientError,
 )
+from observatory.errors.skills import SkillSourceError as SkillSourceError
 from observatory.errors.swarm import (
     ChangedMeanwhileError as ChangedMeanwhileError,
     NoActiveProjectError as NoActiveProjectError,

@@ -16,12 +16,13 @@ from observatory.abc import Context, Module
 from observatory.arguments import check_name
 from observatory.checks import Finding
 from observatory.errors import NoActiveProjectError, SwarmSourceError, one_line
+from observatory.problems import Problem
 from observatory.security import Identity
 from observatory.settings import SwarmSettings
 from observatory.swarm import actions, figures
 from observatory.swarm.checking import acting_as, check_owner, check_path, seconds
 from observatory.swarm.source import TEAM, SwarmSource
-from observatory.swarm.values import Concern, Problem, SwarmState, SwarmTask
+from observatory.swarm.values import Concern, SwarmState, SwarmTask
 
 if TYPE_CHECKING:
     from observatory.swarm.pipeline import Reading

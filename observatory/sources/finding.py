@@ -7,12 +7,13 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from itertools import chain, islice
 from typing import TypeAlias
 
+from observatory.problems import Problem
 from observatory.sources.access import is_path, shown, why
 from observatory.sources.own_tasks import stamp_of_own_tasks
 from observatory.sources.task_file import TASKS, stamp_of_tasks
 from observatory.sources.teams import MAX_TEAMS, Reading, names_of_teams, survey_teams
 from observatory.swarm.source import TEAM, Found
-from observatory.swarm.values import Problem, Team
+from observatory.swarm.values import Team
 
 MAX_PROJECTS = 1_000
 _MAX_FOLDERS = 10_000

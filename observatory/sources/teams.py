@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 
 from observatory.kinds import kind_of
+from observatory.problems import Problem
 from observatory.sources.access import folders_in, is_path, read_file, shown, stamp_of, why
-from observatory.swarm.values import Member, Problem, Team
+from observatory.swarm.values import Member, Team
 
 ARCHIVE = os.path.join("observatory", "archive")
 """Below the root: what was put aside, in a folder for each team."""

@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 
 from observatory.kinds import kind_of
-from observatory.swarm.values import STATUSES, Priority, Problem, SwarmTask
+from observatory.problems import Problem
+from observatory.swarm.values import STATUSES, Priority, SwarmTask
 
 MAX_TASKS = 100_000
 """Tasks of one file that are read; what follows is a problem."""

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 import attrs
 
 from observatory.garbage import NoSearchForGarbage
+from observatory.problems import Problem
 from observatory.swarm import figures
 from observatory.swarm.actions import Changes
 from observatory.swarm.graph import Graph, graph_of
 from observatory.swarm.parsing import MAX_PROBLEMS, NOTHING, Parsed, parse
 from observatory.swarm.rewriting import rewritten
-from observatory.swarm.values import Pipeline, Problem, SwarmTask
+from observatory.swarm.values import Pipeline, SwarmTask
 
 
 @attrs.frozen(eq=False)

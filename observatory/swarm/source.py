@@ -10,7 +10,8 @@ import attrs
 import trio
 
 from observatory.errors import SwarmSourceError
-from observatory.swarm.values import Problem, Team
+from observatory.problems import Problem
+from observatory.swarm.values import Team
 
 TEAM = "team:"
 """What the names of projects begin with that are tasks which a team keeps by itself."""

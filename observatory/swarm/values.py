@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import attrs
 
+from observatory.problems import Problem
+
 STATUSES = ("pending", "in_progress", "completed", "failed", "blocked", "deleted")
 """What a task can be. One that is anything else counts as `unknown`."""
 
@@ -42,18 +44,6 @@ class SwarmTask:
     """What was noted about it."""
     tags: tuple[str, ...] = ()
     """What it is about."""
-
-
-@attrs.frozen(weakref_slot=False)
-class Problem:
-    """Something that is wrong with what a swarm's state is made of."""
-
-    where: str
-    """The file."""
-    line: int | None
-    """Which line of it, counted from 1; None for the file as a whole."""
-    problem: str
-    """What is wrong, in one line."""
 
 
 @attrs.frozen

@@ -11,8 +11,8 @@ import pytest
 
 from observatory import ObservatoryError
 from observatory.errors import SwarmSourceError
+from observatory.problems import Problem
 from observatory.sources.file_source import FileSource
-from observatory.swarm.values import Problem
 
 
 async def test_projects_stand_in_their_order(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from observatory.problems import Problem
 from observatory.sources.file_source import FileSource
-from observatory.swarm.values import Member, Problem, Team
+from observatory.swarm.values import Member, Team
 
 
 async def test_nothing_is_found_where_there_is_nothing(source: FileSource) -> None:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from observatory import to_wire
+from observatory.problems import Problem
 from observatory.swarm import parsing
 from observatory.swarm.parsing import MAX_PROBLEMS, Parsed, parse, task_of
 from observatory.swarm.pipeline import read
-from observatory.swarm.values import STATUSES, Problem, SwarmTask
+from observatory.swarm.values import STATUSES, SwarmTask
 
 BOM = b"\xef\xbb\xbf"
 FIELDS = ["id", "status", "subject", "description", "owner", "priority", "blocked_by", "files", "done_when"]

@@ -12,8 +12,8 @@ import trio
 
 from observatory import Context, PubSub, SwarmMonitor, SwarmSettings, Team, TrioClock
 from observatory.errors import SwarmSourceError
+from observatory.problems import Problem
 from observatory.swarm.source import Edit, Found, SwarmSource
-from observatory.swarm.values import Problem
 
 
 class MemorySource(SwarmSource):
