@@ -1,7 +1,7 @@
 """For plugin authors: conformance suites, fakes, fixtures, and cancelling at every checkpoint. Needs pytest-trio."""
 
 # laws, running, refused, samples, plain, same   what the suites share
-# storage, channels, modules, services, policies, checks, clients, plugins   one suite each
+# storage, channels, modules, skill_sources, services, policies, checks, clients, plugins   one suite each
 # cancelling   a function cancelled wherever it can be
 # fakes        delivery channels and storage that do what a test wants; plugins made on the spot
 # fixtures     for pytest; to be imported by a conftest.py
@@ -13,6 +13,7 @@ _SUITES = (
     "channels",
     "modules",
     "services",
+    "skill_sources",
     "policies",
     "checks",
     "clients",
@@ -39,4 +40,5 @@ from observatory.testing.modules import ModuleConformance as ModuleConformance  
 from observatory.testing.plugins import PluginConformance as PluginConformance  # noqa: E402
 from observatory.testing.policies import PolicyConformance as PolicyConformance  # noqa: E402
 from observatory.testing.services import ServiceConformance as ServiceConformance  # noqa: E402
+from observatory.testing.skill_sources import SkillSourceConformance as SkillSourceConformance  # noqa: E402
 from observatory.testing.storage import StorageBackendConformance as StorageBackendConformance  # noqa: E402

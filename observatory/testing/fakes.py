@@ -29,6 +29,7 @@ from observatory import (
     Registrar,
     Retraction,
     ServiceFactory,
+    SkillSourceFactory,
     StorageError,
     StorageFactory,
     hookimpl,
@@ -167,6 +168,7 @@ def observatory_plugin(
     storage: Mapping[str, StorageFactory] | None = None,
     channels: Mapping[str, ChannelFactory] | None = None,
     modules: Mapping[str, ModuleFactory] | None = None,
+    skill_sources: Mapping[str, SkillSourceFactory] | None = None,
     services: Mapping[str, ServiceFactory] | None = None,
     policies: Mapping[str, Policy] | None = None,
     checks: Mapping[str, CheckFactory] | None = None,
@@ -180,51 +182,40 @@ def observatory_plugin(
         storage: storage backends.
         channels: delivery channels.
         modules: ephemeral modules.
+        skill_sources: sources of skills.
         services: services.
         policies: policies.
         checks: checks.
         connectors: connectors.
     """
-    kinds = storage, channels, modules, services, policies, checks, connectors
-    return _Plugin(name, settings_class, *(items or {} for items in kinds))
+    kinds = {
+        "storage": storage,
+        "channels": channels,
+        "modules": modules,
+        "skill_sources": skill_sources,
+        "services": services,
+        "policies": policies,
+        "checks": checks,
+        "connectors": connectors,
+    }
+    return _Plugin(name, settings_class, {kind: items or {} for kind, items in kinds.items()})
 
 
 class _Plugin:
-    def __init__(self, name: str, settings_class: type | None, *kinds: Mapping[str, Callable[..., Any]]) -> None:
+    """Has a hook for each kind of what may be registered."""
+
+    def __init__(
+        self, name: str, settings_class: type | None, kinds: Mapping[str, Mapping[str, Callable[..., Any]]]
+    ) -> None:
         self.name = name
         self.settings_class = settings_class
-        self._storage, self._channels, self._modules, self._services, self._policies, *others = kinds
-        self._checks, self._connectors = others
-
-    @hookimpl
-    def observatory_register_storage(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._storage)
-
-    @hookimpl
-    def observatory_register_channels(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._channels)
-
-    @hookimpl
-    def observatory_register_modules(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._modules)
-
-    @hookimpl
-    def observatory_register_services(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._services)
-
-    @hookimpl
-    def observatory_register_policies(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._policies)
-
-    @hookimpl
-    def observatory_register_checks(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._checks)
-
-    @hookimpl
-    def observatory_register_connectors(self, registrar: Registrar[Any]) -> None:
-        _register(registrar, self._connectors)
+        for kind, items in kinds.items():
+            setattr(self, f"observatory_register_{kind}", hookimpl(_registering(items)))
 
 
-def _register(registrar: Registrar[Any], items: Mapping[str, Callable[..., Any]]) -> None:
-    for name, item in items.items():
-        registrar.register(name, item)
+def _registering(items: Mapping[str, Callable[..., Any]]) -> Callable[[Registrar[Any]], None]:
+    def register(registrar: Registrar[Any]) -> None:
+        for name, item in items.items():
+            registrar.register(name, item)
+
+    return register

@@ -1,0 +1,1 @@
+"""Skills for the agents of Observatory."""
