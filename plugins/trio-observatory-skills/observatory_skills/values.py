@@ -71,3 +71,29 @@ class Loaded:
     """What would count if others did not."""
     untrusted: tuple[Skill, ...] = ()
     """Skills of a project that is not trusted."""
+
+
+@attrs.frozen
+class SkillsUpdate:
+    """What has become different in a registry: names, in the order of precedence."""
+
+    registry: str
+    """The name of the registry."""
+    added: tuple[str, ...] = ()
+    """Skills that were not there before."""
+    changed: tuple[str, ...] = ()
+    """Skills of which SKILL.md says something else, or is another file."""
+    removed: tuple[str, ...] = ()
+    """Skills that are there no more."""
+
+
+@attrs.frozen
+class Resource:
+    """A file of a skill, as JSON can hold it."""
+
+    path: str
+    """Where it is in the skill's folder."""
+    text: str | None
+    """What stands in it; None when it is not UTF-8."""
+    base64: str | None
+    """The same, when it is not UTF-8."""

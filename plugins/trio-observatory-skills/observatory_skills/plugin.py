@@ -1,0 +1,74 @@
+"""What Observatory loads through the entry point `skills`: by every command, so what does the work is imported late."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from observatory import (
+    Context,
+    Registrar,
+    Service,
+    ServiceFactory,
+    SkillSource,
+    SkillSourceFactory,
+    hookimpl,
+)
+from observatory_skills.settings import RegistrySettings, SkillsSettings
+
+settings_class = SkillsSettings
+
+
+@hookimpl
+def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory]) -> None:
+    """Register the sources `folders` and `packages`."""
+    registrar.register("folders", _make_folders)
+    registrar.register("packages", _make_packages)
+
+
+@hookimpl
+def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
+    """Register the registry `skills`, and those that the settings name."""
+    registrar.register("skills", _make_registry)
+    for name, settings in registrar.settings.registries.items():
+        registrar.register(name, partial(_make_another, name, settings))
+
+
+def _make_folders(context: Context) -> SkillSource:
+    from observatory_skills.sources import FolderSource
+
+    return FolderSource(_paths(context.settings))
+
+
+def _make_packages(context: Context) -> SkillSource:
+    from observatory_skills.sources import PackageSource
+
+    return PackageSource(_paths(context.settings))
+
+
+def _paths(settings: SkillsSettings) -> list[tuple[str, str]]:
+    return [*((path, "project") for path in settings.project), *((path, "user") for path in settings.user)]
+
+
+def _make_registry(context: Context) -> Service:
+    from observatory_skills.registry import SkillRegistry
+
+    settings: SkillsSettings = context.settings
+    return SkillRegistry(
+        sources=context.skill_sources,
+        trusted=settings.trusted,
+        watch=settings.watch,
+        reload_interval=settings.reload_interval,
+        pubsub=context.pubsub,
+    )
+
+
+def _make_another(name: str, settings: RegistrySettings, context: Context) -> Service:
+    from observatory_skills.registry import SkillRegistry
+
+    return SkillRegistry(
+        settings.paths,
+        name=name,
+        watch=settings.watch,
+        reload_interval=settings.reload_interval,
+        pubsub=context.pubsub,
+    )

@@ -1,0 +1,282 @@
+"""Skills by name, for everybody in the program: loaded at the start, loaded again while it runs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import trio
+
+from observatory import (
+    SKILL_FILE,
+    ForbiddenError,
+    Identity,
+    InvalidInputError,
+    Problem,
+    PubSub,
+    Service,
+    SkillFile,
+    SkillSource,
+    SkillSourceError,
+    UnknownNameError,
+)
+from observatory_skills.catalogue import catalogue
+from observatory_skills.contents import NOTHING, ByHand, NotRunning, contents_of, difference
+from observatory_skills.loading import body_of, read_resource, resource_of, resources
+from observatory_skills.news import News
+from observatory_skills.sources import sources_of
+from observatory_skills.values import Loaded, Resource, Skill, SkillsUpdate
+
+RETRY = 5.0
+"""Seconds after which it is tried again, where that has failed."""
+
+_log = logging.getLogger("observatory.skills")
+
+
+class SkillRegistry(Service):
+    """Skills by name.
+
+    As a service of Observatory it is `obs.service("skills")`. It is as useful alone, in anybody's nursery, and several
+    are, side by side: `registry = SkillRegistry(paths=["skills"])`, then `await nursery.start(registry.run)`.
+
+    Reading is plain functions on something that never changes: whoever reads sees the skills before a reload or those
+    after it, and waits for nobody. A reload that fails changes nothing.
+
+    Args:
+        paths: folders with skills, the first one before the others; such skills are the user's.
+        sources: where else they come from, by name, the first one before the others.
+        name: what it is called: changes are told on the topic `NAME:update`, as `SkillsUpdate`.
+        trusted: whether skills of the project count.
+        watch: whether skills are loaded again when a source tells of a change.
+        reload_interval: seconds after which they are at the latest; None for only then.
+        pubsub: where changes are told; None for nowhere.
+    """
+
+    exposes: ClassVar[Collection[str]] = (
+        "list",
+        "get",
+        "count",
+        "find_matching",
+        "loaded",
+        "catalogue",
+        "body",
+        "resources",
+        "get_resource",
+        "reload",
+    )
+
+    def __init__(
+        self,
+        paths: Sequence[str] = (),
+        *,
+        sources: Mapping[str, SkillSource] | None = None,
+        name: str = "skills",
+        trusted: bool = False,
+        watch: bool = True,
+        reload_interval: float | None = None,
+        pubsub: PubSub | None = None,
+    ) -> None:
+        self.name = name
+        self._sources = {**sources_of([(path, "user") for path in paths]), **(sources or {})}
+        self._trusted = trusted
+        self._watch = watch
+        self._interval = reload_interval
+        self._pubsub = pubsub
+        self._contents = NOTHING
+        self._by_hand = ByHand()
+        self._index: Mapping[str, Skill] = NotRunning(name, "is not started: await nursery.start(registry.run)")
+        self._turn = trio.Lock()
+        self._news = News()
+        self._reloads = 0
+        self._failure: str | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Load everything, and load it again when something changes, until cancelled.
+
+        Raises:
+            SkillSourceError: nothing could be loaded at the start.
+        """
+        try:
+            await self._load()
+            async with trio.open_nursery() as nursery:
+                for source in self._sources.values() if self._watch else ():
+                    await nursery.start(source.watch, self._news.hear)
+                await self._load()  # what has changed before somebody watched
+                task_status.started()
+                await self._follow()
+        finally:
+            if trio.current_effective_deadline() == -math.inf:  # where it has failed, it is still read, and run again
+                self._index = NotRunning(self.name, "is closed")
+
+    def list(self) -> tuple[Skill, ...]:
+        """Return the skills that count, in the order of precedence."""
+        return tuple(self._index.values())
+
+    def get(self, name: str) -> Skill | None:
+        """Return the skill of a name; None when there is none."""
+        return self._index.get(name)
+
+    def count(self) -> int:
+        """Return how many skills count."""
+        return len(self._index)
+
+    def find_matching(self, pattern: str) -> tuple[Skill, ...]:
+        """Return the skills whose names match a pattern as of file names, such as `pdf-*`."""
+        if not isinstance(pattern, str):
+            raise InvalidInputError("pattern", f"expected a string such as 'pdf-*', got {type(pattern).__name__}")
+        return tuple([skill for name, skill in self._index.items() if fnmatchcase(name, pattern)])
+
+    def loaded(self) -> Loaded:
+        """Return what counts, what is wrong, what is shadowed, and what is not trusted."""
+        len(self._index)  # refuses where there is nothing
+        return self._contents.loaded
+
+    def catalogue(self, *, format: Literal["xml", "json"] = "xml", max_chars: int | None = None) -> str:
+        """Return what an agent is told of all skills, in at most so many characters; see `observatory_skills.catalogue`."""
+        return catalogue(self.list(), format=format, max_chars=max_chars)
+
+    async def body(self, name: str) -> str:
+        """Return the instructions of a skill: what stands in its SKILL.md behind the frontmatter.
+
+        Raises:
+            UnknownNameError: there is no such skill.
+            SkillSourceError: it cannot be read, or not any more.
+        """
+        return body_of(await self.read_resource(name, SKILL_FILE))
+
+    async def resources(self, name: str) -> tuple[str, ...]:
+        """Return the paths of the other files of a skill; errors as of `body`."""
+        skill = self._skill(name)
+        file = self._contents.files.get(skill.location)
+        if file is None:
+            return await trio.to_thread.run_sync(resources, skill)
+        return tuple(await self._sources[skill.source].resources(file))
+
+    async def read_resource(self, name: str, path: str) -> bytes:
+        """Return what stands in a file of a skill.
+
+        Raises:
+            UnknownNameError: there is no such skill, or it has no such file.
+            SkillSourceError: it cannot be read, or not any more.
+        """
+        skill = self._skill(name)
+        file = self._contents.files.get(skill.location)
+        if file is None:
+            return await trio.to_thread.run_sync(read_resource, skill, path)
+        return await self._sources[skill.source].read(file, path)
+
+    async def get_resource(self, name: str, path: str) -> Resource:
+        """Return what stands in a file of a skill, as JSON can hold it; errors as of `read_resource`."""
+        return resource_of(path, await self.read_resource(name, path))
+
+    async def register(self, skills: Iterable[Skill]) -> SkillsUpdate:
+        """Add skills that the program has loaded itself; they come before all that is found, and stay over a reload.
+
+        Returns:
+            What has become different.
+
+        Raises:
+            InvalidInputError: one of them is no skill.
+        """
+        added = {}
+        for skill in skills:
+            if not isinstance(skill, Skill):
+                raise InvalidInputError("skills", f"expected skills, got {type(skill).__name__}")
+            added[skill.name] = skill
+        async with self._turn:
+            by_hand = ByHand({**self._by_hand.registered, **added}, self._by_hand.withdrawn.difference(added))
+            return await self._rebuild(by_hand)
+
+    async def unregister(self, name: str) -> SkillsUpdate:
+        """Take a skill away, wherever it came from: there is none of that name until it is registered again.
+
+        Returns:
+            What has become different.
+
+        Raises:
+            UnknownNameError: there is no such skill.
+        """
+        async with self._turn:
+            self._skill(name)
+            others = {other: skill for other, skill in self._by_hand.registered.items() if other != name}
+            return await self._rebuild(ByHand(others, self._by_hand.withdrawn | {name}))
+
+    async def reload(self, *, identity: Identity | None = None) -> SkillsUpdate:
+        """Look at every source again, and take over what is found, all at once.
+
+        Returns:
+            What has become different.
+
+        Raises:
+            SkillSourceError: a source could not tell anything; nothing has changed.
+            ForbiddenError: an agent asks for it.
+        """
+        if identity is not None and identity.name is not None:
+            raise ForbiddenError("only the holder of the service's own token may load skills again")
+        len(self._index)  # refuses where it does not run
+        return await self._load()
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Return how many skills there are, how often they were loaded, and why that failed the last time."""
+        loaded = self._contents.loaded
+        return {
+            "skills": len(loaded.skills),
+            "flaws": len(loaded.flaws),
+            "shadowed": len(loaded.shadowed),
+            "untrusted": len(loaded.untrusted),
+            "reloads": self._reloads,
+            "failure": self._failure,
+        }
+
+    def _skill(self, name: str) -> Skill:
+        skill = self._index.get(name)
+        if skill is None:
+            raise UnknownNameError("skill", name, self._index)
+        return skill
+
+    async def _rebuild(self, by_hand: ByHand) -> SkillsUpdate:
+        len(self._index)  # refuses where it does not run
+        return await self._take(self._contents.found, by_hand)
+
+    async def _follow(self) -> None:
+        at_the_latest = math.inf if self._interval is None else self._interval
+        wait = at_the_latest
+        while True:
+            with trio.move_on_after(wait):
+                await self._news.wait()
+            wait = at_the_latest
+            try:
+                await self._load()
+            except SkillSourceError as error:  # what there was still holds
+                _log.warning("skills are not loaded again, and stay as they were: %s", error)
+                wait = RETRY
+
+    async def _load(self) -> SkillsUpdate:
+        async with self._turn:
+            try:
+                found = {name: await self._ask(name, source) for name, source in self._sources.items()}
+            except SkillSourceError as error:
+                self._failure = str(error)
+                raise
+            self._failure = None
+            self._reloads += 1
+            return await self._take(found, self._by_hand)
+
+    async def _ask(self, name: str, source: SkillSource) -> tuple[SkillFile | Problem, ...]:
+        known = [file for file in self._contents.found.get(name, ()) if isinstance(file, SkillFile)]
+        return tuple(await source.load(known))
+
+    async def _take(self, found: Mapping[str, Sequence[SkillFile | Problem]], by_hand: ByHand) -> SkillsUpdate:
+        """Take over what was found: reading it is work, so it is done in a thread, and then all is exchanged at once."""
+        build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
+        before, after = self._contents, await trio.to_thread.run_sync(build)
+        self._contents, self._index, self._by_hand = after, after.index, by_hand
+        update = difference(self.name, before, after)
+        if self._pubsub is not None and (update.added or update.changed or update.removed):
+            names = (*update.added, *update.changed, *update.removed)
+            self._pubsub.publish(f"{self.name}:update", update, size=sum(map(len, names)))
+        return update

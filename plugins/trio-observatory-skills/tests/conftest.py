@@ -1,0 +1,111 @@
+"""What tests of skills share: a source in memory, and registries that run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias
+
+import pytest
+import trio
+from observatory_skills import SkillRegistry
+
+from observatory import SKILL_FILE, Problem, SkillFile, SkillScope, SkillSource, SkillSourceError, UnknownNameError
+
+
+class Shelf(SkillSource):
+    """A source in memory that does what a test wants.
+
+    Attributes:
+        texts: what stands in each SKILL.md, by the name of the folder.
+        scope: whose they are.
+        fault: why nothing can be told.
+        looked: how often somebody has looked.
+        changed: what tells of changes, while somebody watches.
+    """
+
+    def __init__(self, *names: str, scope: SkillScope = "user", where: str = "shelf") -> None:
+        self.texts: dict[str, bytes] = {}
+        self.scope = scope
+        self.where = where
+        self.fault: str | None = None
+        self.looked = 0
+        self.changed: Callable[[], None] | None = None
+        for name in names:
+            self.put(name)
+
+    def put(self, name: str, description: str = "Does something.", body: str = "") -> None:
+        """Put a skill there."""
+        self.texts[name] = f"---\nname: {name}\ndescription: {description}\n---\n{body}".encode()
+
+    def put_all(self, names: Sequence[str], description: str) -> None:
+        """Put skills there, all of which say the same."""
+        for name in names:
+            self.put(name, description)
+
+    async def load(self, known: Sequence[SkillFile] = ()) -> Sequence[SkillFile | Problem]:
+        """Look at all of them."""
+        await trio.lowlevel.checkpoint()
+        self.looked += 1
+        if self.fault is not None:
+            raise SkillSourceError(self.where, self.fault)
+        before = {file.folder: file for file in known}
+        return [self._look(name, text, before.get(name)) for name, text in self.texts.items()]
+
+    def _look(self, name: str, text: bytes, before: SkillFile | None) -> SkillFile:
+        if before is not None and before.stamp == text:
+            return before
+        return SkillFile(name, f"{self.where}/{name}", text, self.scope, stamp=text)
+
+    async def resources(self, skill: SkillFile) -> Sequence[str]:
+        """Have one."""
+        await trio.lowlevel.checkpoint()
+        return ["forms.md"]
+
+    async def read(self, skill: SkillFile, path: str) -> bytes:
+        """Return what stands there."""
+        await trio.lowlevel.checkpoint()
+        files = {SKILL_FILE: self.texts[skill.folder], "forms.md": b"# Forms\n", "picture.png": b"\xff\x00"}
+        if path not in files:
+            raise UnknownNameError("resource", path, files)
+        return files[path]
+
+    async def watch(
+        self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Let tests tell of changes."""
+        self.changed = changed
+        task_status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.changed = None
+
+    def tell(self) -> None:
+        """Tell of a change."""
+        assert self.changed is not None, "nobody watches"
+        self.changed()
+
+
+@pytest.fixture
+def shelf_of() -> type[Shelf]:
+    """Return what makes a source of skills with these names."""
+    return Shelf
+
+
+Running: TypeAlias = Callable[..., AbstractAsyncContextManager[SkillRegistry]]
+
+
+@pytest.fixture
+def running() -> Running:
+    """Return what runs a registry for the time of a block."""
+
+    @asynccontextmanager
+    async def run(*sources: SkillSource, **settings: Any) -> AsyncIterator[SkillRegistry]:
+        registry = SkillRegistry(sources={f"source{n}": source for n, source in enumerate(sources)}, **settings)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(registry.run)
+            yield registry
+            nursery.cancel_scope.cancel()
+
+    return run

@@ -1,0 +1,293 @@
+"""The registry: skills by name, loaded at the start and loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from observatory_skills import RegistryNotRunningError, Resource, Skill, SkillRegistry, SkillsUpdate, load
+
+from observatory import (
+    Event,
+    ForbiddenError,
+    Identity,
+    InvalidInputError,
+    PubSub,
+    SkillSourceError,
+    UnknownNameError,
+)
+from observatory.testing import cancel_at_every_checkpoint
+
+
+async def test_reading(shelf_of: Any, running: Any) -> None:
+    """Skills are listed in order, found by name and by pattern, and counted."""
+    async with running(shelf_of("pdf-read", "csv", "pdf-fill")) as registry:
+        assert [skill.name for skill in registry.list()] == ["pdf-read", "csv", "pdf-fill"]
+        csv = registry.get("csv")
+        assert csv == Skill("csv", "Does something.", "shelf/csv", source="source0")
+        assert registry.get("xls") is None
+        assert registry.count() == 3
+        assert [skill.name for skill in registry.find_matching("pdf-*")] == ["pdf-read", "pdf-fill"]
+        assert registry.find_matching("PDF-*") == ()
+
+
+async def test_a_pattern_that_is_none(shelf_of: Any, running: Any) -> None:
+    """It is refused."""
+    async with running(shelf_of()) as registry:
+        with pytest.raises(InvalidInputError, match="pattern: expected a string such as 'pdf-\\*', got int"):
+            registry.find_matching(7)  # type: ignore[arg-type]
+
+
+READS: list[Callable[[SkillRegistry], Any]] = [
+    SkillRegistry.list,
+    SkillRegistry.count,
+    SkillRegistry.loaded,
+    SkillRegistry.catalogue,
+    lambda registry: registry.get("pdf"),
+    lambda registry: registry.find_matching("*"),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_not_running(shelf_of: Any, running: Any, read: Callable[[SkillRegistry], Any]) -> None:
+    """Used before it is started or after it is closed, it says so."""
+    registry = SkillRegistry(sources={"shelf": shelf_of("pdf")}, name="house")
+    with pytest.raises(RegistryNotRunningError, match="'house' is not started: await nursery.start") as before:
+        read(registry)
+    assert before.value.registry == "house"
+    async with running(shelf_of("pdf")) as other:
+        read(other)
+    with pytest.raises(RegistryNotRunningError, match="'skills' is closed"):
+        read(other)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        SkillRegistry.reload,
+        lambda registry: registry.register([]),
+        lambda registry: registry.unregister("pdf"),
+        lambda registry: registry.body("pdf"),
+        lambda registry: registry.resources("pdf"),
+    ],
+)
+async def test_nothing_can_be_done_before_it_runs(shelf_of: Any, act: Any) -> None:
+    """What would wait says so, too."""
+    with pytest.raises(RegistryNotRunningError):
+        await act(SkillRegistry(sources={"shelf": shelf_of("pdf")}))
+
+
+async def test_runs_again(shelf_of: Any, running: Any) -> None:
+    """What was closed can be run again."""
+    registry = SkillRegistry(sources={"shelf": shelf_of("pdf")})
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(registry.run)
+            assert registry.count() == 1
+            nursery.cancel_scope.cancel()
+
+
+async def test_several_side_by_side(shelf_of: Any, running: Any) -> None:
+    """Each has its own skills."""
+    async with running(shelf_of("pdf"), name="a") as one, running(shelf_of("csv"), name="b") as other:
+        assert (one.get("csv"), other.get("pdf")) == (None, None)
+        assert (one.count(), other.count()) == (1, 1)
+
+
+async def test_one_bad_skill(shelf_of: Any, running: Any) -> None:
+    """It is left out and reported, and the others load."""
+    shelf = shelf_of("pdf", "csv")
+    shelf.texts["csv"] = b"---\nname: csv\n---\n"
+    async with running(shelf) as registry:
+        assert [skill.name for skill in registry.list()] == ["pdf"]
+        [flaw] = registry.loaded().flaws
+        assert (flaw.where, flaw.fatal) == ("shelf/csv", True)
+        assert "description" in flaw.problem
+
+
+async def test_nothing_can_be_loaded_at_the_start(shelf_of: Any) -> None:
+    """It does not start, and says why."""
+    shelf = shelf_of()
+    shelf.fault = "the disk is gone"
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(SkillSourceError, match="shelf: the disk is gone"), flatten_subgroups=True
+    ):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(SkillRegistry(sources={"shelf": shelf}).run)
+
+
+async def test_reload(shelf_of: Any, running: Any) -> None:
+    """It takes over what was added, changed and removed, and returns and tells what that is."""
+    shelf, pubsub = shelf_of("pdf", "csv", "xls"), PubSub()
+    async with running(shelf, pubsub=pubsub) as registry, pubsub.subscribe("skills:update") as events:
+        shelf.put("csv", "Does something else.")
+        shelf.put("xls", body="Another way.")  # nothing that an agent is told at first
+        shelf.put("doc")
+        del shelf.texts["pdf"]
+        update = await registry.reload()
+        assert update == SkillsUpdate("skills", added=("doc",), changed=("csv", "xls"), removed=("pdf",))
+        event: Event = await anext(events)
+        assert event.payload == update
+        assert [skill.name for skill in registry.list()] == ["csv", "xls", "doc"]
+
+
+async def test_nothing_has_changed(shelf_of: Any, running: Any) -> None:
+    """Then nothing is told, and every skill is the same object."""
+    shelf, pubsub = shelf_of("pdf"), PubSub()
+    async with running(shelf, pubsub=pubsub) as registry, pubsub.subscribe("skills:update") as events:
+        before = registry.get("pdf")
+        assert await registry.reload() == SkillsUpdate("skills")
+        assert registry.get("pdf") is before
+        with pytest.raises(trio.WouldBlock):
+            events.receive_nowait()
+
+
+async def test_a_reload_that_fails(shelf_of: Any, running: Any) -> None:
+    """It changes nothing, not even of sources that are well, and says what failed."""
+    well, ill = shelf_of("pdf"), shelf_of("csv", where="ill")
+    async with running(well, ill) as registry:
+        well.put("doc")
+        ill.fault = "the disk is gone"
+        with pytest.raises(SkillSourceError, match="ill: the disk is gone"):
+            await registry.reload()
+        assert [skill.name for skill in registry.list()] == ["pdf", "csv"]
+        assert registry.statistics()["failure"] == "ill: the disk is gone"
+        ill.fault = None
+        assert (await registry.reload()).added == ("doc",)
+        assert registry.statistics()["failure"] is None
+
+
+async def test_an_agent_cannot_reload(shelf_of: Any, running: Any) -> None:
+    """Only whoever holds the service's own token can."""
+    async with running(shelf_of()) as registry:
+        with pytest.raises(ForbiddenError, match="only the holder of the service's own token may load skills again"):
+            await registry.reload(identity=Identity("ann"))
+        await registry.reload(identity=Identity(None))
+
+
+async def test_readers_never_see_a_mixture(shelf_of: Any, running: Any) -> None:
+    """A hundred tasks that read while everything is exchanged see all of the old or all of the new."""
+    shelf = shelf_of()
+    names = [f"skill-{number}" for number in range(50)]
+    shelf.put_all(names, "0")
+    seen: set[str] = set()
+
+    async def read(registry: SkillRegistry) -> None:
+        while True:
+            versions = {skill.description for skill in registry.list()}
+            assert len(versions) == 1
+            assert registry.count() == 50
+            seen.update(versions)
+            await trio.lowlevel.checkpoint()
+
+    async with running(shelf) as registry, trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(read, registry)
+        for version in range(1, 10):
+            shelf.put_all(names, str(version))
+            await registry.reload()
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert {"0", "9"} <= seen
+
+
+async def test_precedence(shelf_of: Any, running: Any) -> None:
+    """Skills of the project come before those of the user, and earlier sources before later ones; the others are listed."""
+    user, project, later = (
+        shelf_of("a", "b"),
+        shelf_of("b", "c", scope="project", where="p"),
+        shelf_of("a", "c", where="l"),
+    )
+    async with running(user, project, later, trusted=True) as registry:
+        assert [skill.location for skill in registry.list()] == ["p/b", "p/c", "shelf/a"]
+        shadowed = [(one.skill.location, one.by.location) for one in registry.loaded().shadowed]
+        assert shadowed == [("shelf/b", "p/b"), ("l/a", "shelf/a"), ("l/c", "p/c")]
+
+
+async def test_a_project_that_is_not_trusted(shelf_of: Any, running: Any) -> None:
+    """Its skills do not count, shadow nothing, and are listed."""
+    async with running(shelf_of("a", scope="project", where="p"), shelf_of("a")) as registry:
+        assert [skill.location for skill in registry.list()] == ["shelf/a"]
+        loaded = registry.loaded()
+        assert ([skill.location for skill in loaded.untrusted], loaded.shadowed) == (["p/a"], ())
+
+
+async def test_reading_further(shelf_of: Any, running: Any) -> None:
+    """An agent is given the body of a skill, then files of it, each when it asks."""
+    shelf = shelf_of()
+    shelf.put("pdf", body="\nLook at forms.md.\n")
+    async with running(shelf) as registry:
+        assert await registry.body("pdf") == "Look at forms.md."
+        assert await registry.resources("pdf") == ("forms.md",)
+        assert await registry.read_resource("pdf", "forms.md") == b"# Forms\n"
+        assert await registry.get_resource("pdf", "forms.md") == Resource("forms.md", "# Forms\n", None)
+        assert await registry.get_resource("pdf", "picture.png") == Resource("picture.png", None, "/wA=")
+        with pytest.raises(UnknownNameError, match="no skill 'pdg'; did you mean 'pdf'"):
+            await registry.body("pdg")
+        with pytest.raises(UnknownNameError, match="no resource 'form.md'; did you mean 'forms.md'"):
+            await registry.read_resource("pdf", "form.md")
+
+
+async def test_by_hand(shelf_of: Any, running: Any, tmp_path: Path) -> None:
+    """What is registered comes before what is found, stays over a reload, and is read where it is."""
+    folder = tmp_path / "pdf"
+    folder.mkdir()
+    mine = shelf_of()
+    mine.put("pdf", "By hand.", "Mine.")
+    (folder / "SKILL.md").write_bytes(mine.texts["pdf"])
+    (folder / "forms.md").write_bytes(b"mine")
+    async with running(shelf_of("pdf")) as registry:
+        assert await registry.register(load(folder).skills) == SkillsUpdate("skills", changed=("pdf",))
+        await registry.reload()
+        found = registry.get("pdf")
+        assert found is not None
+        assert found.description == "By hand."
+        assert (await registry.body("pdf"), await registry.resources("pdf")) == ("Mine.", ("forms.md",))
+        assert await registry.read_resource("pdf", "forms.md") == b"mine"
+        with pytest.raises(InvalidInputError, match="skills: expected skills, got str"):
+            await registry.register(["pdf"])  # type: ignore[list-item]
+
+
+async def test_taken_away(shelf_of: Any, running: Any) -> None:
+    """There is none of that name, whatever is found, until one is registered again."""
+    shelf = shelf_of("pdf", "csv")
+    async with running(shelf) as registry:
+        pdf = registry.get("pdf")
+        assert pdf is not None
+        assert await registry.unregister("pdf") == SkillsUpdate("skills", removed=("pdf",))
+        await registry.reload()
+        assert registry.get("pdf") is None
+        with pytest.raises(UnknownNameError, match="no skill 'pdf'"):
+            await registry.unregister("pdf")
+        await registry.register([pdf])
+        assert registry.get("pdf") is pdf
+
+
+@pytest.mark.parametrize("act", ["reload", "register", "unregister"])
+async def test_cancelled(shelf_of: Any, running: Any, act: str) -> None:
+    """Cancelled anywhere, it has happened as a whole or not at all, and the registry goes on."""
+    shelf = shelf_of("pdf", "csv")
+    async with running(shelf) as registry:
+        csv = registry.get("csv")
+        assert csv is not None
+
+        async def change() -> None:
+            if act == "reload":
+                shelf.put_all(["pdf", "csv"], str(shelf.looked))
+                await registry.reload()
+            elif act == "register":
+                await registry.register([csv])
+            else:
+                await registry.unregister("csv")
+
+        async def look() -> None:
+            assert registry.list() == registry.loaded().skills
+            assert len({skill.description for skill in registry.list()}) == 1
+            if registry.get("csv") is None:
+                await registry.register([csv])
+
+        await cancel_at_every_checkpoint(change, look)
+        await registry.reload()
