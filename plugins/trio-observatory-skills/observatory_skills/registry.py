@@ -136,7 +136,7 @@ class SkillRegistry(Service):
         return self._contents.loaded
 
     def catalogue(self, *, format: Literal["xml", "json"] = "xml", max_chars: int | None = None) -> str:
-        """Return what an agent is told of all skills, in at most so many characters; see `observatory_skills.catalogue`."""
+        """Return what an agent is told of all skills; see `observatory_skills.catalogue`."""
         return catalogue(self.list(), format=format, max_chars=max_chars)
 
     async def body(self, name: str) -> str:
@@ -271,7 +271,7 @@ class SkillRegistry(Service):
         return tuple(await source.load(known))
 
     async def _take(self, found: Mapping[str, Sequence[SkillFile | Problem]], by_hand: ByHand) -> SkillsUpdate:
-        """Take over what was found: reading it is work, so it is done in a thread, and then all is exchanged at once."""
+        """Take over what was found: it is read in a thread, as that is work, and then all is exchanged at once."""
         build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
         before, after = self._contents, await trio.to_thread.run_sync(build)
         self._contents, self._index, self._by_hand = after, after.index, by_hand
