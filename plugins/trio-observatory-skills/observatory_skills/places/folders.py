@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from observatory import SKILL_FILE, SkillFile, SkillScope, SkillSourceError, UnknownNameError
 from observatory_skills.places import access
-from observatory_skills.places.scanning import Found, look_at, look_through, problem
+from observatory_skills.places.scanning import Found, Scan
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FIRST = 4096  # bytes that most frontmatters have room in
@@ -113,37 +113,26 @@ def scan_folder(path: str, known: Iterable[SkillFile] = (), *, scope: SkillScope
     Raises:
         SkillSourceError: nothing can be told, as this process has run out of something.
     """
-    before = {file.location: file for file in known}
-
-    def look(folder: str, name: str) -> SkillFile | None:
-        return _look(folder, name, before, scope)
-
     root = os.path.abspath(path)
-    itself = look_at(look, root, os.path.basename(root))
-    if itself is not None:
-        return [itself]
-    try:
-        return look_through(root, look, os.DirEntry.is_dir)
-    except NotADirectoryError as error:
-        return [problem(root, error)]
+    scan = Scan(lambda folder, name: _look(folder, name, scan, scope), known)
+    itself = scan.at(root, os.path.basename(root))
+    return scan.through(root, f"/{SKILL_FILE}", os.DirEntry.is_dir) if itself is None else [itself]
 
 
-def _look(folder: str, name: str, before: dict[str, SkillFile], scope: SkillScope) -> SkillFile | None:
+def _look(folder: str, name: str, scan: Scan, scope: SkillScope) -> SkillFile | None:
     for file in access.SKILL_FILES:
         location = f"{folder}/{file}"
         try:
-            status = os.lstat(location)
+            os.lstat(location)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        old = before.get(location)
-        if old is not None and old.stamp == access.stamp_of(status):
-            return old
+        unchanged = scan.unchanged(location)
+        if unchanged is not None:
+            return unchanged
         try:
             descriptor, status = access.open_file(location)
             return SkillFile(name, location, _read_head(descriptor), scope, access.stamp_of(status))
         except OSError as error:
-            if access.is_ours(error):
-                raise
             raise SkillSourceError(location, f"cannot be read: {access.why(error)}") from error
     return None
 

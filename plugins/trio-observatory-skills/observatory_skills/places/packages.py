@@ -14,7 +14,7 @@ from observatory import SKILL_FILE, SkillFile, SkillScope, SkillSourceError, Unk
 from observatory_skills.errors import PackageError
 from observatory_skills.places import access
 from observatory_skills.places.entries import checked
-from observatory_skills.places.scanning import Found, look_at, look_through
+from observatory_skills.places.scanning import Found, Scan
 
 SUFFIX = ".skill"
 """What packages end in."""
@@ -132,21 +132,17 @@ def scan_packages(path: str, known: Iterable[SkillFile] = (), *, scope: SkillSco
     Raises:
         SkillSourceError: nothing can be told, as this process has run out of something.
     """
-    before = {file.location: file for file in known}
-
-    def look(location: str, name: str) -> SkillFile | None:
-        old = before.get(location)
-        if old is not None and old.stamp == access.stamp_of(os.stat(location)):
-            return old
-        with open_package(location) as package:
-            return SkillFile(package.folder, location, _head(package, access.MAX_HEAD), scope, package.stamp)
-
     root = os.path.abspath(path)
-    try:
-        return look_through(root, look, lambda entry: entry.name.endswith(SUFFIX) and entry.is_file())
-    except NotADirectoryError:
-        found = look_at(look, root, os.path.basename(root))
+    scan = Scan(lambda location, name: scan.unchanged(location) or _look(location, scope), known)
+    if os.path.isfile(root):
+        found = scan.at(root, os.path.basename(root))
         return [] if found is None else [found]
+    return scan.through(root, "", lambda entry: entry.name.endswith(SUFFIX) and entry.is_file())
+
+
+def _look(location: str, scope: SkillScope) -> SkillFile:
+    with open_package(location) as package:
+        return SkillFile(package.folder, location, _head(package, access.MAX_HEAD), scope, package.stamp)
 
 
 @contextmanager

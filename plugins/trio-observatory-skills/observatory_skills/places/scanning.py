@@ -3,66 +3,89 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from observatory import Problem, SkillFile, SkillSourceError
-from observatory_skills.places.access import is_ours, is_text, shown, why
+from observatory_skills.places.access import is_ours, is_text, shown, stamp_of, why
 
 Found: TypeAlias = SkillFile | Problem
 Look: TypeAlias = Callable[[str, str], SkillFile | None]
-"""Look at what may be a skill, by its path and its name."""
+"""Look at what may be a skill, by its path and its name; None when it is none."""
 
 
-def look_at(look: Look, path: str, name: str) -> Found | None:
-    """Look at what may be a skill, and return what cannot be read as a `Problem`.
+class Scan:
+    """Looks for skills; what has not changed since it was found before is the same object, and costs one look.
 
-    Raises:
-        SkillSourceError: nothing can be told, as this process has run out of something.
+    Args:
+        look: how to look at what may be a skill.
+        known: what was found before.
     """
-    try:
-        if is_text(path):
-            return look(path, name)
-        return Problem(shown(path), None, "its name is no UTF-8: give it another one")
-    except SkillSourceError as error:
-        return Problem(shown(error.where), None, error.reason)
-    except OSError as error:
-        return problem(path, error)
-    except ValueError:
-        return Problem(shown(path), None, "no file can have that path")
+
+    def __init__(self, look: Look, known: Iterable[SkillFile]) -> None:
+        self._look = look
+        self._before = {file.location: file for file in known}
+
+    def through(self, root: str, inside: str, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Found]:
+        """Look at what lies directly in a folder, in order of names; what is hidden is left out.
+
+        Args:
+            root: the folder.
+            inside: where in what may be a skill its location is, such as `/SKILL.md`.
+            wanted: whether an entry may be a skill.
+
+        Raises:
+            SkillSourceError: nothing can be told, as this process has run out of something.
+        """
+        try:
+            with os.scandir(root) as entries:
+                names = sorted(entry.name for entry in entries if entry.name[0] != "." and _is(wanted, entry))
+        except OSError as error:
+            return [_problem(root, error)]
+        found: list[Found] = []
+        for name in names:
+            path = f"{root}/{name}"
+            one = self.unchanged(path + inside) or self.at(path, name)
+            if one is not None:
+                found.append(one)
+        return found
+
+    def unchanged(self, location: str) -> SkillFile | None:
+        """Return what was found there before, when it has not changed since."""
+        old = self._before.get(location)
+        try:
+            return old if old is not None and old.stamp == stamp_of(os.stat(location)) else None
+        except OSError:
+            return None
+
+    def at(self, path: str, name: str) -> Found | None:
+        """Look at what may be a skill.
+
+        Raises:
+            SkillSourceError: nothing can be told, as this process has run out of something.
+        """
+        try:
+            if is_text(path):
+                return self._look(path, name)
+            return Problem(shown(path), None, "its name is no UTF-8: give it another one")
+        except SkillSourceError as error:
+            if isinstance(error.__cause__, OSError) and is_ours(error.__cause__):
+                raise
+            return Problem(shown(error.where), None, error.reason)
+        except OSError as error:
+            return _problem(path, error)
+        except ValueError:
+            return Problem(shown(path), None, "no file can have that path")
 
 
-def problem(path: str, error: OSError) -> Problem:
-    """Say that something cannot be read.
-
-    Raises:
-        SkillSourceError: nothing can be told, as this process has run out of something.
-    """
+def _problem(path: str, error: OSError) -> Problem:
     if is_ours(error):
         raise SkillSourceError(path, f"cannot be read: {why(error)}") from error
     return Problem(shown(path), None, f"cannot be read: {why(error)}")
-
-
-def look_through(root: str, look: Look, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Found]:
-    """Look at everything in a folder, in order of names; what is hidden is left out.
-
-    Raises:
-        NotADirectoryError: it is no folder.
-        SkillSourceError: nothing can be told, as this process has run out of something.
-    """
-    try:
-        with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if entry.name[0] != "." and _is(wanted, entry))
-    except NotADirectoryError:
-        raise
-    except OSError as error:
-        return [problem(root, error)]
-    found = (look_at(look, os.path.join(root, name), name) for name in names)
-    return [one for one in found if one is not None]
 
 
 def _is(wanted: Callable[[os.DirEntry[str]], bool], entry: os.DirEntry[str]) -> bool:
     try:
         return wanted(entry)
     except OSError:
-        return False  # a link that leads nowhere, or round in a circle
+        return False  # a link that leads round in a circle
