@@ -16,7 +16,7 @@ from observatory_skills.values import Flaw, Loaded, Skill, SkillsUpdate
 
 @attrs.frozen(eq=False)
 class Contents:
-    """Everything that a registry holds. It is replaced as a whole and never changed, so a reader sees one or another."""
+    """Everything that a registry holds. It is replaced as a whole and never changed: a reader sees one or another."""
 
     index: Mapping[str, Skill]
     """What counts, by name, in the order of precedence."""

@@ -55,7 +55,7 @@ READS: list[Callable[[SkillRegistry], Any]] = [
 async def test_not_running(shelf_of: Any, running: Any, read: Callable[[SkillRegistry], Any]) -> None:
     """Used before it is started or after it is closed, it says so."""
     registry = SkillRegistry(sources={"shelf": shelf_of("pdf")}, name="house")
-    with pytest.raises(RegistryNotRunningError, match="'house' is not started: await nursery.start") as before:
+    with pytest.raises(RegistryNotRunningError, match=r"'house' is not started: await nursery\.start") as before:
         read(registry)
     assert before.value.registry == "house"
     async with running(shelf_of("pdf")) as other:
@@ -195,7 +195,7 @@ async def test_readers_never_see_a_mixture(shelf_of: Any, running: Any) -> None:
 
 
 async def test_precedence(shelf_of: Any, running: Any) -> None:
-    """Skills of the project come before those of the user, and earlier sources before later ones; the others are listed."""
+    """Those of the project come before those of the user, and earlier sources before later ones; the rest is listed."""
     user, project, later = (
         shelf_of("a", "b"),
         shelf_of("b", "c", scope="project", where="p"),
@@ -227,7 +227,7 @@ async def test_reading_further(shelf_of: Any, running: Any) -> None:
         assert await registry.get_resource("pdf", "picture.png") == Resource("picture.png", None, "/wA=")
         with pytest.raises(UnknownNameError, match="no skill 'pdg'; did you mean 'pdf'"):
             await registry.body("pdg")
-        with pytest.raises(UnknownNameError, match="no resource 'form.md'; did you mean 'forms.md'"):
+        with pytest.raises(UnknownNameError, match=r"no resource 'form\.md'; did you mean 'forms\.md'"):
             await registry.read_resource("pdf", "form.md")
 
 
