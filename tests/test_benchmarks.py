@@ -19,6 +19,8 @@ SUBJECTS = {
     "imports": ["import observatory"],
     "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
     "presence": ["by messages", "by hook events"],
+    "lint": ["lint, cold", "lint, warm", "one file changed"],
+    "skills": ["load", "registry started", "one changed", "get"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],
@@ -26,6 +28,7 @@ SUBJECTS = {
 }
 NEEDED = {
     "inbox": "inbox",
+    "skills": "skills",
     "bystanders": "inbox",
     "websocket-fan-out": "websocket",
     "websocket-requests": "websocket",

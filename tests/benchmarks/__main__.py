@@ -19,6 +19,7 @@ import presence
 import resident
 import restart
 import sends
+import skills
 import stored
 import swarm
 import team
@@ -41,6 +42,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "swarm": swarm.measure,
     "lint": plain_module_rule.measure,
     "presence": presence.measure,
+    "skills": skills.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
