@@ -1,0 +1,63 @@
+"""`observatory skills validate`, `pack` and `unpack`: what is done with one skill, whoever has it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from observatory import to_wire
+from observatory.commands import FAILED, OK, JsonOption, complain, counted, note, print_json
+from observatory_skills.flaws import line_of
+from observatory_skills.packing import pack as pack_skill
+from observatory_skills.unpacking import unpack as unpack_skill
+from observatory_skills.validating import validate as validate_skill
+
+
+async def validate(*paths: Path, json: JsonOption = False) -> int:
+    """Say with file and line what of skills is against the specification, and what may be better.
+
+    The exit code is 1 when a skill is against it.
+
+    Args:
+        paths: Folders of skills, or a SKILL.md.
+        json: Print JSON instead: one object a line.
+    """
+    fatal = 0
+    for path in paths:
+        flaws = await trio.to_thread.run_sync(validate_skill, path)
+        fatal += any(flaw.fatal for flaw in flaws)
+        for flaw in flaws:
+            if json:
+                print_json(to_wire(flaw))
+            else:
+                print(line_of(flaw))
+    if fatal:
+        complain(f"{counted(fatal, 'skill')} of {len(paths)} {'is' if fatal == 1 else 'are'} not valid")
+        return FAILED
+    note(f"{counted(len(paths), 'skill')} {'is' if len(paths) == 1 else 'are'} valid")
+    return OK
+
+
+async def pack(folder: Path, target: Path | None = None, /) -> int:
+    """Make a package of a skill, with the same bytes each time, and print where it is.
+
+    Args:
+        folder: The skill's folder.
+        target: The package, or the folder for it; by default NAME.skill here.
+    """
+    print(await trio.to_thread.run_sync(pack_skill, folder, target))
+    return OK
+
+
+async def unpack(file: Path, folder: Path = Path(), /, *, replace: bool = False) -> int:
+    """Put the skill of a package into a folder, once everything in it was checked, and print where it is.
+
+    Args:
+        file: The package.
+        folder: The folder that the skill's is to be in; by default this one.
+        replace: Replace a skill that is there.
+    """
+    print(await trio.to_thread.run_sync(partial(unpack_skill, file, folder, replace=replace)))
+    return OK
