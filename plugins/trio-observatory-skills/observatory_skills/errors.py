@@ -1,23 +1,48 @@
-"""Errors about skills."""
+"""Errors about one skill, or one package."""
 
 from __future__ import annotations
 
-from observatory import SkillSourceError
+from collections.abc import Iterable
 
-_SHOWN = 200
+from observatory import ObservatoryError, SkillSourceError
+from observatory_skills.values import Flaw
+
+_LONGEST = 200  # characters of an entry's name, which may have 65,535
+
+
+class InvalidSkillError(ObservatoryError):
+    """Raised when a skill cannot be used as it is.
+
+    Attributes:
+        where: its SKILL.md or its package.
+        flaws: what is wrong with it; at least one of them is fatal.
+    """
+
+    where: str
+    flaws: tuple[Flaw, ...]
+
+    def __init__(self, where: str, flaws: Iterable[Flaw]) -> None:
+        self.where = where
+        self.flaws = tuple(flaws)
+        told = [f"line {flaw.line}: {flaw.problem}" if flaw.line else flaw.problem for flaw in self.flaws if flaw.fatal]
+        super().__init__(f"{_shown(where)}: {'; '.join(told)}")
 
 
 class PackageError(SkillSourceError):
-    """Raised for a package that is not safe, not whole, or not a package; nothing was written.
+    """Raised when a package cannot be used, or is refused as it could do harm.
 
     Attributes:
-        where: the package, or what should become one.
-        entry: which of its entries is wrong; None for the package as a whole.
-        reason: what is wrong, with the entry.
+        where: the package, or the folder that is to become one.
+        entry: the name of the entry that is wrong, or None for the package as a whole.
+        reason: what is wrong, what is allowed, and what to do; it begins with the entry.
     """
 
     entry: str | None
 
     def __init__(self, where: str, entry: str | None, reason: str) -> None:
-        super().__init__(where, reason if entry is None else f"{entry[:_SHOWN]!r} {reason}")
+        super().__init__(where, reason if entry is None else f"{_shown(entry[:_LONGEST])}: {reason}")
         self.entry = entry
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)

@@ -23,8 +23,11 @@ MAX_DEPTH = 32
 SKILL_FILES = (SKILL_FILE, SKILL_FILE.lower())
 """What makes a folder a skill: the first of these that is there."""
 
-LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__", ".DS_Store", "Thumbs.db"})
-"""What version control, Python and desktops leave behind: no part of a skill, whatever folder it lies in."""
+LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__", "__MACOSX", ".DS_Store", "Thumbs.db"})
+"""What version control, Python and desktops leave behind: no part of a skill, wherever in it that lies.
+
+A `.git` that comes with a package could also make git run what its author wants.
+"""
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Open without following a link, and without ever waiting for what is no file."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 from observatory_skills.errors import PackageError
-from observatory_skills.places.access import MAX_DEPTH, MAX_FILES
+from observatory_skills.places.access import LEFT_OUT, MAX_DEPTH, MAX_FILES
 
 _MAX_NAME = 255  # bytes of a file's name, on the file systems there are
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -17,7 +17,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 
 
 def checked(where: str, infos: list[ZipInfo]) -> tuple[str, dict[str, ZipInfo]]:
-    """Check the entries of a package.
+    """Check the entries of a package, and leave out what is no part of a skill.
 
     Returns:
         The one folder that everything is in, and its files by their paths in it.
@@ -33,6 +33,8 @@ def checked(where: str, infos: list[ZipInfo]) -> tuple[str, dict[str, ZipInfo]]:
     for info in infos:
         parts = _parts(where, info)
         _check_kind(where, info)
+        if not LEFT_OUT.isdisjoint(parts):
+            continue
         names.add(parts, info)
         tops.add(parts[0])
         if len(tops) > 1:

@@ -40,7 +40,7 @@ class FolderPlace:
             SkillSourceError: the folder cannot be read, or has too many files.
         """
         names: list[str] = []
-        with self._explained(), _opened(self._folder) as folder:
+        with self._explained(), opened(self._folder) as folder:
             for path, status in walk(folder):
                 if stat.S_ISREG(status.st_mode) and path != self._skill_file and access.is_resource(path):
                     names.append(path)
@@ -75,19 +75,13 @@ class FolderPlace:
     def _read(self, path: str) -> bytes | None:
         if not access.is_resource(path):
             return None
-        *folders, name = (self._skill_file if path == SKILL_FILE else path).split("/")
-        with self._explained(path), _opened(self._folder) as folder:
+        with self._explained(path), opened(self._folder) as folder:
             try:
-                with _within(folder, folders) as parent:
-                    descriptor, _ = access.open_file(name, within=parent)
+                return read_in(folder, self._skill_file if path == SKILL_FILE else path)
             except OSError as error:
                 if error.errno in _NO_SUCH and path != SKILL_FILE:
                     return None
                 raise
-            limit = access.limit_of(path)
-            data = access.read(descriptor, limit + 1)
-            access.check_size(len(data), limit)
-            return data
 
     @contextmanager
     def _explained(self, path: str = SKILL_FILE) -> Iterator[None]:
@@ -147,6 +141,21 @@ def _read_head(descriptor: int) -> bytes:
         os.close(descriptor)
 
 
+def read_in(folder: int, path: str) -> bytes:
+    """Read a file below a folder that is open, without following a link.
+
+    Raises:
+        OSError: it is missing, no regular file, too large, or cannot be read.
+    """
+    *folders, name = path.split("/")
+    with _within(folder, folders) as parent:
+        descriptor, _ = access.open_file(name, within=parent)
+    limit = access.limit_of(path)
+    data = access.read(descriptor, limit + 1)
+    access.check_size(len(data), limit)
+    return data
+
+
 def walk(folder: int, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
     """Go through what lies in a folder that is open, and in the folders in it: relative paths, and what is there.
 
@@ -172,7 +181,8 @@ def walk(folder: int, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, o
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def opened(path: str) -> Iterator[int]:
+    """Open a folder, which may be a link."""
     descriptor = os.open(path, _FOLDER)
     try:
         yield descriptor

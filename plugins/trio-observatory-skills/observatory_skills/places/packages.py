@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from zipfile import BadZipFile, ZipFile
 
 from observatory import SKILL_FILE, SkillFile, SkillScope, SkillSourceError, UnknownNameError
@@ -39,6 +39,14 @@ class Package:
         files: its entries by their paths in that.
         skill_file: which of these is SKILL.md.
         stamp: what tells whether the file has changed.
+
+    Args:
+        where: what it is called in errors.
+        archive: the zip.
+        status: what the system says of the file.
+
+    Raises:
+        PackageError: it is not safe.
     """
 
     def __init__(self, where: str, archive: ZipFile, status: os.stat_result) -> None:
@@ -46,31 +54,38 @@ class Package:
         self.stamp = access.stamp_of(status)
         self._where = where
         self._archive = archive
-        self._left = min(MAX_TOTAL, MAX_RATIO * status.st_size + FREE)
+        self._out = 0
+        self._most = min(MAX_TOTAL, MAX_RATIO * status.st_size + FREE)
         present = [name for name in access.SKILL_FILES if name in self.files]
         if not present:
             raise PackageError(where, None, f"has no {self.folder}/{SKILL_FILE}")
         self.skill_file = present[0]
+        total = 0
+        for path, info in self.files.items():
+            self._check(path, info.file_size, total := total + info.file_size)
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """Return what stands in a file, bit by bit, for as long as that is no bomb.
+        """Return what stands in one of `files`, bit by bit, for as long as that is no bomb.
 
         Raises:
             PackageError: it is a bomb, or damaged.
         """
-        info, limit = self.files[path], access.limit_of(path)
+        info = self.files[path]
+        size = 0
         with _explained(self._where, info.filename), self._archive.open(info) as file:
             while chunk := file.read(_CHUNK):
-                limit -= len(chunk)
-                self._left -= len(chunk)
-                if limit < 0 or self._left < 0:
-                    raise PackageError(self._where, info.filename, self._too_much(limit))
+                size += len(chunk)
+                self._out += len(chunk)
+                self._check(path, size, self._out)
                 yield chunk
 
-    def _too_much(self, limit: int) -> str:
-        if limit < 0:
-            return f"has more than {access.MAX_RESOURCE // _MIB} MiB, or {access.MAX_SKILL // _MIB} as {SKILL_FILE}"
-        return f"is a bomb: more than {MAX_RATIO} times the package, or {MAX_TOTAL // _MIB} MiB, come out"
+    def _check(self, path: str, size: int, total: int) -> None:
+        limit = access.limit_of(path)
+        if size > limit:
+            raise PackageError(self._where, self.files[path].filename, f"more than {limit // _MIB} MiB are too much")
+        if total > self._most:
+            reason = f"with it, more comes out than {MAX_TOTAL // _MIB} MiB or {MAX_RATIO} times the package: a bomb"
+            raise PackageError(self._where, self.files[path].filename, reason)
 
 
 class PackagePlace:
@@ -146,24 +161,29 @@ def _look(location: str, scope: SkillScope) -> SkillFile:
 
 
 @contextmanager
-def open_package(path: str) -> Iterator[Package]:
+def open_package(path: str, where: str | None = None) -> Iterator[Package]:
     """Open a package, and look at what its entries say of themselves.
+
+    Args:
+        path: the package, which may be a link.
+        where: what it is called in errors, if not by its path.
 
     Raises:
         SkillSourceError: it cannot be read; a `PackageError`: it is not safe.
     """
-    with _explained(path, None):
-        descriptor, status = access.open_file(os.path.realpath(path))
-        with _Bounded(descriptor, "rb") as file, ZipFile(file) as archive:
-            yield Package(path, archive, status)
+    where = path if where is None else where
+    with ExitStack() as opened:
+        with _explained(where, None):
+            descriptor, status = access.open_file(os.path.realpath(path))
+            file = opened.enter_context(_Bounded(descriptor, "rb"))
+            package = Package(where, opened.enter_context(ZipFile(file)), status)
+        yield package
 
 
 @contextmanager
 def _explained(where: str, entry: str | None) -> Iterator[None]:
     try:
         yield
-    except (SkillSourceError, UnknownNameError):
-        raise
     except OSError as error:
         raise SkillSourceError(where, f"cannot be read: {access.why(error)}") from error
     except _WRONG as error:

@@ -1,0 +1,67 @@
+"""What sources of skills that are files have in common."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+
+import trio
+
+from observatory import Problem, SkillFile, SkillScope, SkillSource
+from observatory_skills.places import open_place
+from observatory_skills.sources.watching import Watching
+
+_AGAIN = 2  # seconds between two looks where the system tells nothing
+
+
+class FilesSource(SkillSource):
+    """Skills that are files in folders.
+
+    Args:
+        paths: folders in order of precedence, each with whose skills it has. One that is not there may come later.
+    """
+
+    def __init__(self, paths: Iterable[tuple[str | os.PathLike[str], SkillScope]]) -> None:
+        self._paths = [(os.path.abspath(path), scope) for path, scope in paths]
+
+    @abstractmethod
+    def _scan(self, path: str, known: Sequence[SkillFile], scope: SkillScope) -> list[SkillFile | Problem]:
+        """Find the skills in a folder."""
+
+    @abstractmethod
+    def _folders(self, path: str) -> Iterable[str]:
+        """Return the folders in which something changes when skills of that folder do; itself is one of them."""
+
+    async def load(self, known: Sequence[SkillFile] = ()) -> Sequence[SkillFile | Problem]:
+        """Look at everything, as a `SkillSource` does."""
+        return await trio.to_thread.run_sync(self._load, known)
+
+    async def resources(self, skill: SkillFile) -> Sequence[str]:
+        """Return the paths of all files of a skill but SKILL.md, as a `SkillSource` does."""
+        return await trio.to_thread.run_sync(open_place(skill.location).names)
+
+    async def read(self, skill: SkillFile, path: str) -> bytes:
+        """Return what stands in a file of a skill, as a `SkillSource` does."""
+        return await trio.to_thread.run_sync(open_place(skill.location).read, path)
+
+    async def watch(
+        self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Call `changed` when something may have changed, as a `SkillSource` does.
+
+        Where the system tells nothing, such as at its limit of watches, that is every two seconds.
+        """
+        watching = Watching([path for path, _ in self._paths], self._folders, changed, lambda: task_status.started())
+        limiter = trio.CapacityLimiter(1)  # a thread for as long as it is watched
+        while True:
+            await trio.to_thread.run_sync(watching.listen, limiter=limiter)
+            await trio.sleep(_AGAIN)
+
+    def _load(self, known: Sequence[SkillFile]) -> list[SkillFile | Problem]:
+        found: dict[str, SkillFile | Problem] = {}
+        for path, scope in self._paths:
+            if os.path.lexists(path):
+                for one in self._scan(path, known, scope):
+                    found.setdefault(one.location if isinstance(one, SkillFile) else one.where, one)
+        return list(found.values())
