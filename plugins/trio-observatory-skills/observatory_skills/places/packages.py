@@ -26,7 +26,7 @@ FREE = 1024 * 1024
 """Bytes that may come out of a package however small it is."""
 
 _MIB = 1024 * 1024
-_MAX_READ = 4 * _MIB  # bytes of a directory of entries
+_MAX_READ = 2 * _MIB  # bytes of a directory of entries
 _CHUNK = 64 * 1024
 _WRONG = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error, zlib.error, OverflowError)
 

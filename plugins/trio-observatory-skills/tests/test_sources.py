@@ -1,0 +1,76 @@
+"""The laws that hold for every source of skills."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import trio
+from observatory_skills.sources.folders import FolderSource
+from observatory_skills.sources.packages import PackageSource
+
+from observatory import SKILL_FILE, Context, SkillFile, SkillSourceFactory
+from observatory.testing import SkillSourceConformance
+
+
+class TestFolderSource(SkillSourceConformance):
+    """Skills in folders, in one of two."""
+
+    folder: Path
+
+    @pytest.fixture
+    def source_factory(self, context: Context) -> SkillSourceFactory:
+        """Return what makes the source; its folders are not there at first."""
+        self.folder = context.root / "mine"
+        return lambda context: FolderSource([(context.root / "project", "project"), (self.folder, "user")])
+
+    async def put(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Write the skill's files."""
+        await self.remove(name)
+        for path, data in files.items():
+            file = trio.Path(self.folder / name / path)
+            await file.parent.mkdir(parents=True, exist_ok=True)
+            await file.write_bytes(data)
+
+    async def remove(self, name: str) -> None:
+        """Remove the skill's folder."""
+        await trio.to_thread.run_sync(lambda: shutil.rmtree(self.folder / name, ignore_errors=True))
+
+    async def spoil(self) -> None:
+        """Make a pipe that nobody writes into."""
+        await trio.Path(self.folder / "pipe").mkdir()
+        os.mkfifo(self.folder / "pipe" / SKILL_FILE)
+
+
+class TestPackageSource(SkillSourceConformance):
+    """Skills in packages."""
+
+    folder: Path
+
+    @pytest.fixture
+    def source_factory(self, context: Context) -> SkillSourceFactory:
+        """Return what makes the source; its folder is not there at first."""
+        self.folder = context.root / "packages"
+        return lambda context: PackageSource([(self.folder, "user")])
+
+    async def put(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Write the package."""
+        await trio.Path(self.folder).mkdir(exist_ok=True)
+        await trio.to_thread.run_sync(self._write, name, files)
+
+    def _write(self, name: str, files: Mapping[str, bytes]) -> None:
+        with ZipFile(self.folder / f"{name}.skill", "w") as package:
+            for path, data in files.items():
+                package.writestr(f"{name}/{path}", data)
+
+    async def remove(self, name: str) -> None:
+        """Remove the package."""
+        await trio.Path(self.folder / f"{name}.skill").unlink()
+
+    async def spoil(self) -> None:
+        """Write a package that is none."""
+        await trio.Path(self.folder / "broken.skill").write_bytes(b"PK")
