@@ -11,9 +11,9 @@ import yaml
 from observatory_skills.values import Flaw
 
 try:
-    from yaml.cyaml import CParser as Parser
-except ImportError:  # PyYAML without libyaml: slower, and the same events
-    from yaml import SafeLoader as Parser  # type: ignore[assignment]
+    from yaml import CSafeLoader as Parser
+except ImportError:  # PyYAML without libyaml
+    from observatory_skills.slow_parser import Parser  # type: ignore[assignment]
 
 Value: TypeAlias = "str | list[Value] | dict[str, Value]"
 Path: TypeAlias = tuple[str | int, ...]
@@ -60,14 +60,12 @@ def read(head: bytes, where: str) -> Frontmatter | Flaw:
         return Flaw(where, fault.line, path_text(fault.path) if fault.path else None, fault.problem)
 
 
-def decode(data: bytes) -> str:
-    """Decode UTF-8, with every line ended by a newline alone.
-
-    Raises:
-        UnicodeDecodeError: it is something else.
-    """
-    text = data.decode()
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+def body_of(content: bytes, fields: Frontmatter, where: str) -> str | Flaw:
+    """Return what stands in a SKILL.md after its frontmatter, every line ended by a newline alone."""
+    try:
+        return _decoded(content, fields.body, len(content))
+    except _Fault as fault:
+        return Flaw(where, fault.line, None, fault.problem)
 
 
 def line_at(data: bytes, end: int) -> int:
@@ -105,7 +103,7 @@ def _read(head: bytes, *, is_all: bool) -> Frontmatter:
     if closing is None:
         if is_all:
             raise _Fault(1, "the frontmatter does not end: a second line `---` has to follow its fields")
-        raise _Fault(1, f"the frontmatter does not end within the first {MAX_FRONTMATTER} bytes, which is the most it may have")
+        raise _Fault(1, f"the frontmatter does not end within {MAX_FRONTMATTER} bytes, which is the most it may have")
     text = _text(head, opening.end(), closing.start())
     reading = _Reading(text)
     try:
@@ -120,16 +118,22 @@ def _instead(head: bytes) -> str:
     return ", and nothing may stand before it" if _OPENING.match(first) else ""
 
 
-def _text(head: bytes, start: int, end: int) -> str:
+def _decoded(content: bytes, start: int, end: int) -> str:
     try:
-        text = decode(head[start:end])
+        text = content[start:end].decode()
     except UnicodeDecodeError as error:
         at = start + error.start
-        raise _Fault(line_at(head, at), f"byte {head[at]:#04x}, number {at} of the file, is not UTF-8") from None
+        raise _Fault(line_at(content, at), f"byte {content[at]:#04x}, number {at} of the file, is not UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _text(head: bytes, start: int, end: int) -> str:
+    text = _decoded(head, start, end)
     refused = _REFUSED.search(text)
     if refused is not None:
         line = 2 + text.count("\n", 0, refused.start())
-        raise _Fault(line, f"the character U+{ord(refused[0]):04X} is not allowed; in double quotes it can be written as an escape")
+        problem = f"the character U+{ord(refused[0]):04X} is not allowed: remove it, or write it as an escape in quotes"
+        raise _Fault(line, problem)
     return text
 
 
@@ -197,9 +201,9 @@ def _line(event: Any) -> int:
 
 def _check(event: Any, path: Path) -> None:
     if event.anchor is not None:
-        raise _Fault(_line(event), f"the anchor &{event.anchor} is refused: write the value wherever it is wanted", path)
+        raise _Fault(_line(event), f"the anchor &{event.anchor} is refused: write the value where it is wanted", path)
     if event.tag is not None and event.tag != "!":
-        raise _Fault(_line(event), f"the tag {quoted(event.tag)} is refused: values are texts, lists and mappings", path)
+        raise _Fault(_line(event), f"the tag {quoted(event.tag)} is refused: every value is plain", path)
 
 
 def _refuse_key(event: Any, path: Path) -> NoReturn:
@@ -209,9 +213,10 @@ def _refuse_key(event: Any, path: Path) -> NoReturn:
 
 
 def _fault(error: yaml.MarkedYAMLError) -> _Fault:
-    mark = error.problem_mark
+    mark, begun = error.problem_mark, error.context_mark
+    line = mark.line + 2 if mark is not None else 1
     context = f" {error.context}" if error.context else ""
-    if error.context_mark is not None and error.context_mark.line != mark.line:
-        context += f" that begins in line {error.context_mark.line + 2}"
+    if begun is not None and begun.line + 2 != line:
+        context += f" that begins in line {begun.line + 2}"
     hint = "; put a value that holds a colon in quotes" if str(error.problem).startswith("mapping values are") else ""
-    return _Fault(mark.line + 2, f"the YAML is broken: {error.problem}{context}{hint}")
+    return _Fault(line, f"the YAML is broken: {error.problem}{context}{hint}")

@@ -4,6 +4,7 @@
 # entries    what the entries of a zip say of themselves
 # folders    a skill that is a folder
 # scanning   looking through a folder for either
+# whole      one skill by its path
 # access     files that others may change at any moment
 
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 from observatory_skills.places.access import MAX_HEAD as MAX_HEAD
 from observatory_skills.places.folders import FolderPlace, scan_folder as scan_folder
 from observatory_skills.places.packages import SUFFIX as SUFFIX, PackagePlace, scan_packages as scan_packages
+from observatory_skills.places.whole import read_whole as read_whole
 
 
 class Place(Protocol):
