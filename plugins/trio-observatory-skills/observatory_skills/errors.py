@@ -44,5 +44,22 @@ class PackageError(SkillSourceError):
         self.entry = entry
 
 
+class RegistryNotRunningError(ObservatoryError):
+    """Raised when a registry is asked for skills before it was started, or after it was closed.
+
+    Attributes:
+        registry: its name.
+        reason: which of both, and what to do.
+    """
+
+    registry: str
+    reason: str
+
+    def __init__(self, registry: str, reason: str) -> None:
+        super().__init__(f"the skill registry {registry!r} {reason}")
+        self.registry = registry
+        self.reason = reason
+
+
 def _shown(name: str) -> str:
     return name if name.isprintable() else repr(name)

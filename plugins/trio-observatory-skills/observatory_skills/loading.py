@@ -76,13 +76,17 @@ def body(skill: Skill) -> str:
         SkillSourceError: it is not there any more, or cannot be read.
         InvalidSkillError: it has changed, and cannot be used any more.
     """
-    data = open_place(skill.location).read(SKILL_FILE)
-    fields = read(data, skill.location)
+    return body_in(open_place(skill.location).read(SKILL_FILE), skill.location)
+
+
+def body_in(data: bytes, location: str) -> str:
+    """Return the body of a SKILL.md; see `body`."""
+    fields = read(data, location)
     if isinstance(fields, Flaw):
-        raise InvalidSkillError(skill.location, [fields])
-    text = body_of(data, fields, skill.location)
+        raise InvalidSkillError(location, [fields])
+    text = body_of(data, fields, location)
     if isinstance(text, Flaw):
-        raise InvalidSkillError(skill.location, [text])
+        raise InvalidSkillError(location, [text])
     return text
 
 

@@ -21,8 +21,9 @@ settings_class = SkillsSettings
 @hookimpl
 def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory]) -> None:
     """Register the sources `folders` and `packages`."""
-    registrar.register("folders", _make_folders)
-    registrar.register("packages", _make_packages)
+    if registrar.settings.paths():
+        for name in ("folders", "packages"):
+            registrar.register(name, partial(_make_source, name))
 
 
 @hookimpl
@@ -33,20 +34,10 @@ def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
         registrar.register(name, partial(_make_another, name, settings))
 
 
-def _make_folders(context: Context) -> SkillSource:
-    from observatory_skills.sources import FolderSource
+def _make_source(name: str, context: Context) -> SkillSource:
+    from observatory_skills.sources import sources_of
 
-    return FolderSource(_paths(context.settings))
-
-
-def _make_packages(context: Context) -> SkillSource:
-    from observatory_skills.sources import PackageSource
-
-    return PackageSource(_paths(context.settings))
-
-
-def _paths(settings: SkillsSettings) -> list[tuple[str, str]]:
-    return [*((path, "project") for path in settings.project), *((path, "user") for path in settings.user)]
+    return sources_of(context.settings.paths())[name]
 
 
 def _make_registry(context: Context) -> Service:

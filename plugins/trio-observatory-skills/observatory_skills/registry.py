@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -24,9 +25,9 @@ from observatory import (
     SkillSourceError,
     UnknownNameError,
 )
-from observatory_skills.catalogue import catalogue
+from observatory_skills.cataloguing import catalogue
 from observatory_skills.contents import NOTHING, ByHand, NotRunning, contents_of, difference
-from observatory_skills.loading import body_of, read_resource, resource_of, resources
+from observatory_skills.loading import body_in, read_resource, resources
 from observatory_skills.news import News
 from observatory_skills.sources import sources_of
 from observatory_skills.values import Loaded, Resource, Skill, SkillsUpdate
@@ -54,6 +55,10 @@ class SkillRegistry(Service):
         watch: whether skills are loaded again when a source tells of a change.
         reload_interval: seconds after which they are at the latest; None for only then.
         pubsub: where changes are told; None for nowhere.
+
+    Attributes:
+        name: what it is called.
+        pubsub: where changes are told.
     """
 
     exposes: ClassVar[Collection[str]] = (
@@ -85,7 +90,7 @@ class SkillRegistry(Service):
         self._trusted = trusted
         self._watch = watch
         self._interval = reload_interval
-        self._pubsub = pubsub
+        self.pubsub = pubsub
         self._contents = NOTHING
         self._by_hand = ByHand()
         self._index: Mapping[str, Skill] = NotRunning(name, "is not started: await nursery.start(registry.run)")
@@ -146,7 +151,7 @@ class SkillRegistry(Service):
             UnknownNameError: there is no such skill.
             SkillSourceError: it cannot be read, or not any more.
         """
-        return body_of(await self.read_resource(name, SKILL_FILE))
+        return body_in(await self.read_resource(name, SKILL_FILE), self._skill(name).location)
 
     async def resources(self, name: str) -> tuple[str, ...]:
         """Return the paths of the other files of a skill; errors as of `body`."""
@@ -171,7 +176,11 @@ class SkillRegistry(Service):
 
     async def get_resource(self, name: str, path: str) -> Resource:
         """Return what stands in a file of a skill, as JSON can hold it; errors as of `read_resource`."""
-        return resource_of(path, await self.read_resource(name, path))
+        data = await self.read_resource(name, path)
+        try:
+            return Resource(path, data.decode(), None)
+        except UnicodeDecodeError:
+            return Resource(path, None, b64encode(data).decode())
 
     async def register(self, skills: Iterable[Skill]) -> SkillsUpdate:
         """Add skills that the program has loaded itself; they come before all that is found, and stay over a reload.
@@ -276,7 +285,7 @@ class SkillRegistry(Service):
         before, after = self._contents, await trio.to_thread.run_sync(build)
         self._contents, self._index, self._by_hand = after, after.index, by_hand
         update = difference(self.name, before, after)
-        if self._pubsub is not None and (update.added or update.changed or update.removed):
+        if self.pubsub is not None and (update.added or update.changed or update.removed):
             names = (*update.added, *update.changed, *update.removed)
-            self._pubsub.publish(f"{self.name}:update", update, size=sum(map(len, names)))
+            self.pubsub.publish(f"{self.name}:update", update, size=sum(map(len, names)))
         return update

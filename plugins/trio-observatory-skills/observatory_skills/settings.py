@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 
-from observatory import SettingsError
+from observatory import SettingsError, SkillScope
 
 
 def _switch(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -63,3 +64,8 @@ class SkillsSettings:
     """Seconds after which they are loaded again at the latest; without it only when something changes."""
     registries: Mapping[str, RegistrySettings] = attrs.field(default=MappingProxyType({}), validator=_names)
     """More registries, by the name of their service."""
+
+    def paths(self) -> list[tuple[str, SkillScope]]:
+        """Return the folders in order of precedence, each with whose skills it has."""
+        project: list[tuple[str, SkillScope]] = [(path, "project") for path in self.project]
+        return [*project, *((os.path.expanduser(path), "user") for path in self.user)]

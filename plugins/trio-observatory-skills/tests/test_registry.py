@@ -38,7 +38,7 @@ async def test_a_pattern_that_is_none(shelf_of: Any, running: Any) -> None:
     """It is refused."""
     async with running(shelf_of()) as registry:
         with pytest.raises(InvalidInputError, match="pattern: expected a string such as 'pdf-\\*', got int"):
-            registry.find_matching(7)  # type: ignore[arg-type]
+            registry.find_matching(7)
 
 
 READS: list[Callable[[SkillRegistry], Any]] = [
@@ -141,8 +141,7 @@ async def test_nothing_has_changed(shelf_of: Any, running: Any) -> None:
         before = registry.get("pdf")
         assert await registry.reload() == SkillsUpdate("skills")
         assert registry.get("pdf") is before
-        with pytest.raises(trio.WouldBlock):
-            events.receive_nowait()
+        assert events.receive_batch_nowait() == []
 
 
 async def test_a_reload_that_fails(shelf_of: Any, running: Any) -> None:
@@ -248,7 +247,7 @@ async def test_by_hand(shelf_of: Any, running: Any, tmp_path: Path) -> None:
         assert (await registry.body("pdf"), await registry.resources("pdf")) == ("Mine.", ("forms.md",))
         assert await registry.read_resource("pdf", "forms.md") == b"mine"
         with pytest.raises(InvalidInputError, match="skills: expected skills, got str"):
-            await registry.register(["pdf"])  # type: ignore[list-item]
+            await registry.register(["pdf"])
 
 
 async def test_taken_away(shelf_of: Any, running: Any) -> None:

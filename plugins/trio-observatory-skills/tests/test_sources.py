@@ -13,7 +13,7 @@ import trio
 from observatory_skills.sources.folders import FolderSource
 from observatory_skills.sources.packages import PackageSource
 
-from observatory import SKILL_FILE, Context, SkillFile, SkillSourceFactory
+from observatory import SKILL_FILE, Context, SkillSourceFactory
 from observatory.testing import SkillSourceConformance
 
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from observatory import from_wire, to_wire
 from observatory.commands import OK, ListingOptions, note, print_json, running_service, service_on
+
+from observatory import from_wire, to_wire
 from observatory_skills.commands.reaching import There, running
 from observatory_skills.values import SkillsUpdate
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import trio
+from observatory.commands import FAILED, OK, JsonOption, complain, counted, note, print_json
 
 from observatory import to_wire
-from observatory.commands import FAILED, OK, JsonOption, complain, counted, note, print_json
 from observatory_skills.flaws import line_of
 from observatory_skills.packing import pack as pack_skill
 from observatory_skills.unpacking import unpack as unpack_skill

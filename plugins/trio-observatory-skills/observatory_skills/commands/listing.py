@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-
-from observatory import to_wire
 from observatory.commands import (
     DASHED,
     OK,
@@ -22,6 +20,8 @@ from observatory.commands import (
     print_table,
     shorten,
 )
+
+from observatory import to_wire
 from observatory_skills.commands.reaching import registry
 from observatory_skills.flaws import line_of
 from observatory_skills.values import Loaded, Resource, Skill
