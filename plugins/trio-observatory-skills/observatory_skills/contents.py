@@ -81,11 +81,15 @@ def contents_of(
 
 def difference(registry: str, before: Contents, after: Contents) -> SkillsUpdate:
     """Return what has become different: a skill has changed when anything in its SKILL.md has."""
+    earlier = before.index
     changed = [
         name
         for name, skill in after.index.items()
-        if name in before.index
-        and (before.index[name] != skill or before.files.get(skill.location) is not after.files.get(skill.location))
+        if name in earlier
+        and (
+            (earlier[name] is not skill and earlier[name] != skill)
+            or before.files.get(skill.location) is not after.files.get(skill.location)
+        )
     ]
     return SkillsUpdate(
         registry,

@@ -135,7 +135,7 @@ class TestScan:
         assert problems(tmp_path) == [Problem(str(tmp_path / "a"), None, "cannot be read: Permission denied")]
         assert list(found(tmp_path)) == ["b"]
 
-    @pytest.mark.parametrize("function", ["open", "scandir"])
+    @pytest.mark.parametrize("function", ["open", "listdir"])
     def test_out_of_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
         """When this process may open no more files, nothing can be told."""
         make(tmp_path / "a")

@@ -219,7 +219,7 @@ async def test_reading_further(shelf_of: Any, running: Any) -> None:
     shelf = shelf_of()
     shelf.put("pdf", body="\nLook at forms.md.\n")
     async with running(shelf) as registry:
-        assert await registry.body("pdf") == "Look at forms.md."
+        assert await registry.body("pdf") == "\nLook at forms.md.\n"
         assert await registry.resources("pdf") == ("forms.md",)
         assert await registry.read_resource("pdf", "forms.md") == b"# Forms\n"
         assert await registry.get_resource("pdf", "forms.md") == Resource("forms.md", "# Forms\n", None)

@@ -15,6 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 async def _pass(clock: MockClock, seconds: float) -> None:
     """Let time pass, and whatever is done in threads be done."""
+    await wait_all_tasks_blocked(0.02)
     clock.jump(seconds)
     for _ in range(3):
         await wait_all_tasks_blocked(0.02)

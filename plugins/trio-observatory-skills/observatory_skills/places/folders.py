@@ -110,7 +110,7 @@ def scan_folder(path: str, known: Iterable[SkillFile] = (), *, scope: SkillScope
     root = os.path.abspath(path)
     scan = Scan(lambda folder, name: _look(folder, name, scan, scope), known)
     itself = scan.at(root, os.path.basename(root))
-    return scan.through(root, f"/{SKILL_FILE}", os.DirEntry.is_dir) if itself is None else [itself]
+    return scan.through(root, f"/{SKILL_FILE}", os.path.isdir) if itself is None else [itself]
 
 
 def _look(folder: str, name: str, scan: Scan, scope: SkillScope) -> SkillFile | None:

@@ -26,26 +26,27 @@ class Scan:
         self._look = look
         self._before = {file.location: file for file in known}
 
-    def through(self, root: str, inside: str, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Found]:
+    def through(self, root: str, inside: str, wanted: Callable[[str], bool]) -> list[Found]:
         """Look at what lies directly in a folder, in order of names; what is hidden is left out.
 
         Args:
             root: the folder.
             inside: where in what may be a skill its location is, such as `/SKILL.md`.
-            wanted: whether an entry may be a skill.
+            wanted: whether a path may be that of a skill: asked where none was found before.
 
         Raises:
             SkillSourceError: nothing can be told, as this process has run out of something.
         """
         try:
-            with os.scandir(root) as entries:
-                names = sorted(entry.name for entry in entries if entry.name[0] != "." and _is(wanted, entry))
+            names = sorted(os.listdir(root))
         except OSError as error:
             return [_problem(root, error)]
         found: list[Found] = []
         for name in names:
             path = f"{root}/{name}"
-            one = self.unchanged(path + inside) or self.at(path, name)
+            one: Found | None = self.unchanged(path + inside)
+            if one is None and name[0] != "." and wanted(path):
+                one = self.at(path, name)
             if one is not None:
                 found.append(one)
         return found
@@ -82,10 +83,3 @@ def _problem(path: str, error: OSError) -> Problem:
     if is_ours(error):
         raise SkillSourceError(path, f"cannot be read: {why(error)}") from error
     return Problem(shown(path), None, f"cannot be read: {why(error)}")
-
-
-def _is(wanted: Callable[[os.DirEntry[str]], bool], entry: os.DirEntry[str]) -> bool:
-    try:
-        return wanted(entry)
-    except OSError:
-        return False  # a link that leads round in a circle
