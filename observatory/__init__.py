@@ -14,9 +14,9 @@
 #   traces.py         the way of messages, as values
 #   problems.py       what is wrong with a file, as a value
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
-#   operations.py     typed functions, offered to clients who speak JSON
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
 #   security.py       tokens, identities, Host and Origin: one layer for every door
+#   operations.py     typed functions, offered to clients who speak JSON
 #   service_file.py   tells clients of a service that runs on a root
 #   presence/         who is there, and who holds what
 #   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes

@@ -233,10 +233,15 @@ class Service(ABC):
         - `run` calls `task_status.started()` once it serves, and runs until it is cancelled.
         - `run` may be called again after it failed.
         - Cancelling `run` gives back everything: sockets, files, tasks.
+        - What it exposes are public methods with a docstring, of each of which an `Operation` can be made.
     """
 
     essential: ClassVar[bool] = False
     """Whether Observatory must end when this service has failed for good."""
+
+    exposes: ClassVar[Collection[str]] = ()
+    """Names of methods that doors offer to clients as `services.call`: what is said of `Module.exposes` holds for them,
+    too. They can be called while `run` does not run."""
 
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

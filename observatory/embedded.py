@@ -23,6 +23,7 @@ from observatory.messages import DeadLetter, DeliveryRecord, Event, Health, Mail
 from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
 from observatory.modules.swarm_monitor import SwarmMonitor
+from observatory.operations import Exposed
 from observatory.overview import PluginInfo, Statistics
 from observatory.subscriptions import Subscription
 from observatory.swarm.values import SwarmState, SwarmTask
@@ -48,6 +49,8 @@ class EmbeddedClient(Client):
         self.traces = _Traces(observatory.traces)
         self.presence = _Presence(observatory.presence)
         self._observatory = observatory
+        self._modules = Exposed("module", observatory.module)
+        self._services = Exposed("service", observatory.service)
 
     async def health(self) -> Health:
         """Return the state of every module, lane and service."""
@@ -82,6 +85,14 @@ class EmbeddedClient(Client):
         """Subscribe to a topic or a pattern."""
         await trio.lowlevel.checkpoint()
         return _Subscription(self._observatory.pubsub.subscribe(topic, since=since, epoch=epoch))
+
+    async def call_module(self, module: str, method: str, /, **params: Any) -> Any:
+        """Call a method that a module exposes."""
+        return await self._modules.ask(module, method, params)
+
+    async def call_service(self, service: str, method: str, /, **params: Any) -> Any:
+        """Call a method that a service exposes."""
+        return await self._services.ask(service, method, params)
 
 
 class _Mailbox(MailboxClient):

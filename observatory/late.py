@@ -35,7 +35,7 @@ from observatory.modules.notes import Notes as Notes
 from observatory.modules.presence import Presence as Presence
 from observatory.modules.protocol_tracker import ProtocolTracker as ProtocolTracker
 from observatory.modules.swarm_monitor import SwarmMonitor as SwarmMonitor
-from observatory.operations import Operation as Operation
+from observatory.operations import Exposed as Exposed, Operation as Operation
 from observatory.presence.values import (
     Agent as Agent,
     Lease as Lease,

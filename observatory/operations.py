@@ -5,18 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
-from observatory.errors import InvalidInputError, did_you_mean
+from observatory.errors import InvalidInputError, UnknownNameError, did_you_mean
 from observatory.kinds import kind_of, path_of, wire_name
 from observatory.schemas import Definitions, resolved, summary_of, with_definitions
-from observatory.wire import from_wire
+from observatory.wire import from_wire, to_wire
+
+if TYPE_CHECKING:
+    from observatory.security import Identity
 
 _SHOWN = 80
 """Characters of a name that somebody has made up."""
+
+_PARAMS = "params."
 
 
 @attrs.frozen
@@ -142,6 +147,88 @@ class Operation:
                 positional.append(value)
         named = {offered[name].source.name: value for name, value in values.items()}
         return positional, named
+
+
+class Exposed:
+    """What modules, or services, expose to clients: each method is made an operation when it is first asked for.
+
+    One that has a parameter `identity` is told who asks, which no client can give.
+
+    Args:
+        kind: `module` or `service`.
+        find: returns a part by its name, or raises `UnknownNameError`, as `Context.module` and `Context.service` do.
+    """
+
+    def __init__(self, kind: str, find: Callable[[str], Any]) -> None:
+        self._kind = kind
+        self._find = find
+        self._operations: dict[tuple[str, str], Operation] = {}
+
+    def operation(self, part: str, method: str) -> Operation:
+        """Return a method that a part exposes.
+
+        Raises:
+            UnknownNameError: there is no such part, or it exposes no such method.
+        """
+        operation = self._operations.get((part, method))
+        if operation is None:
+            found = self._find(part[:_SHOWN])
+            if method not in found.exposes:
+                raise UnknownNameError(f"method of {part}", method[:_SHOWN], found.exposes)
+            function = getattr(found, method)
+            told = {"identity"}.intersection(inspect.signature(function).parameters)
+            operation = self._operations[part, method] = Operation(function, name=f"{part}.{method}", leave_out=told)
+        return operation
+
+    async def call(
+        self,
+        part: str,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        identity: Identity | None = None,
+    ) -> Any:
+        """Call a method that a part exposes.
+
+        Args:
+            part: the name of the module or service.
+            method: the name of its method.
+            params: what `Operation.call` takes.
+            identity: who asks; None for the program itself.
+
+        Returns:
+            What the method returns; `to_wire` makes of it what JSON can hold.
+
+        Raises:
+            UnknownNameError: there is no such part, or it exposes no such method; and what `Operation.call` raises.
+        """
+        operation = self.operation(part, method)
+        told = {"identity": identity} if operation.left_out else {}
+        return await operation.call(params, **told)
+
+    async def ask(self, part: str, method: str, params: Mapping[str, Any]) -> Any:
+        """Do the same for a client in this process, to whom parameters stand for themselves.
+
+        Returns:
+            What the method returns, as JSON says it.
+
+        Raises:
+            InvalidInputError: it returns what JSON cannot hold; and what `call` raises.
+        """
+        import orjson  # here, for whoever needs it
+
+        await trio.lowlevel.checkpoint()
+        part, method = from_wire(part, str, path=self._kind), from_wire(method, str, path="method")
+        try:
+            result = await self.call(part, method, params)
+        except InvalidInputError as error:
+            if error.field.startswith(_PARAMS):
+                raise InvalidInputError(error.field.removeprefix(_PARAMS), error.reason) from error
+            raise
+        try:
+            return orjson.loads(orjson.dumps(to_wire(result)))
+        except TypeError as error:
+            raise InvalidInputError("result", f"cannot be written as JSON: {error}") from error
 
 
 def _parameter(source: inspect.Parameter, hints: Mapping[str, Any], operation: str) -> Parameter:

@@ -24,10 +24,11 @@ from observatory import (
 
 MakeSettings = Callable[..., Settings]
 LIBRARY: dict[type, type] = {MailboxClient: Mailbox, NotesClient: Notes, Client: Observatory}
+OF_CLIENTS = {"subscribe", "call_module", "call_service"}
 METHODS = [
     pytest.param(client, name, id=f"{client.__name__}.{name}")
     for client in LIBRARY
-    for name in sorted(client.__abstractmethods__ - {"subscribe"})  # type: ignore[attr-defined]
+    for name in sorted(client.__abstractmethods__ - OF_CLIENTS)  # type: ignore[attr-defined]
 ]
 KNOWN_TO_DOORS = {"verified"}
 
@@ -84,6 +85,7 @@ async def test_subscription_ends(bare_settings: MakeSettings) -> None:
         lambda client: client.deliveries("0" * 16),
         lambda client: client.dead_letters(),
         lambda client: client.subscribe("a"),
+        lambda client: client.call_module("ProtocolTracker", "get_statistics"),
         lambda client: client.mailbox.get_messages("a"),
         lambda client: client.mailbox.unread_count("a"),
         lambda client: client.mailbox.agent_stats("a"),

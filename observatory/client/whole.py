@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from observatory.client.parts import MailboxClient, NotesClient, PresenceClient, SwarmClient, TracesClient
 from observatory.messages import DeadLetter, DeliveryRecord, Event, Health
@@ -90,6 +90,14 @@ class Client(ABC):
     @abstractmethod
     async def subscribe(self, topic: str, *, since: int | None = None, epoch: str | None = None) -> ClientSubscription:
         """Subscribe to a topic or a pattern; the subscription has begun when this returns."""
+
+    @abstractmethod
+    async def call_module(self, module: str, method: str, /, **params: Any) -> Any:
+        """Call a method that a module exposes; parameters and result are as JSON says them."""
+
+    @abstractmethod
+    async def call_service(self, service: str, method: str, /, **params: Any) -> Any:
+        """Call a method that a service exposes; parameters and result are as JSON says them."""
 
 
 Connector: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Client]]

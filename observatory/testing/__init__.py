@@ -1,6 +1,6 @@
 """For plugin authors: conformance suites, fakes, fixtures, and cancelling at every checkpoint. Needs pytest-trio."""
 
-# laws, running, refused, samples, plain, same   what the suites share
+# laws, running, refused, samples, plain, same, exposing, calls, presence   what the suites share
 # storage, channels, modules, skill_sources, services, policies, checks, clients, plugins   one suite each
 # cancelling   a function cancelled wherever it can be
 # fakes        delivery channels and storage that do what a test wants; plugins made on the spot
@@ -21,6 +21,8 @@ _SUITES = (
     "laws",
     "running",
     "same",
+    "exposing",
+    "calls",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))  # before they are imported
 

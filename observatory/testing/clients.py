@@ -26,6 +26,7 @@ from observatory import (
     TaskRefusedError,
     open_observatory,
 )
+from observatory.testing.calls import call, call_for_a_moment, call_in_vain, shelves
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
 from observatory.testing.presence import meet
@@ -60,13 +61,14 @@ class ClientConformance(Conformance):
     @law
     async def test_values(self, open_client: OpenClient, observatory_settings: Settings) -> None:
         """Every method gives what the library gives, as values of the same classes."""
-        async with open_observatory(observatory_settings) as obs, open_client(obs) as client:
+        async with open_observatory(observatory_settings, plugins=[shelves()]) as obs, open_client(obs) as client:
             await self._send(obs, client)
             await self._read(obs, client)
             await self._take_notes(obs, client)
             await self._work_at_tasks(obs, client)
             await self._follow_messages(obs, client)
             await meet(obs, client)
+            await call(client)
             assert_same(await client.health(), obs.health())
             assert_same(await client.plugins(), obs.plugins())
             assert_same((await client.statistics()).mailbox, obs.statistics().mailbox)
@@ -167,9 +169,10 @@ class ClientConformance(Conformance):
     @law
     async def test_errors(self, open_client: OpenClient, observatory_settings: Settings) -> None:
         """What is not allowed, and what fails, raises the library's error, with the same attributes."""
-        async with open_observatory(observatory_settings) as obs, open_client(obs) as client:
+        async with open_observatory(observatory_settings, plugins=[shelves()]) as obs, open_client(obs) as client:
             await obs.mailbox.send_message("a", "b", "1", idempotency_key="key")
             library = EmbeddedClient(obs)
+            await call_in_vain(client, library)
             for what, call in REFUSED.items():
                 with pytest.raises(ObservatoryError) as expected:
                     await call(library)
@@ -257,7 +260,7 @@ class ClientConformance(Conformance):
     @law
     async def test_cancelled(self, open_client: OpenClient, observatory_settings: Settings) -> None:
         """Every method can be cancelled at any point: nothing of it is left, and the client goes on working."""
-        async with open_observatory(observatory_settings) as obs, open_client(obs) as client:
+        async with open_observatory(observatory_settings, plugins=[shelves()]) as obs, open_client(obs) as client:
 
             async def follow() -> None:
                 async with await client.subscribe("x:a") as subscription:
@@ -267,6 +270,7 @@ class ClientConformance(Conformance):
             async def wait() -> None:
                 with trio.move_on_after(0):
                     await client.mailbox.receive("nobody")
+                await call_for_a_moment(client)
 
             for work in (follow, wait, client.mailbox.get_stats):
                 assert await cancel_at_every_checkpoint(work, follow) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from observatory import Context, InvalidInputError, Module, ModuleFactory, Operation
+from observatory import Context, Module, ModuleFactory
+from observatory.testing.exposing import check_exposed
 from observatory.testing.laws import Conformance, law
 from observatory.testing.plain import Watch, imported_persistence, lines_of
 from observatory.testing.running import running
@@ -88,15 +88,4 @@ class ModuleConformance(Conformance):
     @law
     def test_exposes(self, fresh: Fresh) -> None:
         """What it exposes are public methods with a docstring, of each of which an `Operation` can be made."""
-        module = fresh()
-        assert not isinstance(module.exposes, str), "exposes is a text; write a collection of names"
-        for name in module.exposes:
-            method = getattr(module, name, None)
-            assert inspect.ismethod(method), f"it exposes {name!r}, which is no method of it"
-            assert not name.startswith("_"), f"it exposes {name!r}, which is private"
-            told = [name for name in ("identity",) if name in inspect.signature(method).parameters]
-            try:
-                operation = Operation(method, name=name, leave_out=told)
-            except InvalidInputError as error:
-                pytest.fail(f"it exposes {name!r}, which JSON cannot call: {error}")
-            assert operation.summary, f"it exposes {name!r}, which has no docstring"
+        check_exposed(fresh())

@@ -12,6 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import Context, Service, ServiceFactory
+from observatory.testing.exposing import check_exposed
 from observatory.testing.laws import Conformance, law
 from observatory.testing.running import running
 
@@ -58,6 +59,12 @@ class ServiceConformance(Conformance):
         before = resources()
         await self._run_once(fresh())
         assert not resources() - before, "something is left of it"
+
+    @law
+    async def test_exposes(self, fresh: Fresh) -> None:
+        """What it exposes are public methods with a docstring, of each of which an `Operation` can be made."""
+        await trio.lowlevel.checkpoint()
+        check_exposed(fresh())  # here, since some services can only be made where Trio runs
 
     async def _run_once(self, service: Service) -> None:
         async with running(service.run):

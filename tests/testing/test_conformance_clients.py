@@ -19,6 +19,7 @@ from observatory import (
     ObservatoryError,
     Receipt,
     Settings,
+    UnknownNameError,
 )
 from observatory.testing import ClientConformance
 from observatory.testing.clients import OpenClient
@@ -151,6 +152,26 @@ class Wraps(EmbeddedClient):
         mailbox.send_message = send_message  # type: ignore[method-assign]
 
 
+class Keeps(EmbeddedClient):
+    """Gives what a module returns, and not what JSON makes of it."""
+
+    async def call_module(self, module: str, method: str, /, **params: Any) -> Any:
+        """Call a method of a module."""
+        given = await super().call_module(module, method, **params)
+        return tuple(given) if isinstance(given, list) else given
+
+
+class Invents(EmbeddedClient):
+    """Answers for services that there are not."""
+
+    async def call_service(self, service: str, method: str, /, **params: Any) -> Any:
+        """Call a method of a service."""
+        try:
+            return await super().call_service(service, method, **params)
+        except UnknownNameError:
+            return None
+
+
 class Overtakes(EmbeddedClient):
     """Sends every second message later."""
 
@@ -194,6 +215,8 @@ def settings(bare_settings: Callable[..., Settings]) -> Settings:
     ("law", "kind", "finding"),
     [
         ("test_values", Lists, "it is a list, not a tuple"),
+        ("test_values", Keeps, "it is a tuple, not a list"),
+        ("test_errors", Invents, "DID NOT RAISE"),
         ("test_errors", Wraps, "a recipient is a ObservatoryError, not a InvalidInputError"),
         ("test_order", Overtakes, "assert"),
         ("test_subscription", Skips, "it hangs"),

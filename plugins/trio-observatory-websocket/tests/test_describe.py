@@ -54,7 +54,8 @@ _CALLS: list[tuple[str, dict[str, Any]]] = [
     ("observatory.describe", {}),
     ("mailbox.clear", {"agent": "agent-1"}),
 ]
-_ELSEWHERE = {"modules.call", "dead_letters.redeliver", "mailbox.request"}  # tested where they are, and below
+# Those are tested where they are, and below.
+_ELSEWHERE = {"modules.call", "services.call", "dead_letters.redeliver", "mailbox.request"}
 
 
 async def test_requests_and_results(client: Any, log: Any) -> None:
@@ -90,6 +91,7 @@ async def test_schemas(client: Any) -> None:
         ("mailbox.broadcast", {"names": "ab", "content": ""}),
         ("mailbox.messages", {"agent": "a", "limit": "1"}),
         ("modules.call", {"module": "m", "method": "n", "params": 7}),
+        ("services.call", {"service": "s", "module": "m", "method": "n"}),
         ("dead_letters.redeliver", {"ids": [1]}),
         ("mailbox.request", {"to": "a", "content": None}),
     ],

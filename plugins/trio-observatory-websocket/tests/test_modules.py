@@ -1,4 +1,4 @@
-"""What modules of plugins expose, and what happens when it fails."""
+"""What modules and services of plugins expose, and what happens when it fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from observatory import Identity, InvalidInputError, Module, PolicyRefusedError
+from observatory import Identity, InvalidInputError, Module, PolicyRefusedError, Service
 from observatory.testing import observatory_plugin
 
 
@@ -82,7 +82,19 @@ class _Board(Module):
         """Do what is offered to nobody."""
 
 
-_PLUGIN = observatory_plugin("board", modules={"Board": lambda context: _Board()})
+class _Desk(Service):
+    """A service that is told who asks."""
+
+    exposes: ClassVar = ("whoami",)
+
+    run = _Board.run
+
+    whoami = _Board.whoami
+
+
+_PLUGIN = observatory_plugin(
+    "board", modules={"Board": lambda context: _Board()}, services={"desk": lambda context: _Desk()}
+)
 
 
 @pytest.fixture
@@ -154,6 +166,18 @@ async def test_who_asks(open_house: Any) -> None:
         assert error["message"].startswith("params.identity: unknown parameter")
         described = await agent.call("observatory.describe")
         assert described["modules"]["Board"]["whoami"]["params"]["properties"] == {}
+
+
+async def test_service(open_house: Any) -> None:
+    """What a service exposes is called in the same manner, and described."""
+    async with open_house(plugins=(_PLUGIN,)) as house, house.client("agent-7") as agent:
+        assert await agent.call("services.call", service="desk", method="whoami") == "agent-7"
+        error = await agent.refusal("services.call", service="desk", method="run")
+        assert error["message"] == "there is no method of desk 'run'; known: whoami"
+        error = await agent.refusal("services.call", service="Board", method="whoami")
+        assert error["message"] == "there is no service 'Board'; known: desk, websocket"
+        services = (await agent.call("observatory.describe"))["services"]
+        assert {name: list(methods) for name, methods in services.items()} == {"desk": ["whoami"], "websocket": []}
 
 
 async def test_own_error(client: Any) -> None:

@@ -101,12 +101,28 @@ class WebSocketClient(Client):
         return await self._session.subscribe(topic, since, epoch)
 
     async def call_module(self, module: str, method: str, /, **params: Any) -> Any:
-        """Call a method that a plugin's module exposes; the result is as JSON says it.
+        """Call a method that a module exposes; parameters and result are as JSON says them.
 
         Raises:
             UnknownNameError: there is no such module or method; and what the method raises.
         """
-        return await self._calls.ask("modules.call", {"module": module, "method": method, "params": params})
+        return await self._call("module", module, method, params)
+
+    async def call_service(self, service: str, method: str, /, **params: Any) -> Any:
+        """Call a method that a service exposes; parameters and result are as JSON says them.
+
+        Raises:
+            UnknownNameError: there is no such service or method; and what the method raises.
+        """
+        return await self._call("service", service, method, params)
+
+    async def _call(self, kind: str, part: str, method: str, params: Mapping[str, Any]) -> Any:
+        try:
+            plain = as_json(params)  # here, where parameters stand for themselves
+        except InvalidInputError:
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 -- cancelled, it may be that
+            raise
+        return await self._calls.ask(f"{kind}s.call", {kind: part, "method": method, "params": plain})
 
     async def describe(self) -> dict[str, Any]:
         """Return every method of the service, with JSON Schema of what it takes and gives."""

@@ -11,15 +11,18 @@ from observatory import (
     ClosedError,
     Context,
     DeliveryRecord,
+    Exposed,
     ForbiddenError,
     Identity,
     InvalidInputError,
     Mailbox,
+    Module,
     Note,
     Notes,
     Operation,
     Overview,
     Presence,
+    Service,
     UnauthorizedError,
     UnknownNameError,
 )
@@ -49,7 +52,8 @@ class Api:
         methods = {**self._mailboxes.methods(), **self._methods()}
         self._operations = {name: _operation(function, name) for name, function in methods.items()}
         self._personal = {one for one in self._operations.values() if one.left_out}
-        self._exposed: dict[tuple[str, str], Operation] = {}
+        self._modules = Exposed("module", context.module)
+        self._services = Exposed("service", context.service)
 
     def _methods(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -61,6 +65,7 @@ class Api:
             "notes.list": self.list_notes,
             "notes.delete": self.delete_note,
             "modules.call": self.call_module,
+            "services.call": self.call_service,
             "health.get": self.health,
             "statistics.get": self.statistics,
             "plugins.list": self.plugins,
@@ -159,9 +164,18 @@ class Api:
         caller: Caller,
     ) -> Any:
         """Call a method that a plugin's module exposes; `observatory.describe` lists them."""
-        operation = self._exposed_by(module, method)
-        given = {"identity": caller.identity} if operation.left_out else {}
-        return await operation.call(params, **given)
+        return await self._modules.call(module, method, params, identity=caller.identity)
+
+    async def call_service(
+        self,
+        service: str,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        caller: Caller,
+    ) -> Any:
+        """Call a method that a plugin's service exposes; `observatory.describe` lists them."""
+        return await self._services.call(service, method, params, identity=caller.identity)
 
     def health(self) -> Any:
         """Return the state of every module, lane and service."""
@@ -208,10 +222,8 @@ class Api:
         """Return every method with JSON Schema of what it takes and gives, and the codes of errors."""
         return {
             "methods": {name: operation.schema() for name, operation in self._operations.items()},
-            "modules": {
-                name: {method: self._exposed_by(name, method).schema() for method in module.exposes}
-                for name, module in self._context.modules.items()
-            },
+            "modules": _schemas(self._modules, self._context.modules),
+            "services": _schemas(self._services, self._context.services),
             "errors": dict(rpc.CODES),
         }
 
@@ -233,23 +245,16 @@ class Api:
             "params.snapshot", f"{topic!r:.80} has none; agent:NAME, agent:*, notes:update and health:update have"
         )
 
-    def _exposed_by(self, module: str, method: str) -> Operation:
-        """Return what a module exposes under a name.
 
-        Raises:
-            UnknownNameError: there is no such module, or it exposes no such method.
-        """
-        operation = self._exposed.get((module, method))
-        if operation is None:
-            found = self._context.module(module[:_SHOWN])
-            if method not in found.exposes:
-                raise UnknownNameError(f"method of {module}", method[:_SHOWN], found.exposes)
-            function = getattr(found, method)
-            operation = self._exposed[module, method] = _operation(function, f"{module}.{method}", told="identity")
-        return operation
+def _schemas(exposed: Exposed, parts: Mapping[str, Module] | Mapping[str, Service]) -> dict[str, Any]:
+    """Return the schemas of all that parts expose, by part and method."""
+    return {
+        name: {method: exposed.operation(name, method).schema() for method in part.exposes}
+        for name, part in parts.items()
+    }
 
 
-def _operation(function: Callable[..., Any], name: str, told: str = "caller") -> Operation:
+def _operation(function: Callable[..., Any], name: str) -> Operation:
     """Make an operation of a method; those that have a parameter for it are told who asks."""
-    personal = told in inspect.signature(function).parameters
-    return Operation(function, name=name, leave_out=(told,) if personal else ())
+    personal = {"caller"}.intersection(inspect.signature(function).parameters)
+    return Operation(function, name=name, leave_out=personal)

@@ -1,17 +1,20 @@
-"""Modules that expose methods keep the law, and the suite finds those that expose what clients cannot call."""
+"""Parts that expose methods keep the law, and the suites find those that expose what clients cannot call."""
 
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import pytest
 import trio
 
-from observatory import Context, Module
-from observatory.testing import ModuleConformance
+from observatory import Context, Module, Service
+from observatory.testing import ModuleConformance, ServiceConformance
+
+Check: TypeAlias = Callable[[Context, Any], Awaitable[None]]
 
 
-class Shelf(Module):
-    """A module with methods that can be exposed, and others."""
+class Shelf:
+    """A part with methods that can be exposed, and others."""
 
     def __init__(self, context: Context) -> None:
         self.root = context.root
@@ -44,18 +47,30 @@ class Shelf(Module):
         await trio.sleep_forever()
 
 
-def check(context: Context, exposes: Any) -> None:
+async def check_module(context: Context, exposes: Any) -> None:
     """Put the law to a module."""
-    kind = type("Exposing", (Shelf,), {"exposes": exposes})
+    kind: Any = type("Exposing", (Shelf, Module), {"exposes": exposes})
+    await trio.lowlevel.checkpoint()
     ModuleConformance().test_exposes(lambda: kind(context))
 
 
+async def check_service(context: Context, exposes: Any) -> None:
+    """Put the law to a service."""
+    kind: Any = type("Exposing", (Shelf, Service), {"exposes": exposes})
+    await ServiceConformance().test_exposes(lambda: kind(context))
+
+
+each_kind = pytest.mark.parametrize("check", [check_module, check_service])
+
+
+@each_kind
 @pytest.mark.parametrize("exposes", [(), ("count",), ["borrow", "count"]])
-def test_kept(exposes: Any, context: Context) -> None:
+async def test_kept(check: Check, exposes: Any, context: Context) -> None:
     """Nothing is found where there is nothing wrong."""
-    check(context, exposes)
+    await check(context, exposes)
 
 
+@each_kind
 @pytest.mark.parametrize(
     ("exposes", "finding"),
     [
@@ -69,7 +84,7 @@ def test_kept(exposes: Any, context: Context) -> None:
         (["run"], "it exposes 'run', which JSON cannot call: run.task_status: JSON cannot hold trio"),
     ],
 )
-def test_broken(exposes: Any, finding: str, context: Context) -> None:
-    """A module that exposes what clients cannot call is found."""
+async def test_broken(check: Check, exposes: Any, finding: str, context: Context) -> None:
+    """A part that exposes what clients cannot call is found."""
     with pytest.raises((AssertionError, pytest.fail.Exception), match=re.escape(finding)):
-        check(context, exposes)
+        await check(context, exposes)
