@@ -68,7 +68,8 @@ class TestPack:
         """The same files give the same bytes, whenever and by whomever they were written, in whatever order."""
         first = pack(skill).read_bytes()
         make(tmp_path / "again" / "pdf", {"scripts/fill.py": b"print()\n", "forms.md": b"# Forms\n", SKILL_FILE: TEXT})
-        for path, _ in [(path, os.utime(path, (0, 0))) for path in (tmp_path / "again" / "pdf").rglob("*.md")]:
+        for path in (tmp_path / "again" / "pdf").rglob("*.md"):
+            os.utime(path, (0, 0))
             path.chmod(0o600)
         (tmp_path / "again" / "pdf" / "scripts" / "fill.py").chmod(0o700)
         assert pack(tmp_path / "again" / "pdf").read_bytes() == first

@@ -234,7 +234,6 @@ class TestRead:
             "scripts\\deep\\fill.py",
             "forms.md\0",
             "\udcff",
-            "\ud800",
             "x" * 300,
             "x/" * 5000,
         ],

@@ -13,7 +13,7 @@ from observatory_skills.places.access import is_text
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
-_STEP = 25  # milliseconds between two looks at what has arrived: each wakes this process
+_STEP = 40  # milliseconds between two looks at what has arrived: each wakes this process
 _DEBOUNCE = 50  # milliseconds after which what has arrived is handed over although more is arriving
 _MODIFIED = 2
 
@@ -76,14 +76,13 @@ class Watching:
         self._begun = self._changed  # when this begins anew, something may have been missed
 
     def _folders(self) -> set[str]:
-        """Return what is to be listened to, as far as that is allowed: without links, so that each is there once."""
+        """Return what is to be listened to: without links, so that it tells when one leads elsewhere."""
         folders: set[str] = set()
         for path in self._paths:
             if os.path.islink(path):
                 folders.add(os.path.realpath(os.path.dirname(path)))
-            there = self._folders_of(path) if os.path.exists(path) else [_nearest(path)]
-            folders.update(map(os.path.realpath, there))
-        return {folder for folder in folders if is_text(folder) and os.access(folder, os.R_OK)}
+            folders.update(self._folders_of(os.path.realpath(path)) if os.path.exists(path) else [_nearest(path)])
+        return {folder for folder in folders if is_text(folder)}
 
 
 class _Cancelled:
@@ -97,7 +96,7 @@ class _Cancelled:
 def _open(folders: set[str]) -> RustNotify:
     from watchfiles._rust_notify import RustNotify  # here, so that the plugin is quick to import
 
-    return RustNotify(sorted(folders), False, False, 0, False, False)
+    return RustNotify(sorted(folders), False, False, 0, False, True)  # what may not be read is passed over
 
 
 def _nearest(path: str) -> str:
