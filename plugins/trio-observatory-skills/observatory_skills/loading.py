@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from observatory import SKILL_FILE, Problem, SkillFile, SkillSourceError
+from observatory import SKILL_FILE, Problem, SkillFile
 from observatory_skills.errors import InvalidSkillError
 from observatory_skills.frontmatter import body_of, read
-from observatory_skills.places import open_place, read_whole, scan_folder, scan_packages
-from observatory_skills.places.access import SKILL_FILES, why
+from observatory_skills.places import open_place, present, read_whole, scan_folder, scan_packages
+from observatory_skills.places.access import SKILL_FILES
 from observatory_skills.reading import ranked, skill_of
 from observatory_skills.values import Flaw, Loaded, Skill
 
@@ -28,13 +28,7 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     Raises:
         SkillSourceError: there is nothing at that path, or it cannot be read.
     """
-    where = os.path.abspath(path)
-    try:
-        os.stat(where)
-    except (OSError, ValueError) as error:
-        reason = why(error) if isinstance(error, OSError) else "no file can have that path"
-        raise SkillSourceError(where, f"cannot be read: {reason}") from error
-    return _loaded(_found(where))
+    return _loaded(_found(present(path)))
 
 
 def load_package(file: str | os.PathLike[str]) -> Skill:

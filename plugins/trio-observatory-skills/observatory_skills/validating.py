@@ -12,7 +12,7 @@ import attrs
 
 from observatory import SKILL_FILE, SkillFile, SkillSourceError, UnknownNameError
 from observatory_skills.frontmatter import BOM, Frontmatter, body_of, line_at, quoted, read
-from observatory_skills.places import open_place, read_whole
+from observatory_skills.places import open_place, present, read_whole
 from observatory_skills.reading import other_form, skill_from
 from observatory_skills.values import Flaw
 
@@ -40,9 +40,13 @@ def validate(path: str | os.PathLike[str]) -> tuple[Flaw, ...]:
 
     Returns:
         Flaws in the order of lines. The skill is valid when none of them is fatal: the others are advice.
+
+    Raises:
+        SkillSourceError: there is nothing at that path.
     """
+    where = present(path)
     try:
-        file = read_whole(path)
+        file = read_whole(where)
         return tuple(sorted(_flaws(file), key=lambda flaw: flaw.line or 0))
     except SkillSourceError as error:
         return (Flaw(error.where, None, None, error.reason),)

@@ -12,7 +12,7 @@ from typing import Protocol
 from observatory_skills.places.access import MAX_HEAD as MAX_HEAD
 from observatory_skills.places.folders import FolderPlace, scan_folder as scan_folder
 from observatory_skills.places.packages import SUFFIX as SUFFIX, PackagePlace, scan_packages as scan_packages
-from observatory_skills.places.whole import read_whole as read_whole
+from observatory_skills.places.whole import present as present, read_whole as read_whole
 
 
 class Place(Protocol):

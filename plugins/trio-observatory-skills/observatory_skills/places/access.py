@@ -8,8 +8,9 @@ import stat
 from typing import TypeAlias
 
 from observatory import SKILL_FILE
+from observatory_skills.frontmatter import MAX_FRONTMATTER
 
-MAX_HEAD = 64 * 1024
+MAX_HEAD = MAX_FRONTMATTER
 """Bytes that a frontmatter has room in."""
 MAX_SKILL = 16 * 1024 * 1024
 """Bytes of a SKILL.md."""

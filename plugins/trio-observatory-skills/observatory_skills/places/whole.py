@@ -5,9 +5,25 @@ from __future__ import annotations
 import os
 
 from observatory import SKILL_FILE, SkillFile, SkillSourceError
-from observatory_skills.places.access import SKILL_FILES
+from observatory_skills.places.access import SKILL_FILES, why
 from observatory_skills.places.folders import FolderPlace
 from observatory_skills.places.packages import SUFFIX, open_package
+
+
+def present(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of what is there.
+
+    Raises:
+        SkillSourceError: nothing is, or it cannot be looked at.
+    """
+    where = os.path.abspath(path)
+    try:
+        os.stat(where)
+    except OSError as error:
+        raise SkillSourceError(where, f"cannot be read: {why(error)}") from error
+    except ValueError as error:
+        raise SkillSourceError(where, "no file can have that path") from error
+    return where
 
 
 def read_whole(path: str | os.PathLike[str]) -> SkillFile:
@@ -21,7 +37,7 @@ def read_whole(path: str | os.PathLike[str]) -> SkillFile:
     Raises:
         SkillSourceError: it has no SKILL.md, or that cannot be read; a `PackageError`: the package is not safe.
     """
-    location = os.path.abspath(path)
+    location = present(path)
     if location.endswith(SUFFIX) and not os.path.isdir(location):
         with open_package(location) as package:
             return SkillFile(package.folder, location, b"".join(package.chunks(package.skill_file)))
@@ -38,4 +54,4 @@ def _skill_file(folder: str) -> str:
             return location
     if os.path.isdir(folder):
         raise SkillSourceError(folder, f"has no {SKILL_FILE}: give the folder of one skill")
-    raise SkillSourceError(folder, "is neither the folder of a skill, nor its SKILL.md, nor its package")
+    raise SkillSourceError(folder, f"is neither the folder of a skill, nor its {SKILL_FILE}, nor its package")
