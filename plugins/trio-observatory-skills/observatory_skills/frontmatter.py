@@ -189,7 +189,7 @@ class _Reading:
             return "" if event.implicit[0] and event.value in _NULL else event.value
         if kind is yaml.AliasEvent:
             raise _Fault(_line(event), f"the alias *{event.anchor} is refused: write the value itself", path)
-        if len(path) > MAX_DEPTH:
+        if len(path) >= MAX_DEPTH:
             raise _Fault(_line(event), f"more than {MAX_DEPTH} lists and mappings in each other", path[:1])
         return self._mapping(event, path) if kind is yaml.MappingStartEvent else self._list(event, path)
 

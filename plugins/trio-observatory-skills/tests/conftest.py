@@ -1,9 +1,10 @@
-"""What tests of skills share: a source in memory, and registries that run."""
+"""What tests of skills share: folders of skills, a source in memory, and registries that run."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -11,6 +12,31 @@ import trio
 from observatory_skills import SkillRegistry
 
 from observatory import SKILL_FILE, Problem, SkillFile, SkillScope, SkillSource, SkillSourceError, UnknownNameError
+
+
+class Skills:
+    """A folder that skills are written into."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, folder: str, fields: str | None = None, *, body: str = "# Body\n") -> Path:
+        """Write a skill of its fields, by default a valid one, and return its SKILL.md."""
+        fields = f"name: {folder}\ndescription: What it does.\n" if fields is None else fields
+        return self.write_bytes(folder, f"---\n{fields}---\n{body}".encode())
+
+    def write_bytes(self, folder: str, content: bytes, name: str = "SKILL.md") -> Path:
+        """Write a SKILL.md as it is, and return its path."""
+        file = self.root / folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return file
+
+
+@pytest.fixture
+def skills(tmp_path: Path) -> Skills:
+    """Return an empty folder for skills."""
+    return Skills(tmp_path / "skills")
 
 
 class Shelf(SkillSource):
