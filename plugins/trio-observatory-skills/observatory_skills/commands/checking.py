@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import trio
-from observatory.commands import FAILED, OK, JsonOption, complain, counted, note, print_json
+from cyclopts import Parameter
+from observatory.commands import FAILED, OK, complain, counted, note, print_json
 
 from observatory import to_wire
 from observatory_skills.flaws import line_of
@@ -15,7 +17,7 @@ from observatory_skills.unpacking import unpack as unpack_skill
 from observatory_skills.validating import validate as validate_skill
 
 
-async def validate(*paths: Path, json: JsonOption = False) -> int:
+async def validate(*paths: Path, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Say with file and line what of skills is against the specification, and what may be better.
 
     The exit code is 1 when a skill is against it.
@@ -51,7 +53,7 @@ async def pack(folder: Path, target: Path | None = None, /) -> int:
     return OK
 
 
-async def unpack(file: Path, folder: Path = Path(), /, *, replace: bool = False) -> int:
+async def unpack(file: Path, folder: Path = Path(), /, *, replace: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Put the skill of a package into a folder, once everything in it was checked, and print where it is.
 
     Args:
