@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -25,8 +26,8 @@ _UNIX = 3
 def pack(folder: str | os.PathLike[str], target: str | os.PathLike[str] | None = None) -> Path:
     """Make a package of a skill.
 
-    What version control, Python and desktops leave behind is left out, and so are empty folders. It reads and writes
-    files: in a task, call it in a worker thread.
+    What version control, Python and desktops leave behind is left out, and so are empty folders. The same files give
+    the same bytes, with the same zlib. It reads and writes files: in a task, call it in a worker thread.
 
     Args:
         folder: the skill's folder.
@@ -77,34 +78,47 @@ def _target(source: str, target: str | os.PathLike[str] | None) -> Path:
 
 
 def _write(source: str, target: BinaryIO) -> None:
-    folder_name = os.path.basename(source)
-    with opened(source) as folder, ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        for path, mode in _files(source, folder):
-            info = ZipInfo(f"{folder_name}/{path}", _TIME)
+    folder = os.path.basename(source)
+    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        for path, mode, data in _contents(source):
+            info = ZipInfo(f"{folder}/{path}", _TIME)
             info.create_system = _UNIX
             info.external_attr = (stat.S_IFREG | (0o755 if mode & stat.S_IXUSR else 0o644)) << 16
-            try:
-                data = read_in(folder, path)
-            except OSError as error:
-                raise SkillSourceError(os.path.join(source, path), f"cannot be read: {why(error)}") from error
             archive.writestr(info, data, ZIP_DEFLATED, _LEVEL)
+
+
+def _contents(source: str) -> Iterator[tuple[str, int, bytes]]:
+    """Return the paths of all files, in order, with their modes and what stands in them."""
+    where = source
+    try:
+        with opened(source) as folder:
+            for path, mode in _files(source, folder):
+                where = os.path.join(source, path)
+                yield path, mode, read_in(folder, path)
+    except OSError as error:
+        raise SkillSourceError(where, f"cannot be read: {why(error)}") from error
 
 
 def _files(source: str, folder: int) -> list[tuple[str, int]]:
     """Return the paths of all files, in order, with their modes."""
     found: list[tuple[str, int]] = []
     total = 0
-    for path, status in walk(folder):
-        if stat.S_ISLNK(status.st_mode):
+    for number, (path, status) in enumerate(walk(folder)):
+        kind = stat.S_IFMT(status.st_mode)
+        if kind == stat.S_IFLNK:
             raise PackageError(source, path, "is a link, which no package may have: put the file itself there")
-        if not stat.S_ISREG(status.st_mode):
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):
             raise PackageError(source, path, "is neither a file nor a folder: remove it")
         if not is_text(path):
             raise PackageError(source, path, "its name is no UTF-8: give it another one")
-        found.append((path, status.st_mode))
-        total += status.st_size
-        if len(found) > MAX_FILES or total > MAX_TOTAL:
-            raise PackageError(source, path, f"with it, there are more than {MAX_FILES} files or {MAX_TOTAL >> 20} MiB")
+        if kind == stat.S_IFREG:
+            found.append((path, status.st_mode))
+            total += status.st_size
+        if number >= MAX_FILES or total > MAX_TOTAL:
+            reason = (
+                f"with it, there are more than {MAX_FILES} files and folders, or {MAX_TOTAL >> 20} MiB: remove some"
+            )
+            raise PackageError(source, path, reason)
     return sorted(found)
 
 

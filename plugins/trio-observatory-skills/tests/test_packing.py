@@ -164,11 +164,14 @@ class TestPack:
             pack(skill)
         assert os.listdir(skill.parent) == ["pdf"]
 
-    def test_not_there(self, tmp_path: Path) -> None:
-        """A folder that is not there is an error."""
-        with pytest.raises(SkillSourceError, match="No such file"):
+    def test_no_folder(self, skill: Path, tmp_path: Path) -> None:
+        """What is no folder of a skill is an error, be it missing or a package."""
+        with pytest.raises(InvalidSkillError):
             pack(tmp_path / "missing")
-        assert os.listdir(tmp_path) == []
+        package = pack(skill, tmp_path)
+        with pytest.raises(SkillSourceError, match="cannot be read: Not a directory"):
+            pack(package)
+        assert sorted(os.listdir(tmp_path)) == ["pdf.skill", "skills"]
 
     def test_full_disk(self, skill: Path) -> None:
         """When it cannot be written, the old package stays, and nothing is left behind."""

@@ -82,6 +82,8 @@ class TestScan:
         assert first["low"].location == str(tmp_path / "low" / "skill.md")
         assert open_place(first["low"].location).read(SKILL_FILE) == HEAD
         assert open_place(first["low"].location).names() == []
+        with pytest.raises(UnknownNameError):
+            open_place(first["low"].location).read("skill.md")
         assert open_place(first["both"].location).names() == ["skill.md"]
         assert found(tmp_path, *first.values())["low"] is first["low"]
 
@@ -324,7 +326,7 @@ class TestRead:
     def test_too_many(self, place: FolderPlace, monkeypatch: pytest.MonkeyPatch) -> None:
         """A skill of too many files is an error instead of a long list."""
         monkeypatch.setattr(access, "MAX_FILES", 2)
-        with pytest.raises(SkillSourceError, match="more than 2 files"):
+        with pytest.raises(SkillSourceError, match="more than 2 files and folders"):
             place.names()
 
     def test_too_deep(self, place: FolderPlace, tmp_path: Path) -> None:

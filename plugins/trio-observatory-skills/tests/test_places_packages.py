@@ -87,6 +87,8 @@ HOSTILE: dict[str, tuple[list[tuple[str | ZipInfo, bytes]], str]] = {
     "long name": ([SKILL, ("pdf/" + "\u00e9" * 128, b"")], "255 bytes"),
     "deep": ([SKILL, ("pdf/" + "d/" * 40 + "evil", b"")], "32 folders"),
     "way of compressing": ([SKILL, (entry("pdf/evil", compress_type=ZIP_BZIP2), b"")], "deflate"),
+    "many": ([SKILL, *((f"pdf/{n}", b"") for n in range(10_000))], "more than 10000"),
+    "many folders": ([SKILL, *((f"pdf/{n}" + "/d" * 20, b"") for n in range(1000))], "more than 10000"),
     "bomb": ([SKILL, ("pdf/zeros", bytes(2_000_000))], "bomb"),
     "bomb in parts": ([SKILL, *((f"pdf/zeros{n}", bytes(500_000)) for n in range(5))], "bomb"),
     "large SKILL.md": (

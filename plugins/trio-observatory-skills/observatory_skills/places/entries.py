@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 from observatory_skills.errors import PackageError
@@ -82,31 +81,25 @@ class _Names:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._folders: dict[str, str] = {}
-        self._files: dict[str, str] = {}
+        self._seen: dict[str, tuple[str, bool]] = {}  # paths, and whether they are folders
 
     def add(self, parts: list[str], info: ZipInfo) -> None:
-        """Add an entry.
+        """Add an entry, and the folders that it lies in.
 
         Raises:
-            PackageError: another one would be in the same place.
+            PackageError: another one would be in the same place, or there are too many.
         """
-        folders = parts if info.is_dir() else parts[:-1]
-        for path in _prefixes(folders):
-            if self._folders.setdefault(_folded(path), path) != path or _folded(path) in self._files:
-                raise self._twice(info)
-        if not info.is_dir():
-            path = "/".join(parts)
-            if _folded(path) in self._files or _folded(path) in self._folders:
-                raise self._twice(info)
-            self._files[_folded(path)] = path
-
-    def _twice(self, info: ZipInfo) -> PackageError:
-        return PackageError(self._where, info.filename, "is there twice, or under names that are one on some systems")
-
-
-def _prefixes(parts: list[str]) -> Iterable[str]:
-    return ("/".join(parts[: end + 1]) for end in range(len(parts)))
+        for end in range(1, len(parts) + 1):
+            is_folder = end < len(parts) or info.is_dir()
+            new = "/".join(parts[:end]), is_folder
+            first = self._seen.setdefault(_folded(new[0]), new)
+            if first != new or not (first is new or is_folder):
+                reason = "is there twice, or under names that are one on some systems"
+                raise PackageError(self._where, info.filename, reason)
+        if len(self._seen) > MAX_FILES:
+            raise PackageError(
+                self._where, info.filename, f"with it, there are more than {MAX_FILES} files and folders"
+            )
 
 
 def _folded(path: str) -> str:

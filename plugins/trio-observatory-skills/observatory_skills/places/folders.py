@@ -41,11 +41,11 @@ class FolderPlace:
         """
         names: list[str] = []
         with self._explained(), opened(self._folder) as folder:
-            for path, status in walk(folder):
+            for number, (path, status) in enumerate(walk(folder)):
+                if number == access.MAX_FILES:
+                    raise SkillSourceError(self._folder, f"has more than {number} files and folders: remove some")
                 if stat.S_ISREG(status.st_mode) and path != self._skill_file and access.is_resource(path):
                     names.append(path)
-                    if len(names) > access.MAX_FILES:
-                        raise SkillSourceError(self._folder, f"has more than {access.MAX_FILES} files: remove some")
         return sorted(names)
 
     def read(self, path: str) -> bytes:
@@ -73,7 +73,7 @@ class FolderPlace:
             return access.read(access.open_file(self._where)[0], limit)
 
     def _read(self, path: str) -> bytes | None:
-        if not access.is_resource(path):
+        if not access.is_resource(path) or SKILL_FILE != path == self._skill_file:
             return None
         with self._explained(path), opened(self._folder) as folder:
             try:
@@ -173,11 +173,10 @@ def walk(folder: int, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, o
             path = prefix + entry.name
             if not access.counts([entry.name]):
                 continue
+            yield path, status
             if stat.S_ISDIR(status.st_mode):
                 with _within(folder, [entry.name]) as below:
                     yield from walk(below, f"{path}/", depth + 1)
-            else:
-                yield path, status
 
 
 @contextmanager
