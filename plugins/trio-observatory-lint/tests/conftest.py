@@ -12,6 +12,13 @@ from observatory_lint import check
 
 CASES = Path(__file__).parent / "cases"
 
+HOUSE = {
+    "pyproject.toml": '[tool.observatory.lint]\nephemeral = ["house.table"]\n',
+    "house/__init__.py": "",
+    "house/table.py": "from house.a import run\nx = 'ä'; open('a', 'w')\nimport json  # noqa: OBS101, E501 -- why\n",
+    "house/a.py": "import redis\ndef run(): ...\n",
+}
+
 _FIRST = "plain/table.py"  # what a case begins with, unless it names another file
 _SETTINGS = '[tool.observatory.lint]\nephemeral = ["plain.*"]\n'
 _MARK = re.compile(r"\s*# error: (?P<codes>[A-Z0-9, ]+)$")
@@ -67,6 +74,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of the test's own, which is the working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def house(here: Path) -> Path:
+    """Return a project with three findings, which is the working folder."""
+    Case("", HOUSE, []).write(here)
+    return here
 
 
 @pytest.fixture

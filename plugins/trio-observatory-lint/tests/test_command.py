@@ -15,22 +15,6 @@ from observatory_lint import CATALOGUE, check
 from observatory_lint.command import main
 from observatory_lint.formats.plain import write_plain
 
-FILES = {
-    "pyproject.toml": '[tool.observatory.lint]\nephemeral = ["house.table"]\n',
-    "house/__init__.py": "",
-    "house/table.py": "from house.a import run\nx = 'ä'; open('a', 'w')\nimport json  # noqa: OBS101, E501 -- why\n",
-    "house/a.py": "import redis\ndef run(): ...\n",
-}
-
-
-@pytest.fixture
-def house(here: Path) -> Path:
-    """Return a project with three findings."""
-    for path, text in FILES.items():
-        (here / path).parent.mkdir(exist_ok=True)
-        (here / path).write_text(text, encoding="utf-8")
-    return here
-
 
 class Terminal(io.StringIO):
     """A text that says it is a terminal."""
@@ -79,21 +63,6 @@ def test_json_holds_everything(house: Path, capsys: pytest.CaptureFixture[str]) 
         (finding.path, finding.line, finding.code) for finding in check(["."])
     ]
     assert values[0]["chain"][1] == {"path": "house/a.py", "line": 1, "imports": "redis"}
-
-
-def test_sarif_names_rules_places_and_the_chain(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every result refers to its rule, and every code of the catalogue is a rule."""
-    assert main(["--format", "sarif", "."]) == 1
-    log = json.loads(capsys.readouterr().out)
-    (run,) = log["runs"]
-    assert log["version"] == "2.1.0"
-    rules = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == [entry.code for entry in CATALOGUE]
-    assert [rules[result["ruleIndex"]]["id"] for result in run["results"]] == ["OBS102", "OBS106", "OBS902"]
-    location = run["results"][1]["locations"][0]["physicalLocation"]
-    assert location["artifactLocation"] == {"uri": "house/table.py"}
-    assert location["region"] == {"startLine": 2, "startColumn": 10, "endLine": 2, "endColumn": 24}
-    assert len(run["results"][0]["codeFlows"][0]["threadFlows"][0]["locations"]) == 2
 
 
 def test_nothing_found_is_nothing_said(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
