@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -33,17 +33,27 @@ class Checker:
         roots: where modules are imported from.
         tops: the outermost packages of the project.
         cache: what is known of files already, with these settings and packages.
+        unsaved: what stands in files by path, instead of what is on disk.
 
     Attributes:
         facts: what is known of each file that is Python.
         contents: what stands in each file that could be opened.
     """
 
-    def __init__(self, folder: Path, settings: Settings, roots: Roots, tops: Collection[str], cache: Cache) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        roots: Roots,
+        tops: Collection[str],
+        cache: Cache,
+        unsaved: Mapping[str, bytes],
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._roots = roots
         self._cache = cache
+        self._unsaved = unsaved
         self._libraries = Libraries(settings.libraries, settings.allow)
         self._tops = frozenset(tops) | self._libraries.parents
         self._digests: dict[str, str] = {}
@@ -82,9 +92,11 @@ class Checker:
 
     def _read(self, path: str) -> Raw | None:
         """Read a file; return a finding when that is not possible."""
+        data = self._unsaved.get(path)
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            if data is None:
+                with open(path, "rb") as file:
+                    data = file.read()
         except OSError as error:
             return _unreadable(1, error.strerror or type(error).__name__)
         self.contents[path] = data

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from observatory_lint.cache import NAME, Cache
 from observatory_lint.checking import Checker
@@ -26,6 +27,7 @@ def check(
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     cached: bool = True,
+    unsaved: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Finding]:
     """Return what is wrong in files and folders.
 
@@ -37,6 +39,7 @@ def check(
         select: codes, or what they begin with, instead of those in the settings.
         ignore: such codes besides those in the settings.
         cached: whether results are kept in `.observatory_lint_cache` in the folder of each project.
+        unsaved: what stands in files by their absolute path, instead of what is on disk.
 
     Raises:
         FileNotFoundError: a path does not exist.
@@ -46,22 +49,24 @@ def check(
     named = [os.path.abspath(path) for path in paths if os.path.isdir(path)]
     with quietly(), _no_search_for_garbage():
         walk = cache(_files_in)  # each folder once
-        for folder, wanted in _by_project(paths, walk).items():
+        for folder, wanted in _by_project(paths, walk, unsaved).items():
             settings = read_settings(Path(folder))
             settings = settings._replace(select=select or settings.select, ignore=(*settings.ignore, *ignore))
             files = dict.fromkeys([*wanted, *walk(folder)])
             roots = Roots([folder, *named])
-            found.update(_check_project(Path(folder), wanted, files, roots, settings, cached=cached))
+            found.update(_check_project(Path(folder), wanted, files, roots, settings, unsaved, cached=cached))
     return sorted(found)
 
 
-def _by_project(paths: Sequence[str | os.PathLike[str]], walk: Callable[[str], Iterable[str]]) -> dict[str, list[str]]:
+def _by_project(
+    paths: Sequence[str | os.PathLike[str]], walk: Callable[[str], Iterable[str]], unsaved: Mapping[str, bytes]
+) -> dict[str, list[str]]:
     """Return the files that were named, and those in folders that were, by the folder of their project."""
     folders = Folders()
     projects: dict[str, list[str]] = {}
     for path in paths:
         absolute = os.path.abspath(path)
-        if not os.path.exists(absolute):
+        if absolute not in unsaved and not os.path.exists(absolute):
             raise FileNotFoundError(f"{os.fspath(path)} does not exist")
         project = folders.project_of(absolute)
         projects.setdefault(project, [])
@@ -75,11 +80,18 @@ def _files_in(folder: str) -> tuple[str, ...]:
 
 
 def _check_project(
-    folder: Path, wanted: Iterable[str], files: Iterable[str], roots: Roots, settings: Settings, *, cached: bool
+    folder: Path,
+    wanted: Iterable[str],
+    files: Iterable[str],
+    roots: Roots,
+    settings: Settings,
+    unsaved: Mapping[str, bytes],
+    *,
+    cached: bool,
 ) -> Iterator[Finding]:
     tops = sorted({name.partition(".")[0] for file in files for name in roots.names(file)})
     remembered = Cache(folder / NAME if cached else None, repr((settings.libraries, settings.allow, tops)))
-    checker = Checker(folder, settings, roots, tops, remembered)
+    checker = Checker(folder, settings, roots, tops, remembered, unsaved)
     found: dict[str, list[Told]] = {path: [] for path in wanted}
     for path, told in checker.check(files):
         if path in found:

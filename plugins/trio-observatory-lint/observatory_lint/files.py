@@ -14,7 +14,8 @@ _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 def python_files(folder: str) -> Iterator[str]:
     """Return every Python file below a folder, each once.
 
-    Hidden folders are left out, and those of builds and virtual environments. Links are followed, loops are not.
+    Hidden folders are left out, and those of builds and virtual environments. Links are followed, loops are not; a
+    folder that a link leads to has the name that it has without it.
     """
     seen: set[tuple[int, int]] = set()
     waiting = [folder]
@@ -30,14 +31,16 @@ def python_files(folder: str) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         if here != folder and any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
-        folders = []
+        folders: list[str] = []
+        links: list[str] = []
         for entry in entries:
             is_file, is_folder = _kind(entry)
             if is_file and entry.name.endswith(".py"):
                 yield entry.path
             elif is_folder and not entry.name.startswith(".") and entry.name not in _LEFT_OUT:
-                folders.append(entry.path)
+                (links if entry.is_symlink() else folders).append(entry.path)
         waiting.extend(reversed(folders))
+        waiting[:0] = reversed(links)  # when there is nothing else any more
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-from collections.abc import Iterable, Iterator
+import tokenize
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
+from io import BytesIO
 from typing import Any, ClassVar
 
 from observatory_lint.engine import check
-from observatory_lint.files import python_files
 from observatory_lint.settings import SettingsError
 from observatory_lint.values import Finding
 
@@ -22,48 +24,60 @@ class Plugin:
     Args:
         tree: the file, which is read anew.
         filename: its path.
+        lines: what stands in it; what comes from the standard input stands nowhere else.
     """
 
     name: ClassVar[str] = "trio-observatory-lint"
     version: ClassVar[str] = version("trio-observatory-lint")
-    _paths: ClassVar[tuple[str, ...]] = ()
+    _options: ClassVar[argparse.Namespace]
 
-    def __init__(self, tree: ast.AST, filename: str) -> None:
+    def __init__(self, tree: ast.AST, filename: str, lines: Sequence[str]) -> None:
         self._filename = filename
+        self._lines = lines
 
     @classmethod
     def parse_options(cls, options: argparse.Namespace) -> None:
-        """Note what was named on the command line of flake8; nothing stands for the working folder."""
-        cls._paths = tuple(options.filenames or ["."])
+        """Note the command line of flake8: a new run begins."""
+        cls._options = options
+        _findings_of.cache_clear()
 
     def run(self) -> Iterator[tuple[int, int, str, type[Any]]]:
         """Return line, column from 0, and text of each finding in the file."""
-        if not os.path.isfile(self._filename):
-            return  # what comes from the standard input belongs to no project
-        try:
-            findings = _findings_in(os.path.abspath(self._filename), self._paths)
-        except SettingsError as error:
+        findings = self._findings()
+        if isinstance(findings, SettingsError):
             # What is raised in one of its processes may leave flake8 waiting for the others for ever.
-            yield 1, 0, f"OBS900 cannot be checked: {error}", type(self)
+            yield 1, 0, f"OBS900 cannot be checked: {findings}", type(self)
             return
         for finding in findings:
             yield finding.line, finding.column - 1, f"{finding.code} {finding.message}", type(self)
 
+    def _findings(self) -> Sequence[Finding] | SettingsError:
+        path = os.path.abspath(self._filename)
+        named = self._options.filenames or ["."]
+        if "-" in named and self._filename == self._options.stdin_display_name:
+            found = _findings_of((path,), _as_file(self._lines))
+        else:
+            found = _findings_of(tuple(name for name in named if os.path.exists(name)))
+        return found if isinstance(found, SettingsError) else found.get(path, ())
 
-def _findings_in(path: str, paths: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Return the findings in a file: among those of what was named, or of itself where that leads elsewhere."""
-    found = _findings_of(tuple(name for name in paths if os.path.exists(name)))
-    return found[path] if path in found else tuple(check([path]))
+
+def _as_file(lines: Sequence[str]) -> bytes:
+    """Return lines as they would stand in a file, in the encoding that they declare."""
+    text = "".join(lines)
+    data = text.encode()
+    with suppress(SyntaxError):  # that there is no such encoding is found when it is read
+        encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
+        data = text.encode(encoding, errors="replace")
+    return data
 
 
 @lru_cache(maxsize=1)
-def _findings_of(paths: tuple[str, ...]) -> dict[str, tuple[Finding, ...]]:
-    """Return the findings by file, also for files that have none. A process of flake8 lives for one run."""
-    found: dict[str, list[Finding]] = {path: [] for name in paths for path in _files_in(os.path.abspath(name))}
-    for finding in check(paths):
-        found[os.path.abspath(finding.path)].append(finding)
-    return {path: tuple(findings) for path, findings in found.items()}
-
-
-def _files_in(path: str) -> Iterable[str]:
-    return python_files(path) if os.path.isdir(path) else [path]
+def _findings_of(paths: tuple[str, ...], unsaved: bytes | None = None) -> dict[str, list[Finding]] | SettingsError:
+    """Return the findings by file, once for all files of a run; `unsaved` is what stands in the first of them."""
+    found: dict[str, list[Finding]] = {}
+    try:
+        for finding in check(paths, unsaved={} if unsaved is None else {paths[0]: unsaved}):
+            found.setdefault(os.path.abspath(finding.path), []).append(finding)
+    except SettingsError as error:
+        return error
+    return found

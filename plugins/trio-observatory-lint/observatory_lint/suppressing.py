@@ -18,19 +18,22 @@ def judge(findings: Iterable[Raw], noqa: Sequence[Noqa], wants: Callable[[str], 
         wants: whether a code is looked for in this file.
     """
     used: set[tuple[Noqa, str]] = set()
-    left = []
-    for raw in findings:
-        by = [
-            (comment, code)
-            for comment in noqa
-            if comment.first <= raw.place.line <= comment.last
-            for code in comment.codes or ("",)
-            if raw.code.startswith(code)
-        ]
-        used.update(by)
-        if not by:
-            left.append(raw)
-    return [*left, *(raw for comment in noqa for raw in _on(comment, used, wants))]
+    left = [raw for raw in findings if not _is_suppressed(raw, noqa, used)]
+    told = [raw for comment in noqa for raw in _on(comment, used, wants)]
+    return [*left, *(raw for raw in told if not _is_suppressed(raw, noqa, used))]
+
+
+def _is_suppressed(raw: Raw, noqa: Sequence[Noqa], used: set[tuple[Noqa, str]]) -> bool:
+    """Return whether comments suppress a finding, and note by which of their codes."""
+    by = [
+        (comment, code)
+        for comment in noqa
+        if comment.first <= raw.place.line <= comment.last
+        for code in comment.codes or ("",)
+        if raw.code.startswith(code)
+    ]
+    used.update(by)
+    return bool(by)
 
 
 def _on(comment: Noqa, used: set[tuple[Noqa, str]], wants: Callable[[str], bool]) -> Iterator[Raw]:

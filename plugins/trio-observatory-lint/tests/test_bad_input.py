@@ -125,6 +125,17 @@ def test_loops_of_links_end(here: Path) -> None:
     assert [(f.path, f.code) for f in check([here], cached=False)] == [("package/table.py", "OBS101")]
 
 
+def test_a_link_takes_no_folder_its_name(here: Path) -> None:
+    """Whichever is met first; what a link alone leads to is read there."""
+    (here / "house").mkdir()
+    (here / "house" / "table.py").write_text("import sqlite3\n", encoding="utf-8")
+    (here / "a").mkdir()
+    (here / "a" / "link").symlink_to(here / "house", target_is_directory=True)
+    (here / "pyproject.toml").write_text('[tool.observatory.lint]\nephemeral = ["*table"]\n', encoding="utf-8")
+    assert [finding.path for finding in check([here], cached=False)] == ["house/table.py"]
+    assert [finding.path for finding in check([here / "a"], cached=False)] == ["a/link/table.py"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_that_may_not_be_read_is_a_finding(here: Path) -> None:
     """It says why."""

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -140,25 +139,6 @@ def _run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_flake8_finds_the_same(house: Path) -> None:
-    """Also what needs the whole project, when it is given one file of it."""
-    found = [f"./{f.path}:{f.line}:{f.column}: {f.code} {f.message}" for f in check(["."])]
-    run = _run("flake8", "--isolated", "--select", "OBS", ".", folder=house)
-    assert run.stdout.splitlines() == found
-    run = _run("flake8", "--isolated", "--select", "OBS", "-j2", "./house/table.py", "./house/a.py", folder=house)
-    assert run.stdout.splitlines() == found
-
-
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_flake8_says_what_is_wrong_with_settings(house: Path, jobs: str) -> None:
-    """Without a traceback."""
-    (house / "pyproject.toml").write_text("[tool.observatory.lint]\nx = 1\n", encoding="utf-8")
-    run = _run("flake8", "--isolated", "-j", jobs, "--select", "OBS", ".", folder=house)
-    assert run.returncode == 1
-    assert "$.tool.observatory.lint.x: unknown key" in run.stdout + run.stderr
-    assert "Traceback" not in run.stdout + run.stderr
-
-
 def test_the_module_runs_too(house: Path) -> None:
     """As `python -m observatory_lint`."""
     run = _run("observatory_lint", "--select", "OBS106", ".", folder=house)
@@ -171,13 +151,3 @@ def test_it_needs_nothing_but_python(house: Path) -> None:
     program = "import sys, observatory_lint.command; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not set(run.stdout.split()) & {"attr", "attrs", "observatory", "trio", "flake8", "pluggy", "rich"}
-
-
-def test_the_same_cases_through_flake8(here: Path, case_texts: Callable[[], list[tuple[str, Path]]]) -> None:
-    """Every case is a project in one folder; command and extension agree on all of them."""
-    for name, folder in case_texts():
-        assert folder.is_dir(), name
-    found = [f"./{f.path}:{f.line}:{f.column}: {f.code} {f.message}" for f in check(["."]) if f.code != "OBS900"]
-    run = _run("flake8", "--isolated", "--select", "OBS", ".", folder=here)
-    assert sorted(run.stdout.splitlines()) == sorted(found)
-    assert len(found) > 300
