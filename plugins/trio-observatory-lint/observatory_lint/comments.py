@@ -27,6 +27,8 @@ def noqa_in(data: bytes) -> tuple[Noqa, ...]:
 def _noqa_in(data: bytes) -> Iterator[Noqa]:
     first = 0  # the line where what the comment may stand behind begins: a string may have many lines
     comment = None
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # lines end for Python at each of them
     try:
         for token in tokenize.tokenize(BytesIO(data).readline):
             if token.type in _LAYOUT:

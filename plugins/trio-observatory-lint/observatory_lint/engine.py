@@ -43,6 +43,7 @@ def check(
 
     Raises:
         FileNotFoundError: a path does not exist.
+        PermissionError: a folder that was named may not be read.
         SettingsError: the settings of a project cannot be used.
     """
     found: set[Finding] = set()
@@ -66,8 +67,10 @@ def _by_project(
     projects: dict[str, list[str]] = {}
     for path in paths:
         absolute = os.path.abspath(path)
-        if absolute not in unsaved and not os.path.exists(absolute):
-            raise FileNotFoundError(f"{os.fspath(path)} does not exist")
+        if absolute not in unsaved and not os.path.exists(path):
+            raise FileNotFoundError(f"{os.fspath(path) or repr('')} does not exist")
+        if os.path.isdir(path):
+            os.scandir(path).close()  # below it, folders that may not be read are passed over
         project = folders.project_of(absolute)
         projects.setdefault(project, [])
         for file in walk(absolute) if os.path.isdir(absolute) else [absolute]:

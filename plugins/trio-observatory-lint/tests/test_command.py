@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
+from typing import Any, NoReturn
 
 import pytest
 from observatory_lint import CATALOGUE, check
 from observatory_lint.command import main
-from observatory_lint.formats.plain import write_plain
-
-
-class Terminal(io.StringIO):
-    """A text that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        """Say so."""
-        return True
 
 
 def test_text_is_flake8s_and_shows_the_chain(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,18 +26,6 @@ def test_text_is_flake8s_and_shows_the_chain(house: Path, capsys: pytest.Capture
         ["house/table.py:2:10:", "OBS106"],
         ["house/table.py:3:14:", "OBS902"],
     ]
-
-
-def test_people_see_the_line_and_a_caret(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In colour, unless they want none."""
-    findings = [finding for finding in check(["."]) if finding.code == "OBS106"]
-    out = Terminal()
-    write_plain(findings, out)
-    assert "\033[31mOBS106\033[0m" in out.getvalue()
-    monkeypatch.setenv("NO_COLOR", "1")
-    out = Terminal()
-    write_plain(findings, out)
-    assert out.getvalue().splitlines()[1:] == ["  | x = 'ä'; open('a', 'w')", "  |          ^^^^^^^^^^^^^^"]
 
 
 def test_github_is_told_where(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +65,9 @@ def test_every_code_is_explained(code: str, capsys: pytest.CaptureFixture[str]) 
     entry = next(entry for entry in CATALOGUE if entry.code == code)
     text = capsys.readouterr().out
     assert text.startswith(f"{code} {entry.name}\n")
-    assert all(part.replace("\n", "\n    ") in text for part in (entry.why, entry.wrong, entry.right, entry.mend))
+    assert all(
+        part in text for part in (entry.why, indent(entry.wrong, "    "), indent(entry.right, "    "), entry.mend)
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +75,11 @@ def test_every_code_is_explained(code: str, capsys: pytest.CaptureFixture[str]) 
     [
         ([], "name files or folders to look at"),
         (["missing"], "missing does not exist"),
+        (["house", ""], "'' does not exist"),
+        (["nowhere"], "nowhere does not exist"),
         (["--explain", "OBS11"], "'OBS11' is no code; did you mean OBS1"),
+        (["--explain", "OBS20"], "'OBS20' is no code; did you mean OBS201, OBS202, OBS203, OBS204, OBS205?"),
+        (["--explain", ""], "'' is no code; did you mean OBS101,"),
         (["--select", "OBS11", "."], "'OBS11' is no code, nor what one begins with; did you mean OBS1"),
         (["--ignore", "E501", "."], "'E501' is no code, nor what one begins with; known are OBS101,"),
     ],
@@ -100,11 +88,27 @@ def test_what_cannot_run_says_why(
     house: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """In one line, and the command ends with 2."""
+    (house / "nowhere").symlink_to("nowhere")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"observatory-lint: {message}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("codes", ["OBS106,OBS102", "obs106, obs102", "OBS106 OBS102", ",OBS106,,OBS102,"])
+def test_codes_are_a_list_as_people_write_them(house: Path, codes: str) -> None:
+    """With commas or blanks, in any case."""
+    assert _run("observatory_lint", "--select", codes, ".").stdout.count("\n") == 2
+
+
+def test_where_there_is_nothing_to_read_that_is_said(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that is a little wrong looks like a clean project otherwise."""
+    (house / "empty/deep").mkdir(parents=True)
+    assert main(["empty", "empty/deep"]) == 0
+    assert capsys.readouterr() == ("", "observatory-lint: no Python files in empty, empty/deep\n")
+    assert main(["empty", "house/a.py"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_wrong_settings_end_with_2(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,34 +118,18 @@ def test_wrong_settings_end_with_2(house: Path, capsys: pytest.CaptureFixture[st
     assert "$.tool.observatory.lint.x: unknown key" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("import json  # noqa: OBS101 -- why\n", "import json\n"),
-        ("import json  # noqa: OBS101, E501 -- why\n", "import json  # noqa: E501 -- why\n"),
-        ("import json  # noqa: OBS101,OBS301,OBS102 -- why\n", "import json\n"),
-        ("import sqlite3  # noqa: OBS101, OBS102 -- why\n", "import sqlite3  # noqa: OBS101 -- why\n"),
-        ("import json  # why not # noqa: OBS101 -- why\n", "import json  # why not\n"),
-        ("x = 'äö'  # noqa: OBS101 -- why\r\ny = 1\r\n", "x = 'äö'\r\ny = 1\r\n"),
-        ("import sqlite3  # noqa: OBS101 -- why\n", "import sqlite3  # noqa: OBS101 -- why\n"),
-    ],
-)
-def test_comments_without_effect_are_removed(house: Path, before: str, after: str) -> None:
-    """What they suppress besides stays, and so do ends of lines."""
-    file = house / "house/table.py"
-    file.write_bytes(before.encode())
-    assert main([".", "--fix-noqa"]) == 0
-    assert file.read_bytes() == after.encode()
+def _run(*command: str, environment: Mapping[str, str] = os.environ, **how: Any) -> subprocess.CompletedProcess[str]:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
+    return subprocess.run([sys.executable, "-m", *command], env=environment, text=True, check=False, **streams)
 
 
-def _run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    return subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True)
+def _refused(run: subprocess.CompletedProcess[str], message: str) -> bool:
+    return run.returncode == 2 and run.stderr.startswith(f"observatory-lint: {message}") and run.stderr.count("\n") == 1
 
 
 def test_the_module_runs_too(house: Path) -> None:
     """As `python -m observatory_lint`."""
-    run = _run("observatory_lint", "--select", "OBS106", ".", folder=house)
+    run = _run("observatory_lint", "--select", "OBS106", ".")
     assert (run.returncode, run.stderr) == (1, "")
     assert run.stdout.startswith("house/table.py:2:10: OBS106 ")
 
@@ -151,3 +139,82 @@ def test_it_needs_nothing_but_python(house: Path) -> None:
     program = "import sys, observatory_lint.command; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not set(run.stdout.split()) & {"attr", "attrs", "observatory", "trio", "flake8", "pluggy", "rich"}
+
+
+@pytest.mark.parametrize("arguments", [["."], ["--format", "sarif", "."], ["--explain", "OBS101"]])
+def test_a_reader_that_has_seen_enough_is_no_failure(house: Path, arguments: list[str]) -> None:
+    """A pipe that is closed changes neither what the command ends with, nor does it leave a trace."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    run = _run("observatory_lint", *arguments, stdout=writes)
+    os.close(writes)
+    assert (run.returncode, run.stderr) == (int("." in arguments), "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no file that is always full")
+@pytest.mark.parametrize("arguments", [["."], ["--format", "json", "."], ["--explain", "OBS101"]])
+def test_what_cannot_be_written_is_a_failure(house: Path, arguments: list[str]) -> None:
+    """A full disk must not look like a run without findings."""
+    with open("/dev/full", "wb") as full:
+        run = _run("observatory_lint", *arguments, stdout=full)
+        assert _refused(run, "the standard output cannot be written to: No space left on device")
+        assert _run("observatory_lint", "missing", stderr=full).returncode == 2
+
+
+def test_a_closed_output_is_a_failure(house: Path) -> None:
+    """Nobody would learn of the findings."""
+    command = f"{shlex.quote(sys.executable)} -m observatory_lint . >&-"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert _refused(run, "the standard output is closed")
+
+
+@pytest.mark.parametrize("form", ["text", "github", "json", "sarif"])
+def test_letters_that_an_output_lacks_are_written_otherwise(house: Path, form: str) -> None:
+    """Also in names of files that are no text at all."""
+    for name in ("ä.py".encode(), b"\xff.py"):
+        Path(os.fsdecode(name)).write_text("def :\n", encoding="utf-8")
+    for encoding in ("ascii", "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+        run = _run("observatory_lint", "--select", "OBS900", "--format", form, ".", environment=environment)
+        assert (run.returncode, run.stderr) == (1, "")
+        assert run.stdout.count("OBS900") >= 2
+        if form in ("json", "sarif"):
+            json.loads(run.stdout)
+
+
+def test_a_working_folder_that_is_gone_is_told(house: Path) -> None:
+    """In one line."""
+    (house / "gone").mkdir()
+    os.chdir(house / "gone")
+    (house / "gone").rmdir()
+    assert _refused(_run("observatory_lint", "."), "the working folder: No such file")
+    assert _refused(_run("observatory_lint", "--format", "sarif", str(house)), "the working folder: No such file")
+    os.chdir(house)
+
+
+def test_ctrl_c_ends_it_quietly(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the number that shells know."""
+
+    def interrupt(*args: object, **words: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("observatory_lint.command.check", interrupt)
+    assert main(["."]) == 130
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_may_not_be_read_is_told(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that was named; others below are passed over."""
+    (house / "closed").mkdir(mode=0)
+    assert main(["closed"]) == 2
+    assert capsys.readouterr().err == "observatory-lint: closed: Permission denied\n"
+    assert main(["."]) == 1
+
+
+def test_many_runs_at_once_do_not_disturb_each_other(house: Path) -> None:
+    """They share the cache, and each finds all."""
+    command = [sys.executable, "-m", "observatory_lint", "."]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
+    assert len({run.communicate()[0] for run in runs}) == 1
+    assert {run.returncode for run in runs} == {1}
+    assert sorted(path.name for path in house.iterdir()) == [".observatory_lint_cache", "house", "pyproject.toml"]
