@@ -18,6 +18,7 @@ SUBJECTS = {
     "resident": ["resident memory"],
     "imports": ["import observatory"],
     "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
+    "lint": ["lint, cold", "ast.parse and a walk", "lint, warm", "observatory-lint, one file changed"],
     "presence": ["by messages", "by hook events"],
     "lint": ["lint, cold", "lint, warm", "one file changed"],
     "skills": ["load", "registry started", "one changed", "get"],
