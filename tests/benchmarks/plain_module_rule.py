@@ -17,7 +17,7 @@ import attrs
 from harness import Figure, Options, at_least, at_most, interleave, speeds
 from observatory_lint import check
 
-_PACKAGES = ("networkx", "trio", "rich", "cyclopts")  # installed here anyway, and full of imports of their own
+_PACKAGES = ("networkx", "cyclopts", "trio", "rich")  # installed here anyway; imports run down this list, and inside
 _OURS = ("-m", "observatory_lint", ".")
 _RUFF = ("-m", "ruff", "check", "--isolated", "--select", "E,F,B", "--exit-zero", "-q", ".")
 _IMPORT_LINTER = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
@@ -26,9 +26,9 @@ _CONTRACTS = """
 [importlinter]
 root_packages = {0}
 [importlinter:contract:apart]
-name = They do not know each other
-type = independence
-modules = {0}
+name = Imports run down this list
+type = layers
+layers = {0}
 """
 
 
@@ -85,7 +85,7 @@ def _copy(tree: Path, count: int) -> list[Path]:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
             copies.append(copy)
-    names = sorted({copy.relative_to(tree).parts[0] for copy in copies})
+    names = dict.fromkeys(copy.relative_to(tree).parts[0] for copy in copies)
     (tree / "pyproject.toml").write_text("[tool.observatory.lint]\n")
     (tree / ".importlinter").write_text(_CONTRACTS.format("".join(f"\n    {name}" for name in names)))
     return copies

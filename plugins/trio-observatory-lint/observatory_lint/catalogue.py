@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import NamedTuple
 
 
@@ -159,3 +160,10 @@ CATALOGUE = (
 
 CODES = tuple(entry.code for entry in CATALOGUE)
 """Their numbers."""
+
+
+def hint(code: str) -> str:
+    """Return what to say of a code that there is not: those that begin so, or the nearest, or all."""
+    upper = code.upper()
+    near = [known for known in CODES if known.startswith(upper)] or get_close_matches(upper, CODES, 1)
+    return f"; did you mean {', '.join(near)}?" if near else f"; known are {', '.join(CODES)}"

@@ -9,11 +9,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from io import TextIOWrapper
 from textwrap import indent
 
-from observatory_lint.catalogue import CATALOGUE, CODES, Code
+from observatory_lint.catalogue import CATALOGUE, CODES, Code, hint
 from observatory_lint.engine import check
 from observatory_lint.files import python_files
 from observatory_lint.formats import FORMATS
@@ -113,19 +112,14 @@ def _codes(text: str) -> tuple[str, ...]:
     codes = tuple(code.upper() for code in re.split(r"[,\s]+", text) if code)
     for code in codes:
         if not any(known.startswith(code) for known in CODES):
-            raise ValueError(f"{code!r} is no code, nor what one begins with{_hint(code)}")
+            raise ValueError(f"{code!r} is no code, nor what one begins with{hint(code)}")
     return codes
-
-
-def _hint(code: str) -> str:
-    near = [known for known in CODES if known.startswith(code)] or get_close_matches(code, CODES, 1)
-    return f"; did you mean {', '.join(near)}?" if near else f"; known are {', '.join(CODES)}"
 
 
 def _explain(code: str) -> int:
     entry = next((entry for entry in CATALOGUE if entry.code == code.upper()), None)
     if entry is None:
-        return _refuse(f"{code!r} is no code{_hint(code.upper())}")
+        return _refuse(f"{code!r} is no code{hint(code)}")
     text = _explanation(entry)
     return _print(lambda: print(text), 0)
 

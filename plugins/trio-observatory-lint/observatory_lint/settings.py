@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from observatory_lint.catalogue import CODES
+from observatory_lint.catalogue import CODES, hint
+from observatory_lint.libraries import PERSISTENCE, Libraries
 
 _TABLE = "$.tool.observatory.lint"
 
@@ -54,15 +56,7 @@ class Settings(NamedTuple):
         return not any(_matches(path, pattern) and code.startswith(codes) for pattern, codes in self.per_file_ignores)
 
 
-_KINDS = {
-    "ephemeral": list,
-    "libraries": list,
-    "allow": list,
-    "application": str,
-    "select": list,
-    "ignore": list,
-    "per-file-ignores": dict,
-}
+_KEYS = tuple(name.replace("_", "-") for name in Settings._fields)
 
 
 def read_settings(folder: Path) -> Settings:
@@ -90,6 +84,8 @@ def read_settings(folder: Path) -> Settings:
         path = f"{path}.{name}"
         if not isinstance(table, dict):
             raise SettingsError(file, path, f"expected a table, got {_kind(table)}")
+        if name == "observatory" and "lint" not in table and (near := get_close_matches("lint", table, 1)):
+            raise SettingsError(file, f"{path}.{near[0]}", "unknown key; did you mean 'lint'?")
     return _settings(file, table)
 
 
@@ -97,18 +93,22 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     values: dict[str, Any] = {}
     for name, value in table.items():
         path = f"{_TABLE}.{name}"
-        if name not in _KINDS:
-            near = get_close_matches(name, _KINDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(_KINDS)}"
-            raise SettingsError(file, path, f"unknown key{hint}")
+        if name not in _KEYS:
+            raise SettingsError(file, path, f"unknown key{_near(name, _KEYS)}")
         if name == "per-file-ignores":
             values["per_file_ignores"] = _per_file(file, path, value)
         elif name == "application":
-            values[name] = _text(file, path, value)
+            values[name] = _file(file, path, value)
         else:
-            check = _code if name in {"select", "ignore"} else _dotted
+            check = _CHECKS[name]
             values[name] = tuple(check(file, f"{path}[{i}]", item) for i, item in enumerate(_list(file, path, value)))
-    return Settings(**values)
+    settings = Settings(**values)
+    libraries = Libraries(settings.libraries)
+    for index, name in enumerate(settings.allow):
+        if not libraries.match(name):
+            message = f"{name!r} is no persistence library, nor below one{_near(name, PERSISTENCE)}"
+            raise SettingsError(file, f"{_TABLE}.allow[{index}]", message)
+    return settings
 
 
 def _per_file(file: Path, path: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -135,18 +135,41 @@ def _text(file: Path, path: str, value: Any) -> str:
 
 def _dotted(file: Path, path: str, value: Any) -> str:
     text = _text(file, path, value)
-    if not all(part.replace("*", "a").replace("?", "a").isidentifier() for part in text.split(".")):
+    if not all(map(str.isidentifier, text.split("."))):
         raise SettingsError(file, path, f"expected a dotted name such as 'package.module', got {text!r}")
+    return text
+
+
+def _pattern(file: Path, path: str, value: Any) -> str:
+    text = _text(file, path, value)
+    if not all(part.replace("*", "a").isidentifier() for part in text.split(".")):
+        raise SettingsError(file, path, f"expected a dotted name such as 'package.module' or 'package.*', got {text!r}")
+    return text
+
+
+def _file(file: Path, path: str, value: Any) -> str:
+    text = _text(file, path, value)
+    if not (file.parent / text).is_file():
+        raise SettingsError(file, path, f"there is no file {text!r} in {file.parent}")
     return text
 
 
 def _code(file: Path, path: str, value: Any) -> str:
     text = _text(file, path, value)
     if not any(code.startswith(text) for code in CODES):
-        near = get_close_matches(text, CODES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise SettingsError(file, path, f"{text!r} is no code, nor what one begins with{hint}")
+        raise SettingsError(file, path, f"{text!r} is no code, nor what one begins with{hint(text)}")
     return text
+
+
+_CHECKS = {"ephemeral": _pattern, "libraries": _dotted, "allow": _dotted, "select": _code, "ignore": _code}
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    """Return what to say of a name that there is not: the nearest, or all where they are few."""
+    near = get_close_matches(name, known, 1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are {', '.join(known)}" if len(known) < 10 else ""
 
 
 def _kind(value: object) -> str:

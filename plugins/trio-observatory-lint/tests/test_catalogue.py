@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from observatory_lint import CATALOGUE, Code
+from observatory_lint.command import main
+from observatory_lint.formats import FORMATS
 from observatory_lint.project_rules import PROJECT_RULES
 from observatory_lint.rules import LOCAL_RULES
-from observatory_lint.settings import Settings
+from observatory_lint.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/reference/lint.md").read_text(encoding="utf-8")
@@ -46,6 +48,23 @@ def test_the_page_has_every_setting() -> None:
     table = PAGE.partition("## Settings of the lint")[2].partition("## The command")[0]
     keys = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
     assert keys == [name.replace("_", "-") for name in Settings._fields]
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
+    """The example can be copied."""
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(example, encoding="utf-8")
+    assert read_settings(tmp_path).per_file_ignores == (("tests", ("OBS",)),)
+
+
+def test_the_page_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """And every format."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    written = PAGE.partition("## The command")[2]
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert set(re.findall(r"--[a-z-]+", written.partition("```\n\n")[0])) == known
+    assert f"[--format {'|'.join(FORMATS)}]" in written
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.code)
