@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +75,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of the test's own, which is the working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def copy(here: Path) -> Path:
+    """Return a copy of Observatory and its example plugin, which is the working folder."""
+    root = Path(__file__).parents[3]
+    leave_out = shutil.ignore_patterns("__pycache__")
+    for folder in ("observatory", "plugins/trio-observatory-example"):
+        shutil.copytree(root / folder, here / folder, ignore=leave_out)
+    for file in ("noxfile.py", "pyproject.toml"):
+        shutil.copy(root / file, here)
+    return here
 
 
 @pytest.fixture

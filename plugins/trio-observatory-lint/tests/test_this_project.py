@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from observatory_lint import check
 
-HERE = Path(__file__).parents[3]
 MAILBOX = "observatory/modules/mailbox.py"
-
-
-@pytest.fixture
-def copy(here: Path) -> Path:
-    """Return a copy of Observatory and its example plugin."""
-    leave_out = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(HERE / "observatory", here / "observatory", ignore=leave_out)
-    example = "plugins/trio-observatory-example"
-    shutil.copytree(HERE / example, here / example, ignore=leave_out)
-    shutil.copy(HERE / "pyproject.toml", here)
-    return here
 
 
 def _replace(file: Path, old: str, new: str) -> None:
