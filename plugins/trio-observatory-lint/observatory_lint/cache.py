@@ -16,7 +16,9 @@ from observatory_lint.facts import Facts
 from observatory_lint.looking import Look
 
 NAME = ".observatory_lint_cache"
-"""The cache file, in the folder of the project."""
+"""The folder of the cache, in the folder of the project; git leaves it alone."""
+
+_FILE = "results.json"
 
 
 class Entry(NamedTuple):
@@ -34,12 +36,12 @@ class Cache:
     """One file of results.
 
     Args:
-        path: the file; None to remember nothing.
+        folder: where it stands; None to remember nothing.
         settings: what results depend on besides content, the rules and Python.
     """
 
-    def __init__(self, path: Path | None, settings: str) -> None:
-        self._path = path
+    def __init__(self, folder: Path | None, settings: str) -> None:
+        self._folder = folder
         self._key = f"{sys.version} {_rules()} {settings}"
         self._rows: dict[str, list[Any]] = self._load()
         self._used: dict[str, Entry] = {}
@@ -63,17 +65,17 @@ class Cache:
 
     def save(self) -> None:
         """Write down what was used, if anything is new; where that is not possible, the next run works without."""
-        if self._path is None or not (self._changed or len(self._used) != len(self._rows)):
+        if self._folder is None or not (self._changed or len(self._used) != len(self._rows)):
             return
         rows = {digest: self._rows.get(digest) or _row(entry) for digest, entry in self._used.items()}
         with suppress(OSError):
-            _write(self._path, json.dumps({"key": self._key, "files": rows}, separators=(",", ":")))
+            _write(self._folder, json.dumps({"key": self._key, "files": rows}, separators=(",", ":")))
 
     def _load(self) -> dict[str, list[Any]]:
-        if self._path is None:
+        if self._folder is None:
             return {}
         try:
-            stored = json.loads(self._path.read_bytes())
+            stored = json.loads((self._folder / _FILE).read_bytes())
             if stored["key"] == self._key and isinstance(stored["files"], dict):
                 return dict(stored["files"])
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -110,13 +112,15 @@ def _rules() -> str:
     return digest_of(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]).encode())
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file as a whole, or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+def _write(folder: Path, text: str) -> None:
+    """Write the cache as a whole, or not at all."""
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    handle, name = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        os.replace(name, path)
+        os.replace(name, folder / _FILE)
     except BaseException:
         with suppress(OSError):
             os.unlink(name)

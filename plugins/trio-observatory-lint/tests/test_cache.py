@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -107,7 +109,7 @@ def test_settings_that_change_count_at_once(house: Path) -> None:
 )
 def test_a_damaged_cache_is_written_anew(house: Path, damage: object) -> None:
     """It changes no result."""
-    file = house / NAME
+    file = house / NAME / "results.json"
     assert callable(damage)
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
@@ -119,12 +121,22 @@ def test_what_is_gone_is_forgotten(house: Path) -> None:
     """The cache holds what the project has, and nothing else lies beside it."""
     (house / "house/bad.py").unlink()
     check([house])
-    assert len(json.loads((house / NAME).read_bytes())["files"]) == 5
+    assert len(json.loads((house / NAME / "results.json").read_bytes())["files"]) == 5
     assert {path.name for path in house.iterdir()} == {NAME, "pyproject.toml", "house"}
+    assert {path.name for path in (house / NAME).iterdir()} == {"results.json", ".gitignore"}
+
+
+def test_git_leaves_it_alone(house: Path) -> None:
+    """Nobody has to tell it to."""
+    subprocess.run(["git", "init", "-q"], cwd=house, check=True)
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    run = subprocess.run(status, cwd=house, capture_output=True, text=True, check=True)
+    assert "house/table.py" in run.stdout
+    assert NAME not in run.stdout
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(house: Path) -> None:
     """The next run works without."""
-    (house / NAME).unlink()
-    (house / NAME).mkdir()
+    shutil.rmtree(house / NAME)
+    (house / NAME).touch()
     assert _codes(check([house])) == ["OBS900", "OBS106"]
