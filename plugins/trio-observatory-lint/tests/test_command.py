@@ -36,6 +36,16 @@ def test_github_is_told_where(house: Path, capsys: pytest.CaptureFixture[str]) -
     assert line.startswith(f"::error {where},title=OBS106::OBS106 writes")
 
 
+def test_github_is_told_of_many_lines_and_of_strange_names(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column where it ends would be refused of what has many lines."""
+    (house / "house/table.py").write_text("open(\n'a', 'w')\n", encoding="utf-8")
+    (house / "a,b:c%.py").write_text("def :\n", encoding="utf-8")
+    assert main(["--format", "github", "."]) == 1
+    name, many = capsys.readouterr().out.splitlines()
+    assert name.startswith("::error file=a%2Cb%3Ac%25.py,line=1,endLine=1,endColumn=1,col=1,title=OBS900::")
+    assert many.startswith("::error file=house/table.py,line=1,endLine=2,col=1,title=OBS106::")
+
+
 def test_json_holds_everything(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As the library gives it."""
     assert main(["--format", "json", "."]) == 1

@@ -157,6 +157,15 @@ def test_a_result_is_known_again_when_lines_are_added(house: Path, run_of: RunOf
     assert len({tuple(known.items()) for known in before}) == 3
 
 
+def test_a_file_that_cannot_be_read_has_results_all_the_same(house: Path, run_of: RunOf) -> None:
+    """They are not known again."""
+    findings = check(["house/table.py"])
+    (house / "house/table.py").unlink()
+    results = run_of(findings)["results"]
+    assert len(results) == 3
+    assert not any("partialFingerprints" in result for result in results)
+
+
 def test_every_case_is_valid(case_texts: Callable[[], list[tuple[str, Path]]], run_of: RunOf) -> None:
     """Whatever is found, and wherever."""
     case_texts()
