@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -165,5 +165,12 @@ CODES = tuple(entry.code for entry in CATALOGUE)
 def hint(code: str) -> str:
     """Return what to say of a code that there is not: those that begin so, or the nearest, or all."""
     upper = code.upper()
-    near = [known for known in CODES if known.startswith(upper)] or get_close_matches(upper, CODES, 1)
+    near = [known for known in CODES if known.startswith(upper)] or nearest(upper, CODES)
     return f"; did you mean {', '.join(near)}?" if near else f"; known are {', '.join(CODES)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the name that is nearest to one that there is not, or nothing."""
+    from difflib import get_close_matches  # late, since it is for errors only
+
+    return get_close_matches(name, known, 1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from observatory_lint.catalogue import CODES, hint
+from observatory_lint.catalogue import CODES, hint, nearest
 from observatory_lint.libraries import PERSISTENCE, Libraries
 
 _TABLE = "$.tool.observatory.lint"
@@ -84,7 +83,7 @@ def read_settings(folder: Path) -> Settings:
         path = f"{path}.{name}"
         if not isinstance(table, dict):
             raise SettingsError(file, path, f"expected a table, got {_kind(table)}")
-        if name == "observatory" and "lint" not in table and (near := get_close_matches("lint", table, 1)):
+        if name == "observatory" and "lint" not in table and (near := nearest("lint", table)):
             raise SettingsError(file, f"{path}.{near[0]}", "unknown key; did you mean 'lint'?")
     return _settings(file, table)
 
@@ -166,7 +165,7 @@ _CHECKS = {"ephemeral": _pattern, "libraries": _dotted, "allow": _dotted, "selec
 
 def _near(name: str, known: Collection[str]) -> str:
     """Return what to say of a name that there is not: the nearest, or all where they are few."""
-    near = get_close_matches(name, known, 1)
+    near = nearest(name, known)
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known are {', '.join(known)}" if len(known) < 10 else ""

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -21,6 +20,8 @@ _ROOT = "%SRCROOT%"  # what relative paths start from, by its usual name
 
 def write_sarif(findings: Sequence[Finding], out: TextIO) -> None:
     """Write one run with every rule and every finding; a chain of imports is a code flow."""
+    from importlib.metadata import version  # late, since it takes long and other formats need it not
+
     known = cache(_fingerprints)  # each file once
     run = {
         "tool": {
