@@ -1,4 +1,4 @@
-"""Sessions of nox: this project's own, and the one that others can copy."""
+"""Sessions of nox, this project's own and the one that others can copy; and the hook of pre-commit."""
 
 from __future__ import annotations
 
@@ -90,3 +90,13 @@ def test_the_session_for_others_fails_when_a_module_is_not_plain(here: Path, sta
     for text, ended in [("def save(): ...\n", 0), ("import redis\ndef save(): ...\n", 1), ("def save(:\n", 1)]:
         helpers.write_text(text, encoding="utf-8")
         assert status(here / "noxfile.py") == {"flake8": ended}
+
+
+def test_the_hook_of_pre_commit_installs_what_there_is_and_looks_at_all() -> None:
+    """A change in one file can break the rule in another, so that the names of changed files are not enough."""
+    hook = (HERE / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    (folder,) = re.findall(r"additional_dependencies: \[(.*)\]", hook)
+    assert (HERE / folder / "pyproject.toml").is_file()
+    for text in (hook, HOW_TO.read_text(encoding="utf-8")):
+        assert "id: observatory-lint\n" in text
+        assert "pass_filenames: false" in text
