@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from observatory.swarm.pipeline import Reading
 
 TOPIC = "swarm:update"
-
 POLL = 3.0
 """Seconds between two looks at what nobody has told of."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +10,7 @@ from typing import ClassVar
 import attrs
 import pytest
 import trio
+from observatory_skills import SkillRegistry, SkillsSettings
 
 from observatory import (
     Context,
@@ -26,16 +26,14 @@ from observatory import (
     open_observatory,
 )
 from observatory.testing import PluginConformance, ServiceConformance
-from observatory_skills import SkillRegistry, SkillsSettings
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody's own skills, nor those of this project."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    yield
 
 
 def put(folder: Path, name: str, description: str = "Does something.") -> Path:

@@ -53,7 +53,9 @@ async def pack(folder: Path, target: Path | None = None, /) -> int:
     return OK
 
 
-async def unpack(file: Path, folder: Path = Path(), /, *, replace: Annotated[bool, Parameter(negative="")] = False) -> int:
+async def unpack(
+    file: Path, folder: Path = Path(), /, *, replace: Annotated[bool, Parameter(negative="")] = False
+) -> int:
     """Put the skill of a package into a folder, once everything in it was checked, and print where it is.
 
     Args:
