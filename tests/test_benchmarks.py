@@ -20,7 +20,6 @@ SUBJECTS = {
     "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
     "lint": ["lint, cold", "ast.parse and a walk", "lint, warm", "observatory-lint, one file changed"],
     "presence": ["by messages", "by hook events"],
-    "lint": ["lint, cold", "lint, warm", "one file changed"],
     "skills": ["load", "registry started", "one changed", "get"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],

@@ -13,7 +13,7 @@ import pytest
 from observatory import Check, CheckFactory, Clock, Context, Finding, PubSub
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
-from observatory.testing.services import resources
+from observatory.testing.services import left_of, resources
 
 Fresh: TypeAlias = Callable[[], Check]
 
@@ -62,7 +62,7 @@ class CheckConformance(Conformance):
 
         await cancel_at_every_checkpoint(look)
         assert state_of(context.root) == files, "looking has changed something"
-        assert not resources() - held, "something is left of it"
+        assert not await left_of(held), "something is left of it"
 
     @law
     async def test_finds_the_same(self, fresh: Fresh, context: Context) -> None:

@@ -32,7 +32,7 @@ from observatory.testing.laws import Conformance, law
 from observatory.testing.presence import meet
 from observatory.testing.refused import REFUSED
 from observatory.testing.same import assert_same
-from observatory.testing.services import resources
+from observatory.testing.services import left_of, resources
 
 OpenClient: TypeAlias = Callable[[Observatory], AbstractAsyncContextManager[Client]]
 
@@ -292,7 +292,7 @@ class ClientConformance(Conformance):
             await use()  # what is made once for the whole process is made now
             before = resources()
             await use()
-            assert not resources() - before, "something is left of it"
+            assert not await left_of(before), "something is left of it"
 
 
 async def take(subscription: ClientSubscription, count: int) -> list[Event]:

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from observatory import Context, Settings, SettingsError, SupervisionSettings, SwarmSettings, open_observatory
 from observatory.testing.laws import PATIENCE, Conformance, law
-from observatory.testing.services import resources
+from observatory.testing.services import left_of, resources
 
 _GROUP = "observatory"
 
@@ -79,7 +79,7 @@ class PluginConformance(Conformance):
         await open_and_close(observatory_settings)  # what is made once for the whole process is made now
         before = resources()
         await open_and_close(observatory_settings)
-        assert not resources() - before, "something is left of it"
+        assert not await left_of(before), "something is left of it"
 
 
 def load(plugin_name: str) -> object:

@@ -22,7 +22,7 @@ from observatory import (
 from observatory.testing.cancelling import cancel_at_every_checkpoint
 from observatory.testing.laws import Conformance, law
 from observatory.testing.running import running
-from observatory.testing.services import resources
+from observatory.testing.services import left_of, resources
 
 Fresh: TypeAlias = Callable[[], SkillSource]
 
@@ -159,7 +159,7 @@ class SkillSourceConformance(Conformance):
 
         await cancel_at_every_checkpoint(look)
         assert (await source.load([file]))[0] is file, "looking has changed something"
-        assert not resources() - held, "something is left of it"
+        assert not await left_of(held), "something is left of it"
 
     @law
     async def test_watch(self, fresh: Fresh) -> None:
