@@ -58,10 +58,12 @@ class TestPack:
 
     def test_content(self, skill: Path) -> None:
         """A package has all files of the skill, in its folder, in order."""
+        make(skill, {f"pages/{number}": b"" for number in range(20)})
         package = pack(skill)
         assert package == skill.parent / "pdf.skill"
         with ZipFile(package) as archive:
-            assert archive.namelist() == ["pdf/SKILL.md", "pdf/forms.md", "pdf/scripts/fill.py"]
+            pages = sorted(f"pdf/pages/{number}" for number in range(20))
+            assert archive.namelist() == ["pdf/SKILL.md", "pdf/forms.md", *pages, "pdf/scripts/fill.py"]
             assert archive.read("pdf/scripts/fill.py") == b"print()\n"
 
     def test_same_bytes(self, skill: Path, tmp_path: Path) -> None:

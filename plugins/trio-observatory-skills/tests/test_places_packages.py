@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import struct
-import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable
@@ -206,9 +205,7 @@ class TestDamaged:
         directory = b"".join(header + b"%05x" % (number & 0xFFFFF) for number in range(entries))
         end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(directory), 0, 0)
         (tmp_path / "many.skill").write_bytes(directory + end)
-        begun = time.process_time()
-        assert "entries" in problem_of(tmp_path / "many.skill").problem
-        assert time.process_time() - begun < 5
+        assert problem_of(tmp_path / "many.skill").problem == "is no package: it has too many entries"
 
     def test_zip64(self, tmp_path: Path) -> None:
         """A zip in the format for large files is read as any other."""

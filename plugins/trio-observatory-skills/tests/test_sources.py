@@ -13,7 +13,7 @@ import trio
 from observatory_skills.sources.folders import FolderSource
 from observatory_skills.sources.packages import PackageSource
 
-from observatory import SKILL_FILE, Context, SkillSourceFactory
+from observatory import SKILL_FILE, Context, SkillFile, SkillSourceFactory
 from observatory.testing import SkillSourceConformance
 
 
@@ -74,3 +74,19 @@ class TestPackageSource(SkillSourceConformance):
     async def spoil(self) -> None:
         """Write a package that is none."""
         await trio.Path(self.folder / "broken.skill").write_bytes(b"PK")
+
+
+async def test_order(tmp_path: Path) -> None:
+    """Skills are found in the order of the folders, and each place counts once, as what it is first."""
+    for name in ("project/b", "user/a", "user/b"):
+        await trio.Path(tmp_path / name).mkdir(parents=True)
+        await trio.Path(tmp_path / name / SKILL_FILE).touch()
+    project, user = tmp_path / "project", tmp_path / "user"
+    source = FolderSource([(project, "project"), (user / "b", "project"), (user, "user"), (project, "user")])
+    found = [one for one in await source.load() if isinstance(one, SkillFile)]
+    assert [(one.location, one.scope) for one in found] == [
+        (str(tmp_path / "project" / "b" / SKILL_FILE), "project"),
+        (str(tmp_path / "user" / "b" / SKILL_FILE), "project"),
+        (str(tmp_path / "user" / "a" / SKILL_FILE), "user"),
+    ]
+    assert [again is one for again, one in zip(await source.load(found), found, strict=True)] == [True] * 3

@@ -110,24 +110,35 @@ async def test_several_folders(tmp_path: Path) -> None:
             await news.after(lambda name=name: (tmp_path / name / "pdf" / SKILL_FILE).write_text("x"))  # type: ignore[misc]
 
 
-async def test_links(tmp_path: Path) -> None:
-    """A skill that is a link, and a folder that is one, are watched where they are; and that they lead elsewhere."""
+@pytest.mark.parametrize("link", ["skills", "skills/pdf"])
+async def test_links(tmp_path: Path, link: str) -> None:
+    """A folder that is a link, of one skill or of several, is watched where it is, and where it leads to later."""
     for name in ("one", "other"):
         make(tmp_path / name / "pdf")
-    make(tmp_path / "far")
-    (tmp_path / "skills").symlink_to("one")
+        make(tmp_path / f"{name}-pdf")
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    targets = {name: tmp_path / (name if link == "skills" else f"{name}-pdf") for name in ("one", "other")}
+    (tmp_path / link).symlink_to(targets["one"])
+
+    def lead_elsewhere() -> None:
+        os.unlink(tmp_path / link)
+        os.symlink(targets["other"], tmp_path / link)
+
     async with watched(FolderSource([(tmp_path / "skills", "user")])) as news:
-        await news.after(lambda: (tmp_path / "one" / "linked").symlink_to(tmp_path / "far"))
-        await quiet(news)
-        await news.after(lambda: (tmp_path / "far" / SKILL_FILE).write_text("x"))
-
-        def lead_elsewhere() -> None:
-            os.unlink(tmp_path / "skills")
-            os.symlink("other", tmp_path / "skills")
-
+        await news.after((tmp_path / "skills" / "pdf" / "a").touch)
         await news.after(lead_elsewhere)
         await quiet(news)
-        await news.after(lambda: (tmp_path / "other" / "pdf" / SKILL_FILE).write_text("x"))
+        await news.after((tmp_path / "skills" / "pdf" / "b").touch)
+
+
+async def test_a_link_that_comes(tmp_path: Path) -> None:
+    """A skill that comes as a link is watched where it is."""
+    file = make(tmp_path / "far")
+    (tmp_path / "skills").mkdir()
+    async with watched(FolderSource([(tmp_path / "skills", "user")])) as news:
+        await news.after(lambda: (tmp_path / "skills" / "pdf").symlink_to(tmp_path / "far"))
+        await quiet(news)
+        await news.after(lambda: file.write_text("x"))
 
 
 @pytest.mark.parametrize("make_source", [FolderSource, PackageSource])
