@@ -44,6 +44,7 @@
 #   doctor.py         asks the checks, without opening one
 #   late.py           the public names that are imported when one of them is first asked for
 #   cli/              the command line
+#   commands.py       what the commands of plugins are made of; the second public namespace, beside this one
 #   testing/          conformance suites, fakes and fixtures for plugin authors; uses public names only
 
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ from typing import TYPE_CHECKING, Any
 from observatory.abc import (
     Adopt as Adopt,
     ChannelFactory as ChannelFactory,
+    CommandFactory as CommandFactory,
     Context as Context,
     DeliveryChannel as DeliveryChannel,
     Gone as Gone,

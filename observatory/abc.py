@@ -23,6 +23,8 @@ from observatory.security import Security
 from observatory.settings import MailboxSettings
 
 if TYPE_CHECKING:
+    from cyclopts import App
+
     from observatory.entries import Entry, Stored
     from observatory.skills import SkillSource
 
@@ -274,3 +276,6 @@ ChannelFactory: TypeAlias = Callable[[Context], DeliveryChannel]
 ModuleFactory: TypeAlias = Callable[[Context], Module]
 ServiceFactory: TypeAlias = Callable[[Context], Service]
 SkillSourceFactory: TypeAlias = "Callable[[Context], SkillSource]"
+
+CommandFactory: TypeAlias = "Callable[[], App]"
+"""Makes a group of the command line, a `cyclopts.App`; what that needs is imported when it is called."""

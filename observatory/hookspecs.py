@@ -1,8 +1,8 @@
 """Every hook of Observatory. A plugin implements the ones it needs and marks them with `hookimpl`.
 
-All hooks are synchronous and are called once, while `open_observatory` puts an Observatory together, or `examine`
-looks for what is wrong; none is called per message. Entry-point group: `observatory`. A plugin may define
-`settings_class`, an attrs class that is filled from `[plugins.NAME]`.
+All hooks are synchronous and are called once, while `open_observatory` puts an Observatory together, `examine` looks
+for what is wrong, or the command line for a command; none is called per message. Entry-point group: `observatory`. A
+plugin may define `settings_class`, an attrs class that is filled from `[plugins.NAME]`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from observatory.abc import ChannelFactory, ModuleFactory, Policy, ServiceFactory, SkillSourceFactory, StorageFactory
+from observatory.abc import (
+    ChannelFactory,
+    CommandFactory,
+    ModuleFactory,
+    Policy,
+    ServiceFactory,
+    SkillSourceFactory,
+    StorageFactory,
+)
 from observatory.checks import CheckFactory
 from observatory.registrar import Registrar
 
@@ -55,6 +63,11 @@ def observatory_register_policies(registrar: Registrar[Policy]) -> None:
 @hookspec
 def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
     """Register checks. Called after policies; made when somebody asks what is wrong, or the swarm is followed."""
+
+
+@hookspec
+def observatory_register_commands(registrar: Registrar[CommandFactory]) -> None:
+    """Register groups of the command line. Called after checks; made when the command line is asked for one."""
 
 
 @hookspec

@@ -23,7 +23,7 @@ from observatory.errors import (
     one_line,
 )
 from observatory.overview import PluginInfo
-from observatory.registrar import CANONICAL_MODULES, Registered, Registrar
+from observatory.registrar import Registered, Registrar
 from observatory.settings import Settings
 from observatory.wire import structure_settings
 
@@ -44,6 +44,7 @@ _HOOKS = {
     "observatory_register_services": "service",
     "observatory_register_policies": "policy",
     "observatory_register_checks": "check",
+    "observatory_register_commands": "command",
     "observatory_register_connectors": "connector",
 }
 
@@ -152,6 +153,10 @@ class Plugins:
         """Return the check factories by name."""
         return self._registered["check"]
 
+    def commands(self) -> Mapping[str, Registered]:
+        """Return the factories of groups of the command line by name."""
+        return self._registered["command"]
+
     def connectors(self) -> Mapping[str, Registered]:
         """Return the connectors by the name of the door that they go through."""
         return self._registered["connector"]
@@ -240,8 +245,7 @@ class Plugins:
         self._infos[name] = attrs.evolve(self._infos[name], registered=names)
 
     def _call(self, name: str, hook: str, kind: str, settings: Any) -> Registrar[Any]:
-        reserved = CANONICAL_MODULES if kind == "module" else frozenset()
-        registrar: Registrar[Any] = Registrar(kind, name, settings, reserved=reserved)
+        registrar: Registrar[Any] = Registrar(kind, name, settings)
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
         self._manager.subset_hook_caller(hook, others)(registrar=registrar)
         return registrar

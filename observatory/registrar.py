@@ -15,6 +15,20 @@ T = TypeVar("T")
 CANONICAL_MODULES = frozenset({"Mailbox", "Notes", "Presence", "ProtocolTracker", "SwarmMonitor"})
 """Names of modules that are always ours (UC-0126): a plugin that registers one is refused."""
 
+CORE_COMMANDS = frozenset(
+    {
+        *("ack", "agents", "dead-letters", "deliveries", "demo", "doctor", "inbox", "plugins"),
+        *("send", "serve", "stats", "status", "swarm", "tail", "token", "traces"),
+    }
+)
+"""Commands that are always ours: a plugin that registers one is refused."""
+
+_RESERVED = {
+    "module": (CANONICAL_MODULES, "is a canonical module and cannot be replaced"),
+    "command": (CORE_COMMANDS, "is a command of the core and cannot be replaced"),
+}
+"""By kind, the names that no plugin may take, and why."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -29,18 +43,18 @@ class Registered:
     item: Any
     """The factory, the policy, or the connector."""
 
-    def make(self, kind: type[Any], name: str, context: Context) -> Any:
-        """Let the factory make its part, an instance of `kind`.
+    def make(self, kind: type[Any], name: str, *given: Context) -> Any:
+        """Let the factory make its part, an instance of `kind`, of what is given.
 
         Raises:
             PluginError: it failed, or made something else.
         """
         what = f"the factory of {name!r}"
         try:
-            part = self.item(context)
+            part = self.item(*given)
         except ObservatoryError:
             raise
-        except Exception as error:  # the same edge: a factory of the plugin failed while it was loaded
+        except (Exception, SystemExit) as error:  # the same edge: a factory of the plugin failed while it was loaded
             raise PluginError(self.plugin, f"{what} failed: {one_line(error)}") from error
         if not isinstance(part, kind):
             raise PluginError(self.plugin, f"{what} made a {type(part).__name__}, which is no {kind.__name__}")
@@ -56,22 +70,21 @@ class Registrar(Generic[T]):
         items: what has been registered so far, by name.
     """
 
-    def __init__(self, kind: str, plugin: str, settings: Any = None, *, reserved: frozenset[str] = frozenset()) -> None:
+    def __init__(self, kind: str, plugin: str, settings: Any = None) -> None:
         self.plugin = plugin
         self.settings = settings
         self.items: dict[str, T] = {}
         self._kind = kind
-        self._reserved = reserved
 
     def register(self, name: str, item: T) -> None:
         """Register `item` under `name`.
 
         Args:
             name: a letter, then up to 63 letters, digits, `_` or `-`; unique among all plugins.
-            item: a factory that takes a `Context`, a policy, or a connector.
+            item: a factory that takes a `Context`, one of commands, which takes nothing, a policy, or a connector.
 
         Raises:
-            CanonicalNameError: when the name belongs to a canonical module.
+            CanonicalNameError: when the name belongs to a canonical module, or a command of the core.
             DuplicateNameError: when this plugin has registered the name before.
             PluginError: when the name has another form, or the item cannot be called.
         """
@@ -80,8 +93,9 @@ class Registrar(Generic[T]):
                 self.plugin,
                 f"{name!r} cannot name a {self._kind}: a letter, then up to 63 letters, digits, '_' or '-'",
             )
-        if name in self._reserved:
-            raise CanonicalNameError(self.plugin, f"{name!r} is a canonical module and cannot be replaced")
+        reserved, why = _RESERVED.get(self._kind, ((), ""))
+        if name in reserved:
+            raise CanonicalNameError(self.plugin, f"{name!r} {why}")
         if name in self.items:
             raise DuplicateNameError(self.plugin, f"registers the {self._kind} {name!r} twice")
         if not callable(item):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from observatory.errors import CanonicalNameError, DuplicateNameError, PluginError
-from observatory.registrar import CANONICAL_MODULES, Registrar
+from observatory.registrar import Registrar
 
 
 def make() -> None:
@@ -15,7 +15,7 @@ def make() -> None:
 @pytest.fixture
 def registrar() -> Registrar[Any]:
     """A registrar of modules for a plugin called `mine`."""
-    return Registrar("module", "mine", "its settings", reserved=CANONICAL_MODULES)
+    return Registrar("module", "mine", "its settings")
 
 
 def test_register(registrar: Registrar[Any]) -> None:

@@ -26,6 +26,7 @@ done here: the command was written wrongly, or what it needs lives in another pr
 # agents.py       agents: who is there, and who holds what
 # tokens.py       token: for an agent that connects to one
 # service.py      serve
+# extending.py    groups of commands that plugins register; their authors import from observatory.commands
 # demo/           demo: agents that do a small real piece of work
 
 from __future__ import annotations
@@ -37,25 +38,12 @@ from typing import Any
 
 from cyclopts import App
 
-from observatory.cli.endings import ending
+from observatory.cli.endings import OK, ending
 from observatory.cli.logs import log_to_stderr
 from observatory.cli.output import watched_stdout
 
-app = App(
-    name="observatory",
-    help="Coordinates a swarm of coding agents: mailboxes, inbox files, plugins.",
-    version=lambda: version("trio-observatory"),
-    version_format="plaintext",
-    help_format="markdown",
-    backend="trio",
-    result_action="return_value",
-    print_error=False,  # `main` prints errors, in one line like all others
-    exit_on_error=False,
-    suppress_keyboard_interrupt=False,
-)
-
 # By path, so that a command costs the import of what it needs, and no more.
-for _path in (
+_OWN = (
     "sending:send",
     "mailboxes:inbox",
     "mailboxes:ack",
@@ -72,8 +60,25 @@ for _path in (
     "swarm:swarm",
     "traces:traces",
     "agents:agents",
-):
-    app.command(f"{__name__}.{_path}")
+)
+
+
+def _make() -> App:
+    made = App(
+        name="observatory",
+        help="Coordinates a swarm of coding agents: mailboxes, inbox files, plugins.",
+        version=lambda: version("trio-observatory"),
+        version_format="plaintext",
+        help_format="markdown",
+        suppress_keyboard_interrupt=False,
+    )
+    for path in _OWN:
+        made.command(f"{__name__}.{path}")
+    return made
+
+
+app = _make()
+"""The commands of the core."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,7 +93,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(command: list[str]) -> int:
-    if not command or not set(app.help_flags).isdisjoint(command):
-        app.resolved_commands()  # imports them all: each is listed with the first line of its own docstring
-    result: Any = app(command)
-    return result or 0  # None for `--help` and `--version`
+    first = command[0] if command else app.help_flags[0]
+    own = first in app and first not in app.help_flags
+    whole = app if own else _extended(command)
+    if not own and first.startswith("-"):
+        whole.resolved_commands()  # imports them all: each is listed with the first line of its own docstring
+    result: Any = whole(
+        command,  # and whatever a plugin's own commands say of these:
+        backend="trio",
+        result_action="return_value",
+        print_error=False,  # `main` prints errors, in one line like all others
+        exit_on_error=False,
+        help_on_error=False,
+    )
+    return result if isinstance(result, int) else OK  # None for `--help` and `--version`
+
+
+def _extended(command: list[str]) -> App:
+    from observatory.cli.extending import extend  # here, since plugins are loaded for what they are asked for only
+
+    extended = _make()
+    extend(extended, command)
+    return extended

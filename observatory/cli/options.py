@@ -36,6 +36,6 @@ class Options:
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class ListingOptions(Options):
-    """The same, for a command that lists."""
+    """`Options`, for a command that lists."""
 
     json: Annotated[bool, Parameter(negative="", help="Print JSON instead: one object a line.")] = False

@@ -47,7 +47,7 @@ async def reached(settings: Settings, *, recover: Collection[str] | None) -> Asy
 
 @asynccontextmanager
 async def reached_or_opened(settings: Settings, *, recover: Collection[str] | None) -> AsyncIterator[Client]:
-    """Do the same where messages are not what it is about: it does not matter whether any are kept.
+    """Do the same as `reached` where messages are not what it is about: it does not matter whether any are kept.
 
     Raises:
         ObservatoryError: as `service_on` and `opened`.

@@ -240,7 +240,7 @@ class DuplicateNameError(PluginError):
 
 
 class CanonicalNameError(PluginError):
-    """Raised when a plugin registers a module under the name of a canonical one."""
+    """Raised when a plugin registers a module or a command under the name of one that is always there."""
 
 
 class EssentialChildError(ObservatoryError):

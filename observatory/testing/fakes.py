@@ -12,6 +12,7 @@ import trio
 from observatory import (
     ChannelFactory,
     CheckFactory,
+    CommandFactory,
     Connector,
     DeliveryChannel,
     Done,
@@ -172,6 +173,7 @@ def observatory_plugin(
     services: Mapping[str, ServiceFactory] | None = None,
     policies: Mapping[str, Policy] | None = None,
     checks: Mapping[str, CheckFactory] | None = None,
+    commands: Mapping[str, CommandFactory] | None = None,
     connectors: Mapping[str, Connector] | None = None,
 ) -> object:
     """Make a plugin for `open_observatory(..., plugins=[...])` that registers what is given, by name.
@@ -186,6 +188,7 @@ def observatory_plugin(
         services: services.
         policies: policies.
         checks: checks.
+        commands: groups of the command line.
         connectors: connectors.
     """
     kinds = {
@@ -196,6 +199,7 @@ def observatory_plugin(
         "services": services,
         "policies": policies,
         "checks": checks,
+        "commands": commands,
         "connectors": connectors,
     }
     return _Plugin(name, settings_class, {kind: items or {} for kind, items in kinds.items()})

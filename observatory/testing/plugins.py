@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import pytest
@@ -14,7 +18,18 @@ from observatory import Context, Settings, SettingsError, SupervisionSettings, S
 from observatory.testing.laws import PATIENCE, Conformance, law
 from observatory.testing.services import left_of, resources
 
+if TYPE_CHECKING:
+    from cyclopts import App
+
 _GROUP = "observatory"
+
+_LOADING = """
+import json, sys, trio, observatory
+root, name, *others, configuration = sys.argv[1:]
+plugins = {name: json.loads(configuration)}
+trio.run(observatory.examine, observatory.Settings(root=root, disabled_plugins=tuple(others), plugins=plugins))
+print("cyclopts" in sys.modules)
+"""
 
 
 class PluginConformance(Conformance):
@@ -74,12 +89,41 @@ class PluginConformance(Conformance):
         assert refusal.value.path == f"$.plugins.{plugin_name}.no_such_setting"
 
     @law
+    def test_commands(self, observatory_settings: Settings) -> None:
+        """Its commands are groups of the command line, and each of them explains itself."""
+        from observatory.commands import commands_of, make_console  # here: it needs cyclopts
+
+        for name, group in commands_of(observatory_settings).items():
+            for place, command in _commands(group):
+                assert command.help, f"the command {' '.join((name, *place))!r} has no text that explains it"
+                group.help_print(place, console=make_console())
+
+    @law
+    def test_cheap(self, plugin_name: str, observatory_settings: Settings) -> None:
+        """Loading it does not import cyclopts: every process loads it, and few are command lines."""
+        root, others = str(observatory_settings.root), observatory_settings.disabled_plugins
+        given = [root, plugin_name, *others, json.dumps(self.configuration)]
+        command = [sys.executable, "-c", _LOADING, *given]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True)  # noqa: S603  # of our own
+        assert done.returncode == 0, f"a process that loads it fails: {done.stderr}"
+        assert done.stdout == "False\n", "it imports cyclopts when it is loaded; import that where commands are made"
+
+    @law
     async def test_starts_and_stops(self, observatory_settings: Settings) -> None:
         """It starts in an Observatory, runs, and leaves nothing behind when that is closed."""
         await open_and_close(observatory_settings)  # what is made once for the whole process is made now
         before = resources()
         await open_and_close(observatory_settings)
         assert not await left_of(before), "something is left of it"
+
+
+def _commands(group: App) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Yield a group, and every command and group in it, by how they are called in it."""
+    yield (), group
+    for name in group:
+        if not name.startswith("-"):
+            yield from (((name, *place), command) for place, command in _commands(group[name]))
 
 
 def load(plugin_name: str) -> object:

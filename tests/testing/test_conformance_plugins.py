@@ -76,6 +76,33 @@ NO_ATTRS = "class settings_class:\n    pass\n"
 NOT_EQUAL = "import attrs\n\n@attrs.frozen(eq=False)\nclass settings_class:\n    pass\n"
 
 
+COMMANDS = """
+import observatory
+
+@observatory.hookimpl
+def observatory_register_commands(registrar):
+    registrar.register("trial", make)
+
+def make():
+    from cyclopts import App
+    trial = App(help="Try things.")
+
+    @trial.command
+    async def begin(thing: str) -> None:
+        \"\"\"Begin.\"\"\"
+
+    return trial
+"""
+
+UNEXPLAINED = COMMANDS.replace('"Begin."', '""')
+
+NO_TEXT = COMMANDS.replace('help="Try things."', "")
+
+NO_GROUP = COMMANDS.replace("return trial", "return begin")
+
+DEAR = "import cyclopts" + COMMANDS
+
+
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Give what puts a distribution with the plugin `trial` on the path."""
@@ -110,6 +137,16 @@ class TestTrial(PluginConformance):
     def plugin_name(self, install: Callable[[str], None]) -> str:
         """Install it, and return its name."""
         install(GOOD)
+        return "trial"
+
+
+class TestTrialCommands(PluginConformance):
+    """A plugin with a group of commands that is well made."""
+
+    @pytest.fixture
+    def plugin_name(self, install: Callable[[str], None]) -> str:
+        """Install it, and return its name."""
+        install(COMMANDS)
         return "trial"
 
 
@@ -152,6 +189,35 @@ def test_broken_settings(install: Callable[[str], None], source: str, finding: s
     install(source)
     with pytest.raises(AssertionError, match=finding):
         LAWS.test_settings_class("trial")
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        (UNEXPLAINED, "the command 'trial begin' has no text that explains it"),
+        (NO_TEXT, "the command 'trial' has no text that explains it"),
+        (NO_GROUP, "the factory of 'trial' made a function, which is no App"),
+    ],
+)
+def test_broken_commands(install: Callable[[str], None], settings: Settings, source: str, finding: str) -> None:
+    """Commands that do not explain themselves, or are none, are found."""
+    install(source)
+    with pytest.raises((AssertionError, PluginError), match=finding):
+        LAWS.test_commands(settings)
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        (DEAR, "it imports cyclopts when it is loaded; import that where commands are made"),
+        (MISSPELLED, "a process that loads it fails: (?s:.*)PluginError: plugin 'trial': there is no hook"),
+    ],
+)
+def test_dear(install: Callable[[str], None], settings: Settings, source: str, finding: str) -> None:
+    """A plugin that makes every process import cyclopts is found."""
+    install(source)
+    with pytest.raises(AssertionError, match=finding):
+        LAWS.test_cheap("trial", settings)
 
 
 async def test_without_settings(install: Callable[[str], None], settings: Settings) -> None:

@@ -147,11 +147,12 @@ async def test_plugin(observatory_settings: Settings) -> None:
         services={"v": lambda context: IdleService()},
         policies={"p": refuse},
         checks={"c": lambda context: pytest.fail("nobody has asked what is wrong")},
+        commands={"g": lambda: pytest.fail("no command line is here")},
     )
     settings = attrs.evolve(observatory_settings, plugins={"mine": {"size": 7}})
     async with open_observatory(settings, plugins=[plugin]) as obs:
         [info] = [info for info in obs.plugins() if info.name == "mine"]
-        assert info.registered == ("storage backend s", "module m", "service v", "policy p", "check c")
+        assert info.registered == ("storage backend s", "module m", "service v", "policy p", "check c", "command g")
         assert isinstance(obs.module(Idle), Idle)
         assert isinstance(obs.service(IdleService), IdleService)
         with pytest.raises(PolicyRefusedError, match="refused by policy 'p': never"):
