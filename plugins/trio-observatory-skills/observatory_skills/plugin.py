@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from observatory import (
+    CommandFactory,
     Context,
     Registrar,
     Service,
@@ -14,6 +16,9 @@ from observatory import (
     hookimpl,
 )
 from observatory_skills.settings import RegistrySettings, SkillsSettings
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 settings_class = SkillsSettings
 
@@ -27,11 +32,23 @@ def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory])
 
 
 @hookimpl
+def observatory_register_commands(registrar: Registrar[CommandFactory]) -> None:
+    """Register `observatory skills`."""
+    registrar.register("skills", _make_commands)
+
+
+@hookimpl
 def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
     """Register the registry `skills`, and those that the settings name."""
     registrar.register("skills", _make_registry)
     for name, settings in registrar.settings.registries.items():
         registrar.register(name, partial(_make_another, name, settings))
+
+
+def _make_commands() -> App:
+    from observatory_skills.commands import app
+
+    return app
 
 
 def _make_source(name: str, context: Context) -> SkillSource:

@@ -7,17 +7,11 @@
 
 from cyclopts import App
 
-app = App(name="skills", help="List skills, check them, pack them, and tell agents of them.")
+from observatory_skills.commands.changing import reload, watch
+from observatory_skills.commands.checking import pack, unpack, validate
+from observatory_skills.commands.listing import catalogue, list_skills, show
 
-for _path in (
-    "listing:list_skills",
-    "listing:show",
-    "listing:catalogue",
-    "checking:validate",
-    "checking:pack",
-    "checking:unpack",
-    "changing:reload",
-    "changing:watch",
-):
-    _name = _path.partition(":")[2].partition("_")[0]
-    app.command(f"{__name__}.{_path}", name=_name)
+app = App(name="skills", help="List skills, check them, pack them, and tell agents of them.")
+app.command(list_skills, name="list")
+for command in (show, catalogue, validate, pack, unpack, reload, watch):
+    app.command(command)

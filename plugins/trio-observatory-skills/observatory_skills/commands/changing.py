@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from observatory.commands import OK, ListingOptions, note, print_json, running_service, service_on
-
 from observatory import from_wire, to_wire
+from observatory.commands import OK, ListingOptions, note, print_json, running_service, service_on
 from observatory_skills.commands.reaching import There, running
 from observatory_skills.values import SkillsUpdate
 
@@ -36,6 +35,7 @@ async def watch(*, options: ListingOptions = ListingOptions()) -> int:  # noqa: 
         options: Of which root.
     """
     async with _events(options) as events:
+        note("watching; Ctrl-C ends it")
         async for event in events:
             payload = event.payload
             update = payload if isinstance(payload, SkillsUpdate) else from_wire(payload, SkillsUpdate)

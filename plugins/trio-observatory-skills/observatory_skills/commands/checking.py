@@ -8,9 +8,9 @@ from typing import Annotated
 
 import trio
 from cyclopts import Parameter
-from observatory.commands import FAILED, OK, complain, counted, note, print_json
 
 from observatory import to_wire
+from observatory.commands import FAILED, OK, complain, counted, note, print_json
 from observatory_skills.flaws import line_of
 from observatory_skills.packing import pack as pack_skill
 from observatory_skills.unpacking import unpack as unpack_skill
@@ -42,12 +42,12 @@ async def validate(*paths: Path, json: Annotated[bool, Parameter(negative="")] =
     return OK
 
 
-async def pack(folder: Path, target: Path | None = None, /) -> int:
+async def pack(folder: Path, target: Path = Path(), /) -> int:
     """Make a package of a skill, with the same bytes each time, and print where it is.
 
     Args:
         folder: The skill's folder.
-        target: The package, or the folder for it; by default NAME.skill here.
+        target: The package, or the folder for it; by default this one.
     """
     print(await trio.to_thread.run_sync(pack_skill, folder, target))
     return OK

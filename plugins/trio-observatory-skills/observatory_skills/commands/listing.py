@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+from observatory import to_wire
 from observatory.commands import (
     DASHED,
     OK,
@@ -20,8 +22,6 @@ from observatory.commands import (
     print_table,
     shorten,
 )
-
-from observatory import to_wire
 from observatory_skills.commands.reaching import registry
 from observatory_skills.flaws import line_of
 from observatory_skills.values import Loaded, Resource, Skill
@@ -50,7 +50,7 @@ async def list_skills(*, options: ListingOptions = ListingOptions()) -> int:  # 
     ]
     print_table(("Name", "State", "Whose", "Description"), rows)
     for flaw in loaded.flaws:
-        note(line_of(flaw))
+        note(f"left out: {line_of(flaw)}" if flaw.fatal else line_of(flaw))
     if loaded.untrusted:
         note("skills of this project do not count; if it may instruct agents, set trusted = true in [plugins.skills]")
     return OK
@@ -92,7 +92,7 @@ async def show(
     if skill is not None:
         print_table(("Field", "Value"), _fields(skill))
         print()
-    print(harmless(body, lines=True))
+    print(harmless(body.strip("\n"), lines=True))
     if resources:
         print("\n" + "\n".join(map(harmless, resources)))
     return OK
