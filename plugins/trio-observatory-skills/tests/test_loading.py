@@ -102,7 +102,7 @@ class TestLoad:
             raise PermissionError(13, "Permission denied")
 
         skills.root.mkdir()
-        monkeypatch.setattr(os, "scandir", refuse)
+        monkeypatch.setattr(os, "listdir", refuse)
         (flaw,) = load(skills.root).flaws
         assert (flaw.where, flaw.line, flaw.problem) == (str(skills.root), None, "cannot be read: Permission denied")
 

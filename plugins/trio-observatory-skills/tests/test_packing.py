@@ -168,7 +168,7 @@ class TestPack:
 
     def test_no_folder(self, skill: Path, tmp_path: Path) -> None:
         """What is no folder of a skill is an error, be it missing or a package."""
-        with pytest.raises(InvalidSkillError):
+        with pytest.raises(SkillSourceError, match="No such file"):
             pack(tmp_path / "missing")
         package = pack(skill, tmp_path)
         with pytest.raises(SkillSourceError, match="cannot be read: Not a directory"):
