@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -135,3 +136,46 @@ def running() -> Running:
             nursery.cancel_scope.cancel()
 
     return run
+
+
+class Folders:
+    """What is in folders, as a whole."""
+
+    def make(self, folder: Path, files: Mapping[str, bytes]) -> None:
+        """Write files into a folder."""
+        for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+
+    def everything(self, folder: Path) -> dict[str, bytes | None]:
+        """Return all that is in a folder, by path; None for what is no file."""
+        return {
+            str(path.relative_to(folder)): path.read_bytes() if path.is_file() and not path.is_symlink() else None
+            for path in sorted(folder.rglob("*"))
+        }
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let no file become larger than 50 kB, as if the disk was full."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="session")
+def folders() -> Folders:
+    """Return what writes folders, and says what is in them."""
+    return Folders()
+
+
+@pytest.fixture
+def skill(tmp_path: Path, folders: Folders) -> Path:
+    """Return the folder of a skill with resources, in a folder with nothing else."""
+    folder = tmp_path / "skills" / "pdf"
+    text = b"---\nname: pdf\ndescription: Reads what others have printed.\n---\n\nBody\n"
+    folders.make(folder, {SKILL_FILE: text, "scripts/fill.py": b"print()\n", "forms.md": b"# Forms\n"})
+    (folder / "scripts" / "fill.py").chmod(0o755)
+    return folder

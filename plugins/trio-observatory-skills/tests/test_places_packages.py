@@ -46,21 +46,16 @@ SKILL: tuple[str, bytes] = f"pdf/{SKILL_FILE}", HEAD + b"Body\n"
 
 HOSTILE: dict[str, tuple[list[tuple[str | ZipInfo, bytes]], str]] = {
     "up": ([SKILL, ("../evil", b"")], "leads elsewhere"),
-    "up within": ([SKILL, ("pdf/../../evil", b"")], "leads elsewhere"),
     "up at the end": ([SKILL, ("pdf/..", b"")], "leads elsewhere"),
     "here": ([SKILL, ("pdf/./evil", b"")], "leads elsewhere"),
     "nothing between": ([SKILL, ("pdf//evil", b"")], "leads elsewhere"),
     "no name": ([SKILL, (entry(""), b"")], "leads elsewhere"),
     "absolute": ([SKILL, ("/evil", b"")], "absolute"),
-    "absolute only": ([SKILL, (entry("/"), b"")], "absolute"),
     "drive": ([SKILL, ("C:evil", b"")], "absolute"),
     "backslash": ([SKILL, (entry("pdf\\..\\..\\evil"), b"")], "backslash"),
     "zero": ([SKILL, (entry("pdf/evil\0.txt"), b"")], "zero byte"),
     "link": ([SKILL, (entry("pdf/evil", mode=stat.S_IFLNK | 0o777), b"/etc/passwd")], "neither a file"),
-    "link of another system": (
-        [SKILL, (entry("pdf/evil", mode=stat.S_IFLNK, create_system=0), b"/etc/passwd")],
-        "neither a file",
-    ),
+    "link of DOS": ([SKILL, (entry("pdf/evil", mode=stat.S_IFLNK, create_system=0), b"/etc")], "neither a file"),
     "pipe": ([SKILL, (entry("pdf/evil", mode=stat.S_IFIFO | 0o644), b"")], "neither a file"),
     "device": ([SKILL, (entry("pdf/evil", mode=stat.S_IFCHR | 0o644), b"")], "neither a file"),
     "a folder with the name of a file": (
@@ -282,15 +277,11 @@ class TestRead:
 
     @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: None])
     def test_no_file(self, tmp_path: Path, make: Callable[[Path], None]) -> None:
-        """What is no file, or is not there, cannot be read; nothing waits for it."""
+        """What is no file, or is not there, or can have no name, cannot be read; nothing waits for it."""
         make(tmp_path / "a.skill")
-        with pytest.raises(SkillSourceError, match="cannot be read"):
-            PackagePlace(str(tmp_path / "a.skill")).names()
-
-    def test_location_without_sense(self) -> None:
-        """A location that no file can have is an error as any other."""
-        with pytest.raises(SkillSourceError):
-            PackagePlace("zero\0byte.skill").names()
+        for path in ("a.skill", "zero\0byte.skill"):
+            with pytest.raises(SkillSourceError):
+                PackagePlace(str(tmp_path / path)).names()
 
     def test_leaves_nothing_open(self, package: Path) -> None:
         """Reading and failing leave no file open."""
