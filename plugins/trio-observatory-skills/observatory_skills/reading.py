@@ -112,7 +112,7 @@ class _Reader:
 
     def name(self) -> str:
         """Return the name, or the folder's; empty when neither is one."""
-        folder = _normalized(self._file.folder)
+        folder = unicodedata.normalize("NFKC", self._file.folder)
         value = self._fields.get("name", "")
         given = _normalized(value) if isinstance(value, str) else ""
         if not _is_usable(given):

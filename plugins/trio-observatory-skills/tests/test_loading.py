@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import pytest
 from observatory_skills import (
     InvalidSkillError,
+    Loaded,
     PackageError,
     Skill,
     body,
@@ -69,7 +70,7 @@ class TestLoad:
         )
         assert loaded.skills[2].location == str(packed)
         assert [flaw.where for flaw in loaded.flaws] == [str(packed)]  # it is in a folder of another name
-        assert loaded.shadowed == loaded.untrusted == ()
+        assert (loaded.shadowed, loaded.untrusted) == ((), ())
 
     @pytest.mark.parametrize("name", ["", "SKILL.md"])
     def test_one_skill(self, skills: Any, name: str) -> None:
@@ -93,7 +94,7 @@ class TestLoad:
 
     def test_no_skills(self, tmp_path: Path) -> None:
         """A folder without skills is no error."""
-        assert load(tmp_path).skills == load(tmp_path).flaws == ()
+        assert load(tmp_path) == Loaded(())
 
     def test_folder_that_cannot_be_listed(self, skills: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """What cannot be read is told once."""
