@@ -13,17 +13,17 @@ import yaml
 from hypothesis import given, settings, strategies as st
 from observatory_skills import Flaw, Skill, find, frontmatter, index, load, slow_parser
 
-PARSERS = [yaml.CSafeLoader, slow_parser.Parser]
+PARSERS = {"libyaml": yaml.CSafeLoader, "python": slow_parser.Parser}
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"))
 KEYS = TEXTS.filter(lambda key: 0 < len(key) < 100 and key != "<<")
 
 
-@pytest.fixture(params=PARSERS, ids=["libyaml", "python"], autouse=True)
-def parser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Read with each of both parsers."""
+@pytest.fixture(params=PARSERS, autouse=True)
+def parser(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Read with each of both parsers, and return which it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frontmatter, "Parser", request.param)
-        yield
+        patch.setattr(frontmatter, "Parser", PARSERS[request.param])
+        yield request.param
 
 
 def the_skill(skills: Any, fields: str) -> Skill:
@@ -207,14 +207,13 @@ print(sum(flaw.fatal for flaw in load(sys.argv[1]).flaws))
 """
 
 
-def test_depth_crashes_nothing(skills: Any) -> None:
+def test_depth_crashes_nothing(skills: Any, parser: str) -> None:
     """Tens of thousands of levels, as many as fit, are a flaw like any other, in both parsers."""
     starts = ["a: ", "", "", "", "a: ", "a: "]
     for number, level in enumerate(["[", "{a: ", "- ", "? ", "[{", "!!seq ["]):
         content = f"---\n{starts[number]}{level * (60_000 // len(level))}\n---\n"
         skills.write_bytes(f"bad-{number}", content.encode())
-    which = "python" if frontmatter.Parser is slow_parser.Parser else "libyaml"
-    command = [sys.executable, "-c", _DEEP, str(skills.root), which]
+    command = [sys.executable, "-c", _DEEP, str(skills.root), parser]
     outcome = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert outcome.stdout == "6\n"
 
