@@ -38,6 +38,7 @@ def test_help_explains_every_command(arguments: list[str], monkeypatch: pytest.M
     command = [sys.executable, "-m", "observatory", *arguments]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     listed = dict(re.findall(r"^│ ([a-z][a-z-]*) +(\S.*?) *│$", out, re.M))
+    listed = {name: text for name, text in listed.items() if name in COMMANDS}  # those of plugins are theirs
     assert listed == {name: app[name].help.partition("\n")[0] for name in COMMANDS}
 
 
