@@ -47,7 +47,6 @@ SKILL: tuple[str, bytes] = f"pdf/{SKILL_FILE}", HEAD + b"Body\n"
 HOSTILE: dict[str, tuple[list[tuple[str | ZipInfo, bytes]], str]] = {
     "up": ([SKILL, ("../evil", b"")], "leads elsewhere"),
     "up at the end": ([SKILL, ("pdf/..", b"")], "leads elsewhere"),
-    "here": ([SKILL, ("pdf/./evil", b"")], "leads elsewhere"),
     "nothing between": ([SKILL, ("pdf//evil", b"")], "leads elsewhere"),
     "no name": ([SKILL, (entry(""), b"")], "leads elsewhere"),
     "absolute": ([SKILL, ("/evil", b"")], "absolute"),
