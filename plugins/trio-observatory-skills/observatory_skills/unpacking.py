@@ -53,7 +53,7 @@ def unpack(file: str | os.PathLike[str], folder: str | os.PathLike[str], *, repl
                 shutil.rmtree(hidden, ignore_errors=True)
         except OSError as error:
             raise SkillSourceError(target, f"cannot be written: {why(error)}") from error
-    return Path(target)
+    return Path(folder, package.folder)
 
 
 def _check_place(where: str, target: str, *, replace: bool) -> None:
