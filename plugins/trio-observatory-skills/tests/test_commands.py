@@ -117,7 +117,7 @@ def test_pack_and_unpack(run: Run, skills: Any, tmp_path: Path) -> None:
     assert packed.stdout == "pdf.skill\n"
     (tmp_path / "there").mkdir()
     unpacked = run("unpack", "pdf.skill", "there")
-    assert unpacked.stdout == f"{tmp_path}/there/pdf\n"
+    assert unpacked.stdout == "there/pdf\n"
     assert (tmp_path / "there/pdf/SKILL.md").read_bytes() == (folder / "SKILL.md").read_bytes()
     again = run("unpack", "pdf.skill", "there")
     assert again.returncode == 1
