@@ -15,12 +15,14 @@ from observatory_lint.graph import Graph
 from observatory_lint.hierarchy import Hierarchy, Kind
 from observatory_lint.libraries import Libraries
 from observatory_lint.looking import Look, look
+from observatory_lint.others import Others
 from observatory_lint.parsing import UnreadableError, parse
 from observatory_lint.project import Module, Project
 from observatory_lint.project_rules import PROJECT_RULES
 from observatory_lint.project_rules.project_rule import Told, View
 from observatory_lint.reading import read, source_of
 from observatory_lint.settings import Settings
+from observatory_lint.source import Source
 from observatory_lint.values import Place, Raw
 
 
@@ -58,6 +60,7 @@ class Checker:
         self._tops = frozenset(tops) | self._libraries.parents
         self._digests: dict[str, str] = {}
         self._trees: dict[str, ast.Module] = {}  # of those that will probably be looked at
+        self._sources: dict[str, Source | None] = {}  # of those that others take values from
         self.facts: dict[str, Facts] = {}
         self.contents: dict[str, bytes] = {}
 
@@ -76,14 +79,14 @@ class Checker:
         kinds = tuple(hierarchy.modules())
         looks: dict[str, Look] = {}
         for path in sorted(self._ephemeral(project, hierarchy, kinds)):
-            seen = self._look(path)
+            seen = self._look(path, project)
             if isinstance(seen, Raw):
                 yield path, Told(project.modules[path], seen)
             else:
                 looks[path] = seen
                 for raw in seen.findings:
                     yield path, Told(project.modules[path], raw)
-        applications = {p: s.listed for p in self._applications(project) if isinstance(s := self._look(p), Look)}
+        applications = {p: s.listed for p in self._applications(project) if isinstance(s := self._look(p, project), Look)}
         graph = Graph(project, self._libraries)
         view = View(project, graph, hierarchy, self._libraries, kinds, looks, applications)
         for rule in PROJECT_RULES:
@@ -120,20 +123,31 @@ class Checker:
         self._cache.put(digest, entry)
         return entry
 
-    def _look(self, path: str) -> Look | Raw:
-        """Look closely at a file, unless that was done before."""
+    def _look(self, path: str, project: Project) -> Look | Raw:
+        """Look closely at a file, unless that was done before, and what it depends on is as it was."""
         digest = self._digests[path]
+        others = Others(project, project.modules[path], self._alone, self._digests.__getitem__)
         entry = self._cache.get(digest)
-        if entry and entry.look:
+        if entry and entry.look and all(others.stands_for(origin) == found for origin, found in entry.look.asked):
             return entry.look
         data = self.contents[path]
         try:
-            source = source_of(self._trees.pop(path) if path in self._trees else parse(data), data, self._libraries)
-            seen = look(source)
+            tree = self._trees.pop(path) if path in self._trees else parse(data)
+            seen = look(source_of(tree, data, self._libraries, others), others.asked)
         except (UnreadableError, RecursionError):
             return _unreadable(1, "it is nested too deeply")
         self._cache.put(digest, Entry(self.facts[path], None, seen))
         return seen
+
+    def _alone(self, path: str) -> Source | None:
+        """Return a file as it is seen without any other."""
+        if path not in self._sources:
+            data = self.contents[path]
+            try:
+                self._sources[path] = source_of(parse(data), data, self._libraries)
+            except UnreadableError:
+                self._sources[path] = None
+        return self._sources[path]
 
     def _ephemeral(self, project: Project, hierarchy: Hierarchy, kinds: Iterable[Kind]) -> set[str]:
         """Return the files that define a module, that a hook registers, and that settings name."""

@@ -1,4 +1,4 @@
-"""What methods and functions make of constant text: they are the few that can have no effect."""
+"""Constant texts, and what methods and functions make of them: they are the few that can have no effect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import ast
 import base64
 import binascii
 import codecs
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+HOLE = "\0"
+"""Stands in a text for a part that is not known."""
+
+OWN = "\1"
+"""Stands for the package of the file itself: what `__package__` is, and `__name__` in a package."""
 
 SPLITTING = frozenset({"split", "rsplit", "partition", "rpartition", "splitlines"})
 """Methods of text that give several."""
@@ -24,6 +30,32 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "builtins.bytes.fromhex": bytes.fromhex,
     "builtins.chr": lambda text: chr(int(text)),
 }
+
+
+class Texts(NamedTuple):
+    """What an expression may be."""
+
+    values: frozenset[str] = frozenset()
+    """Texts, with holes for what is not known."""
+    complete: bool = False
+    """Whether it is one of them for certain."""
+
+
+UNKNOWN = Texts()
+"""Of which nothing is known."""
+
+
+def changed(texts: Texts, change: Callable[[str], str | None]) -> Texts:
+    """Return what becomes of texts; those of which nothing becomes are unknown."""
+    values = [change(text) for text in texts.values]
+    return Texts(frozenset(v for v in values if v is not None), texts.complete and None not in values)
+
+
+def holes_filled(texts: Texts) -> Iterator[tuple[str, bool]]:
+    """Return each text up to its first hole, and whether it has none."""
+    for value in sorted(texts.values):
+        known, hole, _ = value.partition(HOLE)
+        yield known, not hole
 
 
 def decoded(function: str, text: str, *more: str) -> str | None:

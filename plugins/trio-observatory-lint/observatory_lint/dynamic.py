@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from observatory_lint.computing import OWN, Texts, holes_filled
 from observatory_lint.extracting import Extract
 from observatory_lint.facts import Import
 from observatory_lint.source import Call, Source
-from observatory_lint.texts import OWN, Texts, holes_filled
 from observatory_lint.values import Place, place_of
 
 IMPORTERS = frozenset(

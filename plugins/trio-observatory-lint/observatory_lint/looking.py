@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from observatory_lint.dynamic import dynamic_imports
@@ -27,6 +29,8 @@ class Look(NamedTuple):
     """What it changes by methods of imported names."""
     listed: tuple[Registration, ...]
     """What it holds in lists, and constructs."""
+    asked: tuple[tuple[str, str], ...]
+    """What of other files it depends on: origins, and what they stood for."""
 
 
 _BY_NODE: dict[type[ast.AST], list[Rule]] = defaultdict(list)
@@ -35,8 +39,13 @@ for _rule in LOCAL_RULES:
         _BY_NODE[_node].append(_rule)
 
 
-def look(source: Source) -> Look:
-    """Look at a file: every rule sees the nodes that it asks for, in one walk."""
+def look(source: Source, asked: Mapping[str, str] = MappingProxyType({})) -> Look:
+    """Look at a file: every rule sees the nodes that it asks for, in one walk.
+
+    Args:
+        source: the file.
+        asked: what it asks of other files meanwhile, with the answers.
+    """
     found: list[Raw] = []
     for node, scope in source.scopes.sites:
         for rule in _BY_NODE.get(type(node), ()):
@@ -53,6 +62,7 @@ def look(source: Source) -> Look:
         tuple(dict.fromkeys(imports)),
         tuple(dict.fromkeys(changes_elsewhere(source))),
         tuple(dict.fromkeys(listed(source))),
+        tuple(asked.items()),
     )
 
 
@@ -63,7 +73,7 @@ def dump(seen: Look) -> list[Any]:
 
 def load(row: list[Any]) -> Look:
     """Return it from what JSON held."""
-    findings, imports, changes, held = row
+    findings, imports, changes, held, asked = row
     return Look(
         tuple(Raw(Place(*place), code, message) for place, code, message in findings),
         tuple(
@@ -72,4 +82,5 @@ def load(row: list[Any]) -> Look:
         ),
         tuple((origin, Place(*place)) for origin, place in changes),
         tuple(Registration(name, tuple(items), Place(*place)) for name, items, place in held),
+        tuple((origin, answer) for origin, answer in asked),
     )

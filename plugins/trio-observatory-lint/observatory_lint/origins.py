@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
 from observatory_lint.annotations import classes_in
+from observatory_lint.computing import UNKNOWN, Texts
+from observatory_lint.elsewhere import Elsewhere
 from observatory_lint.functions import returns_of
 from observatory_lint.paths import normal
 from observatory_lint.scopes import Binding, Scope, Scopes, owner_of
@@ -23,6 +25,7 @@ _LONGEST = 200  # letters of an origin
 _DEEPEST = 24  # steps from a use to what it comes from
 _STEPS = 500  # to answer one question; names that lead in circles have no end of ways
 _BUILTINS = frozenset(dir(builtins))
+_GETTER = "operator.attrgetter: "  # begins the origin of what gets an attribute, before its name
 _TEXT = (ast.JoinedStr, ast.Dict, ast.List, ast.Set, ast.Tuple, ast.DictComp, ast.ListComp, ast.SetComp)
 
 
@@ -42,10 +45,16 @@ class Origins:
 
     Args:
         scopes: the file's.
+        elsewhere: what is known of other files.
+
+    Attributes:
+        texts: works out the texts that an expression may be.
     """
 
-    def __init__(self, scopes: Scopes) -> None:
+    def __init__(self, scopes: Scopes, elsewhere: Elsewhere) -> None:
         self.scopes = scopes
+        self.elsewhere = elsewhere
+        self.texts: Callable[[ast.AST, Scope], Texts] = lambda node, scope: UNKNOWN
         self._active: set[tuple[int, int]] = set()
         self._known: dict[tuple[int, int], tuple[Leaf, ...]] = {}
         self._asked: set[tuple[int, int]] = set()
@@ -96,7 +105,8 @@ class Origins:
         try:
             with self.question():
                 origins = (origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
-                found = frozenset(origin for origin in islice(origins, _MOST) if len(origin) < _LONGEST)
+                here = {origin for origin in islice(origins, _MOST) if len(origin) < _LONGEST}
+                found = frozenset(here.union(*map(self.elsewhere.names, here)))
         finally:
             self._asked.remove(key)
         if not self._asked and not self._active:
@@ -171,7 +181,8 @@ class Origins:
             for part, scope in parts:
                 yield from self.leaves(part, scope)
             if not parts:
-                yield Leaf(Binding("unknown", node, where), node, where)
+                whole = binding.how == "element" and not binding.position
+                yield Leaf(binding if whole else Binding("unknown", node, where), node, where)
         else:
             yield Leaf(binding, node, where)
 
@@ -240,7 +251,7 @@ class Origins:
         if binding is None:
             yield from self._of_expression(node, scope)
         elif binding.how == "import":
-            yield normal(binding.origin)
+            yield normal(self.elsewhere.own(binding.origin))
         elif binding.how == "definition":
             yield f"@{self.scopes.bodies[binding.node].qualified}"
         elif binding.how == "parameter":
@@ -257,13 +268,14 @@ class Origins:
             case ast.Name(id="__builtins__"):
                 yield "builtins"
             case ast.Name(id=name):
-                yield from (normal(f"{star}.{name}") for star in self.scopes.stars)
+                yield from (normal(self.elsewhere.own(f"{star}.{name}")) for star in self.scopes.stars)
                 if name in _BUILTINS:
                     yield f"builtins.{name}"
             case ast.Attribute(value=value, attr=attr):
                 yield from (normal(f"{origin}.{attr}") for origin in self.of(value, scope))
             case ast.Subscript(value=value, slice=ast.Constant(value=str() as key)):
-                yield from (f"{origin}.{key}" for origin in self._mapped(value, scope))
+                mapped = self._mapped(value, scope)
+                yield from (key if origin == "sys.modules" else f"{origin}.{key}" for origin in mapped)
             case ast.Call():
                 yield from self._called(node, scope)
             case ast.BinOp(op=ast.Div(), left=left, right=right):
@@ -275,12 +287,16 @@ class Origins:
 
     def _called(self, node: ast.Call, scope: Scope) -> Iterator[str]:
         for function in self.of(node.func, scope):
-            if function == "builtins.getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                yield from (normal(f"{origin}.{node.args[1].value!s}") for origin in self.of(node.args[0], scope))
+            if function == "builtins.getattr" and len(node.args) > 1:
+                for name in sorted(self.texts(node.args[1], scope).values):
+                    yield from (normal(f"{origin}.{name}") for origin in self.of(node.args[0], scope))
+            elif function == "operator.attrgetter" and node.args:
+                yield from (f"{_GETTER}{name}" for name in sorted(self.texts(node.args[0], scope).values))
+            elif function.startswith(_GETTER) and node.args:
+                name = function.removeprefix(_GETTER)
+                yield from (normal(f"{origin}.{name}") for origin in self.of(node.args[0], scope))
             elif function in {"builtins.__import__", "importlib.import_module"} and node.args:
-                for leaf in self.leaves(node.args[0], scope):
-                    if isinstance(leaf.node, ast.Constant) and isinstance(leaf.node.value, str):
-                        yield leaf.node.value
+                yield from sorted(self.texts(node.args[0], scope).values)
             else:
                 yield normal(f"{function}()")
 

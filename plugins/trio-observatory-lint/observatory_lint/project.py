@@ -43,6 +43,9 @@ class Module:
 Seen: TypeAlias = set[tuple[str, str]]
 """What was looked for already while one question is answered: names may lead in circles."""
 
+OWN = "/"
+"""Begins the origin of what is imported from the project by an absolute name: libraries may have that, too."""
+
 _MOST = 500  # names that are looked for to answer one question
 
 
@@ -55,6 +58,19 @@ class Origin(NamedTuple):
     """What it is called there, empty for the module itself; from outside the whole dotted name."""
     steps: tuple[Step, ...]
     """The imports that lead there."""
+
+
+class _Star(NamedTuple):
+    """What everything is imported from."""
+
+    path: tuple[str, ...]
+    """The files on the way there, without itself."""
+    module: Module | None
+    """The file; None for what is from outside."""
+    name: str
+    """What it is imported as."""
+    steps: tuple[Step, ...]
+    """The imports on the way."""
 
 
 def resolve(package: str, module: str, level: int) -> str | None:
@@ -85,6 +101,7 @@ class Project:
         self.modules = {path: Module(path, facts, roots.names(path)) for path, facts in files.items()}
         self._by_name: dict[str, list[Module]] = {}
         self._answers: dict[tuple[str, str], list[Origin]] = {}
+        self._stars: dict[str, list[_Star]] = {}
         self._folders: set[str] = set()  # packages, with and without a file of their own
         for module in self.modules.values():
             for name in module.names:
@@ -122,27 +139,13 @@ class Project:
             dotted: names, attributes and calls, such as `a.b().c`.
             seen: what is being looked for already.
         """
-        key = (module.path, dotted)
         if seen is None:
+            key = (module.path, dotted)
             if key not in self._answers:
                 self._answers[key] = self.attribute(module, dotted, set())
             return self._answers[key]
-        if key in seen or len(seen) > _MOST:
-            return []
-        seen.add(key)
-        head, rest = _split(dotted)
-        found = [
-            origin
-            for kind in module.facts.bindings.get(head, ())
-            for origin in self._bound(module, kind, head, rest, seen)
-        ]
-        if not found and module.is_package:
-            below = self.find(f"{module.name}.{head}", module)
-            if below and below is not module:
-                found = self._below(below, rest, seen)
-        if not found and head in module.facts.inner:
-            found = self.imported(module, module.facts.imports[module.facts.inner[head]], rest, seen)
-        return found or [origin for star in module.stars for origin in self._by_star(module, star, dotted, seen)]
+        found = self._own(module, dotted, seen)
+        return found or (list(self._by_stars(module, dotted, seen)) if module.stars else [])
 
     def dotted(self, importer: Module, name: str, seen: Seen | None = None) -> list[Origin]:
         """Return where an absolute dotted name comes from, the longest module in it first."""
@@ -160,9 +163,14 @@ class Project:
         """Return where an origin of `observatory_lint.origins` comes from in the project."""
         if text.startswith("@"):
             return [Origin(module, text[1:], ())]
-        dots = len(text) - len(text.lstrip("."))
-        name = self.absolute(module, text[dots:], dots)
+        name = self.named(module, text)
         return [] if name is None else self.dotted(module, name)
+
+    def named(self, importer: Module, text: str) -> str | None:
+        """Return the absolute name of an origin of something imported; None when it leads nowhere."""
+        text = text.removeprefix(OWN)
+        dots = len(text) - len(text.lstrip("."))
+        return self.absolute(importer, text[dots:], dots)
 
     def imported(self, module: Module, found: Import, rest: str = "", seen: Seen | None = None) -> list[Origin]:
         """Return where the name comes from that an import binds, with attributes and calls behind it."""
@@ -216,20 +224,57 @@ class Project:
             return found or [Origin(module, head + rest, ())]
         return [Origin(module, head + rest, ())]
 
+    def _own(self, module: Module, dotted: str, seen: Seen) -> list[Origin]:
+        """Return where a name comes from that a module has without imports of everything."""
+        key = (module.path, dotted)
+        if key in seen or len(seen) > _MOST:
+            return []
+        seen.add(key)
+        head, rest = _split(dotted)
+        found = [
+            origin
+            for kind in module.facts.bindings.get(head, ())
+            for origin in self._bound(module, kind, head, rest, seen)
+        ]
+        if not found and module.is_package:
+            below = self.find(f"{module.name}.{head}", module)
+            if below and below is not module:
+                found = self._below(below, rest, seen)
+        if not found and head in module.facts.inner:
+            found = self.imported(module, module.facts.imports[module.facts.inner[head]], rest, seen)
+        return found
+
     def _below(self, module: Module, rest: str, seen: Seen | None) -> list[Origin]:
         return self.attribute(module, rest.lstrip("."), seen) if rest else [Origin(module, "", ())]
 
-    def _by_star(self, module: Module, star: Import, dotted: str, seen: Seen) -> Iterator[Origin]:
-        name = self.absolute(module, star.module, star.level)
-        target = self.find(name, module) if name else None
-        if name is None or target is module:
-            return
-        step = Step(module.path, star.place.line, f"{name}.*")
-        if target is None:
-            yield Origin(None, f"{name}.{dotted}", (step,))
-            return
-        for origin in self.attribute(target, dotted, seen):
-            yield origin._replace(steps=(step, *origin.steps))
+    def _by_stars(self, module: Module, dotted: str, seen: Seen) -> Iterator[Origin]:
+        """Return where a name comes from that imports of everything bring; who has it himself asks nobody else."""
+        having: set[str] = set()
+        for path, target, name, steps in self._starred(module):
+            if having.isdisjoint(path):
+                if target is None:
+                    yield Origin(None, f"{name}.{dotted}", steps)
+                elif found := self._own(target, dotted, seen):
+                    having.add(target.path)
+                    yield from (origin._replace(steps=(*steps, *origin.steps)) for origin in found)
+
+    def _starred(self, module: Module) -> list[_Star]:
+        """Return what a module imports everything from, directly or not, each once, the nearest first."""
+        if module.path not in self._stars:
+            met = {module.path}
+            found = [_Star((), module, "", ())]
+            for above in found:  # grows on the way
+                for star in above.module.stars if above.module else ():
+                    name = self.absolute(above.module, star.module, star.level)
+                    target = self.find(name, above.module) if name else None
+                    key = target.path if target else name
+                    if name and key and key not in met:
+                        met.add(key)
+                        step = Step(above.module.path, star.place.line, f"{name}.*")
+                        path = (*above.path, above.module.path)
+                        found.append(_Star(path, target, name, (*above.steps, step)))
+            self._stars[module.path] = found[1:]
+        return self._stars[module.path]
 
     def _beside(self, name: str, importer: Module) -> Module | None:
         """Return a script's neighbour: where no package is, the folder of the importer is searched, too."""

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from observatory_lint.comments import noqa_in
 from observatory_lint.dynamic import may_import, plain_dynamic_imports
+from observatory_lint.elsewhere import Elsewhere
 from observatory_lint.extracting import Extract
 from observatory_lint.facts import Facts, Registration
 from observatory_lint.libraries import Libraries
@@ -35,14 +36,14 @@ def read(data: bytes, libraries: Libraries, tops: Collection[str]) -> tuple[Fact
         raise UnreadableError(1, _TOO_DEEP) from error
 
 
-def source_of(tree: ast.Module, data: bytes, libraries: Libraries) -> Source:
+def source_of(tree: ast.Module, data: bytes, libraries: Libraries, elsewhere: Elsewhere | None = None) -> Source:
     """Return a file as rules look at it.
 
     Raises:
         UnreadableError: it is nested too deeply.
     """
     try:
-        return Source(tree, count_lines(data), libraries)
+        return Source(tree, count_lines(data), libraries, elsewhere=elsewhere)
     except RecursionError as error:
         raise UnreadableError(1, _TOO_DEEP) from error
 

@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from observatory_lint.computing import Texts
+from observatory_lint.elsewhere import Elsewhere
 from observatory_lint.libraries import Libraries
 from observatory_lint.origins import Origins
 from observatory_lint.scopes import Binding, Scope, Scopes
-from observatory_lint.texts import Reader, Texts
+from observatory_lint.texts import Reader
 
 
 class Source:
@@ -20,18 +22,27 @@ class Source:
         lines: how many lines it has.
         libraries: what means persistence.
         depth: how many texts that are run it is within.
+        elsewhere: what is known of other files.
 
     Attributes:
         scopes: its scopes.
     """
 
-    def __init__(self, tree: ast.Module, lines: int, libraries: Libraries, *, depth: int = 0) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        lines: int,
+        libraries: Libraries,
+        *,
+        depth: int = 0,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self.tree = tree
         self.lines = lines
         self.depth = depth
         self.libraries = libraries
         self.scopes = Scopes(tree)
-        self._origins = Origins(self.scopes)
+        self._origins = Origins(self.scopes, elsewhere or Elsewhere())
         self._reader = Reader(self._origins)
 
     def origins(self, node: ast.AST | None, scope: Scope) -> frozenset[str]:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
-from typing import NamedTuple
 
-from observatory_lint.computing import SPLITTING, applied, decoded, number, piece
+from observatory_lint.computing import HOLE, OWN, SPLITTING, UNKNOWN, Texts, applied, changed, decoded, number, piece
 from observatory_lint.origins import Leaf, Origins
 from observatory_lint.scopes import Scope
 from observatory_lint.values import words
-
-HOLE = "\0"
-"""Stands in a text for a part that is not known."""
-
-OWN = "\1"
-"""Stands for the package of the file itself: what `__package__` is, and `__name__` in a package."""
 
 _MOST = 64  # texts that one expression may be
 _DEEPEST = 12  # texts within texts
@@ -33,18 +25,6 @@ _PLACE = re.compile(r"%(?:\((?P<percent>\w+)\))?[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]|\{
 _CALLS = words("builtins.str builtins.bytes os.fspath os.path.expanduser shutil.which sys.intern pathlib.Path")
 
 
-class Texts(NamedTuple):
-    """What an expression may be."""
-
-    values: frozenset[str] = frozenset()
-    """Texts, with holes for what is not known."""
-    complete: bool = False
-    """Whether it is one of them for certain."""
-
-
-UNKNOWN = Texts()
-
-
 class Reader:
     """Works out texts in one file.
 
@@ -54,7 +34,9 @@ class Reader:
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
+        self._elsewhere = origins.elsewhere
         self._depth = 0
+        origins.texts = self.texts
 
     def texts(self, node: ast.AST | None, scope: Scope) -> Texts:
         """Return the texts that an expression may be."""
@@ -66,10 +48,8 @@ class Reader:
                 found = [self._of_leaf(leaf) for leaf in self._origins.leaves(node, scope)]
         finally:
             self._depth -= 1
-        values = frozenset(value[:_LONGEST] for texts in found for value in texts.values)
-        return (
-            Texts(values, bool(found) and all(texts.complete for texts in found)) if len(values) <= _MOST else UNKNOWN
-        )
+        whole = _any_of(found)
+        return whole._replace(values=frozenset(value[:_LONGEST] for value in whole.values))
 
     def elements(self, node: ast.expr, scope: Scope) -> list[list[Texts]]:
         """Return the lists that an expression may be; an element of unknown text stands for what is not known."""
@@ -84,8 +64,9 @@ class Reader:
 
     def _elements(self, leaf: Leaf) -> list[Texts]:
         node, scope = leaf.node, leaf.scope
-        if leaf.binding:
-            return [UNKNOWN]
+        if leaf.binding or isinstance(node, ast.Attribute):
+            lists = [found for origin in self._imported(leaf) for found in self._elsewhere.elements(origin)]
+            return lists[0] if lists else [UNKNOWN]
         match node:
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 return [text for element in elements for text in self._element(element, scope)]
@@ -106,7 +87,7 @@ class Reader:
 
     def _mapped(self, function: ast.expr, text: Texts, scope: Scope) -> Texts:
         for origin in sorted(self._origins.of(function, scope)):
-            return text if origin in _CALLS else _changed(text, partial(decoded, origin))
+            return text if origin in _CALLS else changed(text, partial(decoded, origin))
         return UNKNOWN
 
     def _first(self, node: ast.expr, scope: Scope) -> list[Texts]:
@@ -119,7 +100,22 @@ class Reader:
         return [UNKNOWN]
 
     def _of_leaf(self, leaf: Leaf) -> Texts:
-        return UNKNOWN if leaf.binding else self._of_expression(leaf.node, leaf.scope)
+        binding, node, scope = leaf
+        if binding and binding.how == "element":
+            lists = self.elements(binding.node, binding.scope) if isinstance(binding.node, ast.expr) else []
+            return _any_of([text for part in lists for text in part])
+        if binding or isinstance(node, (ast.Attribute, ast.Name)):
+            known = [self._elsewhere.texts(origin) for origin in self._imported(leaf)]
+            found = _any_of([texts for texts in known if texts != UNKNOWN])
+            if binding or found != UNKNOWN:
+                return found
+        return self._of_expression(node, scope)
+
+    def _imported(self, leaf: Leaf) -> list[str]:
+        """Return the origins of what may come from other files."""
+        if leaf.binding and leaf.binding.how != "import":
+            return []
+        return sorted(self._origins.of(leaf.node, leaf.scope))
 
     def _of_expression(self, node: ast.AST, scope: Scope) -> Texts:
         match node:
@@ -135,6 +131,8 @@ class Reader:
                 return self._joined([self._part(part, scope) for part in parts])
             case ast.BinOp(op=ast.Add(), left=left, right=right):
                 return self._joined([self._or_hole(left, scope), self._or_hole(right, scope)])
+            case ast.BinOp(op=ast.Mult(), left=left, right=ast.Constant(value=int() as times)) if 0 <= times < _MOST:
+                return self._joined([self._or_hole(left, scope)] * times)
             case ast.BinOp(op=ast.Mod(), left=left, right=right):
                 return self._filled(left, _by_name(right), scope)
             case ast.BinOp(op=ast.Div(), left=left, right=right):
@@ -223,7 +221,7 @@ class Reader:
         words = self._constants(node.args, scope)
         if words is None or not texts.values:
             return None
-        return _changed(texts, lambda text: applied(text, name, *words))
+        return changed(texts, lambda text: applied(text, name, *words))
 
     def _constants(self, args: list[ast.expr], scope: Scope) -> list[str] | None:
         """Return arguments that are constant; None when one is not."""
@@ -242,7 +240,7 @@ class Reader:
             place = number(index) or 0
         except ValueError:
             return UNKNOWN
-        return _changed(self.texts(value, scope), lambda text: piece(text, method, words, place))
+        return changed(self.texts(value, scope), lambda text: piece(text, method, words, place))
 
     def _join(self, value: ast.expr, node: ast.Call, scope: Scope) -> Texts | None:
         between = self.texts(value, scope)
@@ -260,7 +258,7 @@ class Reader:
                 for part in lists
             ]
             return Texts(frozenset(value for part in joined for value in part.values), True)
-        return _changed(self.texts(parts, scope), glue.join)
+        return changed(self.texts(parts, scope), glue.join)
 
 
 def _by_name(right: ast.expr) -> dict[str, ast.expr]:
@@ -273,18 +271,11 @@ def _by_name(right: ast.expr) -> dict[str, ast.expr]:
     return {str(index): part for index, part in enumerate(right.elts if isinstance(right, ast.Tuple) else [right])}
 
 
-def _changed(texts: Texts, change: Callable[[str], str | None]) -> Texts:
-    """Return what becomes of texts; those of which nothing becomes are unknown."""
-    values = [change(text) for text in texts.values]
-    return Texts(frozenset(v for v in values if v is not None), texts.complete and None not in values)
+def _any_of(parts: list[Texts]) -> Texts:
+    """Return what is one of several; complete when each of them is."""
+    values = frozenset(value for part in parts for value in part.values)
+    return Texts(values, bool(parts) and all(part.complete for part in parts)) if len(values) <= _MOST else UNKNOWN
 
 
 def _text(value: str) -> Texts:
     return Texts(frozenset({value}), True)
-
-
-def holes_filled(texts: Texts) -> Iterator[tuple[str, bool]]:
-    """Return each text up to its first hole, and whether it has none."""
-    for value in sorted(texts.values):
-        known, hole, _ = value.partition(HOLE)
-        yield known, not hole

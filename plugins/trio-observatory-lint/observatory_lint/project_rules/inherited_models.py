@@ -20,8 +20,8 @@ class InheritedModels(ProjectRule):
         """Return one finding for each class."""
         for path, look in view.ephemeral.items():
             module = view.project.modules[path]
-            told = {raw.place for raw in look.findings if raw.code == "OBS105"}
-            for about in (about for about in module.facts.classes if about.place not in told):
+            told = {raw.place.line for raw in look.findings if raw.code == "OBS105"}
+            for about in (about for about in module.facts.classes if about.place.line not in told):
                 for origin, steps in view.hierarchy.ancestors(Kind(module, about)):
                     if origin.module is None and is_model(origin.name, view.libraries):
                         message = f"{about.name} declares a persistent model: it derives from {origin.name}"

@@ -77,7 +77,7 @@ def _wrong(view: View, module: Module, hook: Registration) -> Iterator[Told]:
         if fault is None:
             return
         named = f" as {hook.name!r}" if hook.name else ""
-        message = f"registers {text.lstrip('!@.#')}{named}, {fault}"
+        message = f"registers {text.lstrip('!@./#')}{named}, {fault}"
         yield Told(module, Raw(hook.place, "OBS203", message))
         return
 
@@ -96,8 +96,7 @@ def _fault(view: View, module: Module, text: str) -> str | None:
 
 def _may_exist(view: View, module: Module, text: str) -> bool:
     """Return whether a name may be there all the same, where nothing of it is to be seen."""
-    dots = len(text) - len(text.lstrip("."))
-    name = view.project.absolute(module, text[dots:], dots)
+    name = view.project.named(module, text)
     if name is None:
         return True
     target = view.project.find(name.rpartition(".")[0], module)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from observatory_lint.computing import HOLE, Texts
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Scope
 from observatory_lint.source import Call, Source
-from observatory_lint.texts import HOLE, Texts
 from observatory_lint.values import Raw, place_of, words
 
 TOOLS = words(
