@@ -86,7 +86,9 @@ class Checker:
                 looks[path] = seen
                 for raw in seen.findings:
                     yield path, Told(project.modules[path], raw)
-        applications = {p: s.listed for p in self._applications(project) if isinstance(s := self._look(p, project), Look)}
+        applications = {
+            p: s.listed for p in self._applications(project) if isinstance(s := self._look(p, project), Look)
+        }
         graph = Graph(project, self._libraries)
         view = View(project, graph, hierarchy, self._libraries, kinds, looks, applications)
         for rule in PROJECT_RULES:

@@ -69,7 +69,7 @@ def _makes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
-    """Return the methods of its own that a constructor calls; `super` for the base's constructor."""
+    """Return what a constructor calls: methods of its own, `super` for the base's constructor, `f()` what it keeps."""
     for statement in _statements(function):
         value = getattr(statement, "value", None)
         if not isinstance(value, ast.Call):
@@ -79,3 +79,5 @@ def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
             yield "super"
         elif text.startswith("self."):
             yield text.removeprefix("self.")
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            yield f"{text}()"

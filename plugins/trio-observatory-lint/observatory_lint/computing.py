@@ -6,6 +6,7 @@ import ast
 import base64
 import binascii
 import codecs
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "binascii.unhexlify": binascii.unhexlify,
     "binascii.a2b_hex": binascii.unhexlify,
     "builtins.bytes.fromhex": bytes.fromhex,
+    "textwrap.dedent": textwrap.dedent,
     "builtins.chr": lambda text: chr(int(text)),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from typing import TypeGuard
@@ -10,6 +11,8 @@ from typing import TypeGuard
 from observatory_lint.computing import OWN, Texts, holes_filled
 from observatory_lint.extracting import Extract
 from observatory_lint.facts import Import
+from observatory_lint.paths import ENTRY
+from observatory_lint.scopes import Scope
 from observatory_lint.source import Call, Source
 from observatory_lint.values import Place, place_of
 
@@ -20,32 +23,54 @@ IMPORTERS = frozenset(
         "pkgutil.resolve_name",
         "runpy.run_module",
         "importlib.util.find_spec",
+        "pytest.importorskip",
     }
 )
 """Functions that import by name. (`find_spec` imports what is above the name, and is there to load what it finds.)"""
 
+_BY_PATH = frozenset(
+    {
+        "runpy.run_path",
+        "importlib.util.spec_from_file_location",
+        "importlib.machinery.SourceFileLoader",
+        "imp.load_source",
+        f"{ENTRY}().load",
+    }
+)
 _RUNNERS = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
 _LOOKUPS = frozenset({"sys.modules.get", "sys.modules.pop", "sys.modules.setdefault", "sys.modules.__getitem__"})
-_WORDS = (b"import_module", b"__import__", b"resolve_name")
+_WORTH_IT = re.compile(rb"import_module|__import__|resolve_name|\b(?:exec|run_module)\b(?! *=)")
 _DEEPEST = 4  # texts in texts that are run
-_NAMES = frozenset(word.decode() for word in _WORDS)
+_NAMES = frozenset({"import_module", "__import__", "resolve_name", "run_module", "exec"})
 _UNKNOWN = "_unknown_"  # stands in source for what is not known
 
 
 def may_import(data: bytes) -> bool:
     """Return whether it is worth looking for dynamic imports in a file that is not ephemeral."""
-    return any(word in data for word in _WORDS)
+    return _WORTH_IT.search(data) is not None
 
 
 def plain_dynamic_imports(source: Source) -> Iterator[Import]:
-    """Return the imports by calls in a file that is not ephemeral: of functions under their own names, for speed."""
+    """Return the imports by calls in a file that is not ephemeral: by names that importers have, for speed."""
+    names = _NAMES | {
+        name for scope in (source.scopes.module, *source.scopes.bodies.values()) for name in _renamed(scope)
+    }
     for node, scope in source.scopes.sites:
-        if isinstance(node, ast.Call) and _name_of(node.func) in _NAMES:
+        if isinstance(node, ast.Call) and _name_of(node.func) in names:
             for call in source.calls(node, scope):
                 yield from (found for found in _called(source, call, node) if isinstance(found, Import))
 
 
-def _name_of(function: ast.expr) -> str:
+def _renamed(scope: Scope) -> Iterator[str]:
+    """Return the names of a scope that an importer is given."""
+    for name, bindings in scope.names.items():
+        for binding in bindings:
+            given = binding.origin.rpartition(".")[2] or _name_of(binding.node)
+            if given in _NAMES:
+                yield name
+
+
+def _name_of(function: ast.AST) -> str:
     return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
@@ -65,7 +90,9 @@ def _is_looked_up(node: ast.AST) -> TypeGuard[ast.Subscript]:
 
 def _called(source: Source, call: Call, node: ast.Call) -> Iterator[Import | Place]:
     place = place_of(node)
-    if call.origin in IMPORTERS:
+    if call.origin in _BY_PATH:
+        yield place
+    elif call.origin in IMPORTERS:
         yield from _imported(source, call, node, place)
     elif call.origin in _LOOKUPS and call.args:
         yield from _known(source, source.texts(call.args[0], call.scope), place, sure=False)
@@ -77,7 +104,9 @@ def _called(source: Source, call: Call, node: ast.Call) -> Iterator[Import | Pla
 def _imported(source: Source, call: Call, node: ast.Call, place: Place) -> Iterator[Import | Place]:
     name = call.argument(0, "mod_name" if call.origin == "runpy.run_module" else "name")
     if name is None:
-        if call.origin != "importlib.util.find_spec":
+        if call.origin != "importlib.util.find_spec" and "functools.partial" not in source.origins(
+            node.func, call.scope
+        ):
             yield place
         return
     texts = source.texts(name, call.scope)

@@ -95,7 +95,7 @@ class Extract:
         if node.decorator_list and any(map(_may_be_hook, node.decorator_list)):
             self.hooks.append(node)
         if top:
-            returned = [dotted(value) for value in _returned(node.body)]
+            returned = ["{}" if is_container(value) else dotted(value) for value in _returned(node.body)]
             if annotated := dotted(node.returns):
                 returned.append(f"{annotated}()")
             self._bind(node.name, f"def {'|'.join(filter(None, returned))}")

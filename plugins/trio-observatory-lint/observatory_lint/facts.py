@@ -40,7 +40,7 @@ class Class(NamedTuple):
     makes: tuple[str, ...]
     """Methods that make a table: they assign a container, or an object of some class."""
     calls: tuple[str, ...]
-    """Methods of its own that its constructor calls, `super` among them when it calls the base's."""
+    """What its constructor calls: methods of its own, `super` for the base's constructor, `f()` for what it keeps."""
     abstract: bool
     """Whether it has abstract methods."""
     place: Place
@@ -97,7 +97,7 @@ class Facts(NamedTuple):
 # What a name is bound to, as text: a kind and a rest.
 #   import 3       the import of that index
 #   class          a class of this file
-#   def a.b()|c    a function, and the dotted names that it returns
+#   def a.b()|c    a function, and the dotted names that it returns, `{}` for a container
 #   name a.b()     another name, or the result of a call
 #   table          a container that can change
 #   value          something else

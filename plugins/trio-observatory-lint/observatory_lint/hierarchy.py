@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from observatory_lint.classes import CONSTRUCTORS
 from observatory_lint.facts import Class
+from observatory_lint.names import is_table
 from observatory_lint.project import Module, Origin, Project
 from observatory_lint.values import Step
 
@@ -125,9 +126,20 @@ class Hierarchy:
             helpers = set(about.calls)
             if any(not helpers.isdisjoint(other.about.makes) for other in line):
                 return True
+            if any(call.endswith("()") and self._gives_table(here.module, call[:-2]) for call in about.calls):
+                return True
             constructs = not set(CONSTRUCTORS).isdisjoint(about.methods)
             if constructs and index == 0 and "super" not in about.calls:
                 return False
+        return False
+
+    def _gives_table(self, module: Module, function: str) -> bool:
+        """Return whether a function of the project returns a container, or an object that may be a table."""
+        for origin in self._project.attribute(module, function):
+            for kind in origin.module.facts.bindings.get(origin.name, ()) if origin.module else ():
+                what, _, returned = kind.partition(" ")
+                if what == "def" and any(map(is_table, returned.split("|"))):
+                    return True
         return False
 
     def _own(self, kind: Kind) -> list[Kind]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from observatory_lint.libraries import DRIVERS, STANDARD, STORES, Libraries
 from observatory_lint.values import words
 
+MARKS = frozenset({"__tablename__", "__table__"})
+"""What a class has that says which table it is."""
+
 _MODELS = words(
     """
     Base BaseModel DeclarativeBase DeclarativeBaseNoMeta DeferredReflection Document DynamicDocument

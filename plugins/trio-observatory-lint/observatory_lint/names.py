@@ -58,6 +58,12 @@ def is_container(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and (dotted(node.func) or "").rpartition(".")[2] in CONTAINERS
 
 
+def is_table(result: str) -> bool:
+    """Return whether what a function returns, a dotted name or `{}`, is a container or an object like one."""
+    name = result.removesuffix("()").rpartition(".")[2].lstrip("_")
+    return result == "{}" or (result.endswith("()") and (name in CONTAINERS or _is_class_of_data(name)))
+
+
 def makes_table(node: ast.AST) -> bool:
     """Return whether an expression makes a container or an object that may be a table."""
     if isinstance(node, (ast.IfExp, ast.BoolOp, ast.BinOp, ast.Tuple, ast.Starred, ast.NamedExpr)):
@@ -75,4 +81,8 @@ def makes_table(node: ast.AST) -> bool:
             or any(word.arg in {"factory", "default_factory"} for word in node.keywords)
             or any(map(makes_table, [*node.args, *(word.value for word in node.keywords if word.arg == "default")]))
         )
+    return _is_class_of_data(name)
+
+
+def _is_class_of_data(name: str) -> bool:
     return name[:1].isupper() and name not in _NO_TABLES

@@ -40,13 +40,15 @@ class Others(Elsewhere):
         self._digest_of = digest_of
         self.asked: dict[str, str] = {}
         self._values = cache(self._find_values)
-        self._nodes: dict[str, ast.expr] = {}  # kept, since what is known of nodes is kept by their identity
+        self._nodes: dict[str, ast.expr | None] = {}  # kept, since what is known of nodes is kept by their identity
 
     def stands_for(self, origin: str) -> str:
         """Return what an origin leads to, and what that depends on: as long as it is the same, so is all of it."""
         found = self._project.origin(self._module, origin)
         return " ".join(
-            f"{o.module.name}.{o.name}@{self._digest_of(o.module.path) if _has_value(o) else ''}" if o.module else o.name
+            f"{o.module.name}.{o.name}@{self._digest_of(o.module.path) if _has_value(o) else ''}"
+            if o.module
+            else o.name
             for o in found
         )
 
@@ -89,9 +91,18 @@ class Others(Elsewhere):
     def _each_value(self, origin: str) -> Iterator[tuple[Source, ast.expr]]:
         for found in self._origins(origin):
             source = self._source_of(found.module.path) if found.module and _has_value(found) else None
-            if source:
-                node = self._nodes.setdefault(found.name, ast.parse(found.name, mode="eval").body)
+            node = self._parsed(found.name) if source else None
+            if source and node:
                 yield source, node
+
+    def _parsed(self, name: str) -> ast.expr | None:
+        """Return names, attributes and calls as an expression; None for what is none, as a key of a dict."""
+        if name not in self._nodes:
+            try:
+                self._nodes[name] = ast.parse(name, mode="eval").body
+            except (SyntaxError, ValueError):
+                self._nodes[name] = None
+        return self._nodes[name]
 
 
 def _has_value(origin: Origin) -> bool:

@@ -262,18 +262,20 @@ class Project:
         """Return what a module imports everything from, directly or not, each once, the nearest first."""
         if module.path not in self._stars:
             met = {module.path}
-            found = [_Star((), module, "", ())]
-            for above in found:  # grows on the way
-                for star in above.module.stars if above.module else ():
-                    name = self.absolute(above.module, star.module, star.level)
-                    target = self.find(name, above.module) if name else None
+            found: list[_Star] = []
+            waiting: list[tuple[Module, tuple[str, ...], tuple[Step, ...]]] = [(module, (), ())]
+            for here, path, steps in waiting:  # grows on the way
+                for star in here.stars:
+                    name = self.absolute(here, star.module, star.level)
+                    target = self.find(name, here) if name else None
                     key = target.path if target else name
                     if name and key and key not in met:
                         met.add(key)
-                        step = Step(above.module.path, star.place.line, f"{name}.*")
-                        path = (*above.path, above.module.path)
-                        found.append(_Star(path, target, name, (*above.steps, step)))
-            self._stars[module.path] = found[1:]
+                        way = (*steps, Step(here.path, star.place.line, f"{name}.*"))
+                        found.append(_Star((*path, here.path), target, name, way))
+                        if target:
+                            waiting.append((target, (*path, here.path), way))
+            self._stars[module.path] = found
         return self._stars[module.path]
 
     def _beside(self, name: str, importer: Module) -> Module | None:

@@ -60,23 +60,35 @@ def _implements(function: _Function) -> bool:
 
 
 def _registered_by(node: ast.Call, registrar: str, scope: Scope, source: Source) -> Iterator[Registration]:
-    if any(_is_register(value, registrar) for value, _ in source.values(node.func, scope)):
+    if any(_is_register(value, registrar, where, source) for value, where in source.values(node.func, scope)):
         words = {word.arg: word.value for word in node.keywords}
-        item = node.args[1] if len(node.args) > 1 else words.get("item")
-        label = source.texts(node.args[0] if node.args else words.get("name"), scope).values
-        if item is not None:
-            items = tuple(sorted(set(_items(item, scope, source))))
-            yield Registration(min(label, default=""), items, place_of(node))
+        for args in _unstarred(node.args, scope, source):
+            item = args[1] if len(args) > 1 else words.get("item")
+            label = source.texts(args[0] if args else words.get("name"), scope).values
+            if item is not None:
+                items = tuple(sorted(set(_items(item, scope, source))))
+                yield Registration(min(label, default=""), items, place_of(node))
     elif any(isinstance(arg, ast.Name) and arg.id == registrar for arg in node.args):
         for arg in node.args:  # a helper registers what it is handed
             for member, where in source.members(arg, scope):
                 yield Registration("", tuple(sorted(set(_items(member, where, source)))), place_of(member))
 
 
-def _is_register(node: ast.AST, registrar: str) -> bool:
+def _unstarred(args: list[ast.expr], scope: Scope, source: Source) -> Iterator[list[ast.expr]]:
+    """Return what a call is given by position: a pair that is unpacked may be any of those that it is seen to be."""
+    match args:
+        case [ast.Starred(value=pair)]:
+            yield from (
+                value.elts for value, _ in source.values(pair, scope) if isinstance(value, (ast.Tuple, ast.List))
+            )
+        case _:
+            yield args
+
+
+def _is_register(node: ast.AST, registrar: str, scope: Scope, source: Source) -> bool:
     match node:
-        case ast.Attribute(attr="register", value=ast.Name(id=name)):
-            return name == registrar
+        case ast.Attribute(attr="register", value=ast.Name() as value):
+            return any(isinstance(v, ast.Name) and v.id == registrar for v, _ in source.values(value, scope))
     return False
 
 
@@ -104,6 +116,8 @@ def _made_by(origin: str, node: ast.expr, scope: Scope, source: Source) -> Itera
     if not functions:
         yield origin
     for function in functions:
+        if not function.decorator_list and not any(True for _ in returns_of(function)):
+            yield "#NoneType"
         inner = source.scopes.bodies[function]
         for returned in returns_of(function):
             yield from (made.removesuffix("()") for made in source.origins(returned, inner))
@@ -124,8 +138,8 @@ def _is_partial(node: ast.Call, scope: Scope, source: Source) -> bool:
 def listed(source: Source) -> Iterator[Registration]:
     """Return what an application holds: the elements of its displays, under the place of each, and what it constructs.
 
-    A `name` of `LINE:COLUMN` is that of a display, `added` that of a method that adds to one; without a name the class
-    is called, or handed on.
+    A `name` of `LINE:COLUMN` is where a display begins, `added` that of a method that adds to one; without a name the
+    class is called, or handed on.
     """
     asked = {id(part) for node, _ in source.scopes.sites if _asks(node) for part in ast.walk(node)}
     for node, scope in source.scopes.sites:
@@ -135,7 +149,8 @@ def listed(source: Source) -> Iterator[Registration]:
             elements = node.values if isinstance(node, ast.Dict) else node.elts
             for element, where in _unpacked(elements, scope, source):
                 if items := _classes(element, where, source):
-                    yield Registration(f"{node.lineno}:{node.col_offset}", items, place_of(node))
+                    place = place_of(element if element in elements else node)
+                    yield Registration(f"{node.lineno}:{node.col_offset}", items, place)
         elif isinstance(node, ast.Call):
             added = "added" if isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING else ""
             for part in (node.func, *node.args):

@@ -105,10 +105,12 @@ class Scopes:
             visit(node, scope)
 
     def _give_away(self, scope: Scope) -> None:
-        """Move what a scope binds for the module to the module's names."""
+        """Move what a scope binds for another to the names of that one."""
         for name, statement in scope.elsewhere.items():
             if isinstance(statement, ast.Global):
                 self.module.names.setdefault(name, []).extend(scope.names.pop(name, []))
+            elif owner := scope.find(name):
+                owner.names[name].extend(scope.names.pop(name, []))
 
     def _later(self, nodes: Iterator[ast.AST], scope: Scope) -> None:
         self._waiting.extend((node, scope) for node in nodes)

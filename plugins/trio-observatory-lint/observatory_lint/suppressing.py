@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from observatory_lint.catalogue import CODES
 from observatory_lint.facts import Noqa
 from observatory_lint.values import Raw
+
+
+_OURS = re.compile(r"OBS\d*", re.IGNORECASE)
 
 
 def judge(findings: Iterable[Raw], noqa: Sequence[Noqa], wants: Callable[[str], bool]) -> list[Raw]:
@@ -37,7 +41,7 @@ def _is_suppressed(raw: Raw, noqa: Sequence[Noqa], used: set[tuple[Noqa, str]]) 
 
 
 def _on(comment: Noqa, used: set[tuple[Noqa, str]], wants: Callable[[str], bool]) -> Iterator[Raw]:
-    ours = [code for code in comment.codes if code.upper().startswith("OBS")]
+    ours = [code for code in comment.codes if _OURS.fullmatch(code)]
     if ours and not comment.reason and wants("OBS901"):
         message = f"gives no reason: write `# noqa: {', '.join(ours)} -- why`"
         yield Raw(comment.place, "OBS901", message)

@@ -8,7 +8,8 @@ from functools import partial
 from itertools import product
 
 from observatory_lint.computing import HOLE, OWN, SPLITTING, UNKNOWN, Texts, applied, changed, decoded, number, piece
-from observatory_lint.origins import Leaf, Origins
+from observatory_lint.leaves import Leaf
+from observatory_lint.origins import Origins
 from observatory_lint.scopes import Scope
 from observatory_lint.values import words
 

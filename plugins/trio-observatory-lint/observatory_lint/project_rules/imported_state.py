@@ -21,9 +21,8 @@ class ImportedState(ProjectRule):
             module = view.project.modules[path]
             for text, place in look.changes:
                 if any(_is_state(origin) for origin in view.project.origin(module, text)):
-                    message = (
-                        f"writes {text.lstrip('./')}, which the whole process shares: give it to the object that owns it"
-                    )
+                    name = text.lstrip("./")
+                    message = f"writes {name}, which the whole process shares: give it to the object that owns it"
                     yield Told(module, Raw(place, "OBS301", message))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from observatory_lint.hierarchy import Kind
-from observatory_lint.model_names import is_model
+from observatory_lint.model_names import MARKS, is_model
 from observatory_lint.project_rules.project_rule import ProjectRule, Told, View
 from observatory_lint.values import Raw
 
@@ -23,7 +23,12 @@ class InheritedModels(ProjectRule):
             told = {raw.place.line for raw in look.findings if raw.code == "OBS105"}
             for about in (about for about in module.facts.classes if about.place.line not in told):
                 for origin, steps in view.hierarchy.ancestors(Kind(module, about)):
-                    if origin.module is None and is_model(origin.name, view.libraries):
+                    base = view.hierarchy.kind(origin)
+                    if (
+                        is_model(origin.name, view.libraries)
+                        if base is None
+                        else not MARKS.isdisjoint(base.about.methods)
+                    ):
                         message = f"{about.name} declares a persistent model: it derives from {origin.name}"
                         yield Told(module, Raw(about.place, "OBS105", message), steps)
                         break

@@ -31,6 +31,8 @@ class Registered(ProjectRule):
             application = view.project.modules[path]
             chosen = _list_of(view, application, held)
             known |= {_key(kind) for item in chosen for kind in _kinds(view, application, item)}
+            for item in _beside_canonical(view, application, held):
+                yield from _wrong(view, application, item._replace(name=""))
             yield from _missing(view, application, chosen)
         for kind in view.kinds:
             if _key(kind) not in known and not kind.about.abstract and not view.hierarchy.is_parent(kind):
@@ -62,7 +64,7 @@ def _owner(origin: Origin) -> Origin:
 
 def _kinds(view: View, module: Module, item: Registration) -> Iterator[Kind]:
     for text in item.items:
-        for origin in [] if text.startswith(("#", "!")) else _origins(view, module, text):
+        for origin in [] if text.startswith(("#", "!")) else _origins(view, module, text.removesuffix("()")):
             kind = view.hierarchy.kind(origin)
             if kind and view.hierarchy.is_module(kind):
                 yield kind
@@ -70,7 +72,7 @@ def _kinds(view: View, module: Module, item: Registration) -> Iterator[Kind]:
 
 def _wrong(view: View, module: Module, hook: Registration) -> Iterator[Told]:
     """Return what a hook registers that is no module: only what is certain."""
-    if any(True for _ in _kinds(view, module, hook)):
+    if any(True for _ in _kinds(view, module, hook)) and not hook.items[0].endswith("()"):
         return
     for text in hook.items:
         fault = _fault(view, module, text)
@@ -87,6 +89,8 @@ def _fault(view: View, module: Module, text: str) -> str | None:
         return "which does not exist"
     if text.startswith("#"):
         return "which is no Module"
+    if text.endswith("()") and any(map(view.hierarchy.is_module_origin, _origins(view, module, text[:-2]))):
+        return "which is an object: register the class, or a function that makes one"
     origins = _origins(view, module, text)
     if not origins:
         return None if _may_exist(view, module, text) else "which does not exist"
@@ -99,7 +103,10 @@ def _may_exist(view: View, module: Module, text: str) -> bool:
     name = view.project.named(module, text)
     if name is None:
         return True
-    target = view.project.find(name.rpartition(".")[0], module)
+    target = None
+    while name and target is None:  # what is above it, up to a file that would have to have it
+        name = name.rpartition(".")[0]
+        target = view.project.find(name, module)
     return target is None or view.project.is_open(target)
 
 
@@ -114,6 +121,14 @@ def _list_of(view: View, module: Module, held: tuple[Registration, ...]) -> list
     if not any(name and size > 1 for name, size in sizes.items()):
         return relevant
     return [item for item in relevant if item.name]
+
+
+def _beside_canonical(view: View, module: Module, held: tuple[Registration, ...]) -> Iterator[Registration]:
+    """Return the elements of displays that are lists of modules without doubt: they have several canonical ones."""
+    present: dict[str, set[str]] = {}
+    for item in held:
+        present.setdefault(item.name, set()).update(_canonical(view, module, item))
+    return (item for item in held if ":" in item.name and len(present[item.name]) > 1)
 
 
 def _canonical(view: View, module: Module, item: Registration) -> set[str]:
@@ -134,9 +149,9 @@ def _missing(view: View, module: Module, chosen: list[Registration]) -> Iterator
     present = {name for item in chosen for name in _canonical(view, module, item)}
     if not present:
         return
-    places = [item.place for item in chosen if item.name not in {"", "added"}]
+    places = [tuple(map(int, item.name.split(":"))) for item in chosen if ":" in item.name]
     for name in CANONICAL:
         if name not in present:
-            place = places[0] if places else Place(1, 0, 1, 0)
+            place = Place(*places[0], *places[0]) if places else Place(1, 0, 1, 0)
             message = f"{name} is missing from the application's list: it is canonical, and always there"
             yield Told(module, Raw(place, "OBS204", message))

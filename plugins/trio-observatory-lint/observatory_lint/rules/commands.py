@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -35,14 +36,15 @@ _RUNNERS = words(
     os.startfile
     """
 )
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "pwsh", "powershell"})
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "pwsh", "powershell", "eval"})
 _PREFIXES = words(
     """
     sudo doas env nice ionice nohup time timeout stdbuf setsid exec command xargs strace chroot su runuser flock docker
     podman docker-compose kubectl compose exec run uv uvx poetry pipx
     """
 )
-_WRAPPED = re.compile(r"[;&|\n()`]|\$\(")
+_KEYWORDS = frozenset({"!", "{", "if", "then", "do", "while", "until", "else", "elif"})
+_SUBSTITUTED = re.compile(r"`([^`]*)`|\$\(([^()]*)\)")
 _PYTHON = re.compile(r"python[\d.]*(?:\.exe)?$")
 
 
@@ -74,7 +76,7 @@ def _tool_of(call: Call, source: Source) -> str | None:
     candidates = [[executable]] if executable.values else []
     if first is not None:
         for text in sorted(source.texts(first, scope).values):
-            if tool := _in_shell(text.replace(HOLE, " ? ") if " " in text else text):
+            if tool := _in_shell(text.replace(HOLE, " ? ") if " " in text else text, source):
                 return tool
         candidates += source.elements(first, scope)
         rest = call.args[2 if spawns else 1 :]
@@ -88,23 +90,19 @@ def _tool_of(call: Call, source: Source) -> str | None:
 
 def _in_words(command: list[Texts], source: Source) -> str | None:
     """Return the tool that a list of words runs, by itself or through a shell, `sudo` and the like."""
-    wrapped = False
+    wrapped = shell = False
     for index, word in enumerate(command):
-        for text in sorted(word.values):
-            name = _name(text)
-            if name in TOOLS:
-                return name
-            if name in _SHELLS and not wrapped:
-                for later in command[index + 1 :]:
-                    for script in sorted(later.values):
-                        if tool := _in_shell(script):
-                            return tool
-            if _PYTHON.search(name):
-                return _through_python(command[index + 1 :], source)
-        if not word.values and index == 0:
-            return _through_python(command[1:], source)  # sys.executable, for one
-        wrapped = wrapped or not {_name(text) for text in word.values}.isdisjoint(_PREFIXES)
-        if not wrapped:
+        names = {_name(text) for text in word.values}
+        if tool := next(iter(sorted(names & TOOLS)), None):
+            return tool
+        for script in sorted(word.values) if shell else ():
+            if tool := _in_shell(script, source):
+                return tool
+        if any(map(_PYTHON.match, names)) or (index == 0 and not names):  # sys.executable, for one
+            return _through_python(command[index + 1 :], source)
+        shell = shell or not names.isdisjoint(_SHELLS)
+        wrapped = wrapped or shell or not names.isdisjoint(_PREFIXES)
+        if not wrapped and not all(map(_comes_before, word.values)):
             return None
     return None
 
@@ -118,20 +116,34 @@ def _through_python(command: list[Texts], source: Source) -> str | None:
     return None
 
 
-def _in_shell(script: str) -> str | None:
-    """Return the tool that a line of a shell runs, at the beginning of any of its commands."""
-    for command in _WRAPPED.split(script):
-        parts = [word.strip("'\"") for word in command.split()]
-        wrapped = False
-        for word in parts:
-            name = _name(word)
-            if name in TOOLS:
-                return name
-            assigned = "=" in word.lstrip("-") and not word.startswith("-")
-            wrapped = wrapped or name in _PREFIXES or name in _SHELLS
-            if not wrapped and not assigned and word not in {"!", "{", "if", "then", "do", "while", "else"}:
-                break
-    return None
+def _in_shell(script: str, source: Source) -> str | None:
+    """Return the tool that a script of a shell runs, in any of its commands."""
+    scripts = [script, *(part for found in _SUBSTITUTED.findall(script) for part in found if part)]
+    commands = (command for part in scripts for command in _commands(part))
+    found = (_in_words([Texts(frozenset({word}), True) for word in command], source) for command in commands)
+    return next(filter(None, found), None)
+
+
+def _commands(script: str) -> Iterator[list[str]]:
+    """Take a script apart: into commands, and those into words."""
+    lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|()\n")
+    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t\r", "", True
+    command: list[str] = []
+    try:
+        for word in lexer:
+            if word.strip(";&|()\n"):
+                command.append(word)
+            else:
+                yield command
+                command = []
+    except ValueError:  # a quote that does not end
+        command.extend(script.split())
+    yield command
+
+
+def _comes_before(word: str) -> bool:
+    """Return whether a word may stand in front of a command."""
+    return word in _KEYWORDS or ("=" in word and not word.startswith("-"))
 
 
 def _name(text: str) -> str:

@@ -10,17 +10,26 @@ from observatory_lint.names import is_container, is_field
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Binding, Scope, owner_of
 from observatory_lint.source import Source
-from observatory_lint.values import Place, Raw, place_of, words
+from observatory_lint.values import Place, Raw, head_of, place_of, words
 
 CHANGING = words(
     """
     add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end pop
-    popitem popleft remove reverse rotate setdefault sort subtract symmetric_difference_update update __setitem__
-    __delitem__
+    popitem popleft put put_nowait remove reverse rotate send_nowait set setdefault sort subtract
+    symmetric_difference_update update __setitem__ __delitem__
     """
 )
 """Methods that change a container."""
 
+_CHANGERS = words(
+    """
+    builtins.setattr builtins.delattr operator.setitem operator.delitem operator.iadd operator.ior operator.iconcat
+    heapq.heappush heapq.heappop heapq.heapify heapq.heapreplace heapq.heappushpop
+    bisect.insort bisect.insort_left bisect.insort_right random.shuffle
+    """
+)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _STEPPED = frozenset({"itertools.count()", "itertools.cycle()", "builtins.iter()"})
 _FOREIGN = frozenset({"os.environ", "sys.path", "sys.modules", "sys.meta_path", "sys.path_hooks", "warnings.filters"})
 _FINE = ("contextvars.ContextVar()", "logging.getLogger()", "threading.local()", "trio.lowlevel.RunVar()")
@@ -30,30 +39,40 @@ class SharedState(Rule):
     """What a function writes belongs to an object: two Observatories in one process do not see each other."""
 
     code: ClassVar[str] = "OBS301"
-    nodes: ClassVar[tuple[type[ast.AST], ...]] = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
+    nodes: ClassVar[tuple[type[ast.AST], ...]] = (
+        *(ast.Name, ast.Attribute, ast.Subscript, ast.Call),
+        *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    )
 
     def check(self, node: ast.AST, scope: Scope, source: Source) -> Iterator[Raw]:
         """Return one finding for what is written, deleted, or changed by a method, within a function."""
         if not scope.in_function:
             return
-        written = None
-        if isinstance(node, ast.Name):
-            written = self._name(node, scope)
-        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        written = next((f"the global {name}" for name in _bound(node) if _is_global(name, scope)), None)
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             written = _attribute(node, scope, source)
         elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
             written = _shared(node.value, scope, source)
         elif isinstance(node, ast.Call):
             written = _call(node, scope, source)
         if written:
-            place = place_of(node)  # type: ignore[arg-type]  # one of four kinds of expressions
+            place = head_of(node) if isinstance(node, _DEFINITIONS) else place_of(node)  # type: ignore[arg-type]
             message = f"writes {written}, which the whole process shares: give it to the object that owns it"
             yield Raw(place, self.code, message)
 
-    def _name(self, node: ast.Name, scope: Scope) -> str | None:
-        if isinstance(node.ctx, ast.Load) or not isinstance(scope.elsewhere.get(node.id), ast.Global):
-            return None
-        return f"the global {node.id}"
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """Return the names that a node gives a value, or takes it from."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        yield node.id
+    elif isinstance(node, _DEFINITIONS):
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+
+
+def _is_global(name: str, scope: Scope) -> bool:
+    return isinstance(scope.elsewhere.get(name), ast.Global)
 
 
 def _attribute(node: ast.Attribute, scope: Scope, source: Source) -> str | None:
@@ -70,18 +89,51 @@ def _attribute(node: ast.Attribute, scope: Scope, source: Source) -> str | None:
 
 
 def _call(node: ast.Call, scope: Scope, source: Source) -> str | None:
-    function = node.func
-    if isinstance(function, ast.Attribute) and function.attr in CHANGING:
-        return _shared(function.value, scope, source, by_method=True)
-    if isinstance(function, ast.Name) and node.args:
-        origins = source.origins(function, scope)
-        if "builtins.next" in origins and not _STEPPED.isdisjoint(source.origins(node.args[0], scope)):
-            return _shared(node.args[0], scope, source)
-        if origins & {"builtins.setattr", "builtins.delattr"}:
-            if _is_class(node.args[0], scope, source):
-                return f"an attribute of {ast.unparse(node.args[0])}"
-            return _shared(node.args[0], scope, source)
-    return None
+    """Return what a call changes: by a method, also one that it hands on, or by a function that is handed the state."""
+    for function in (node.func, *node.args):
+        for value, where in source.values(function, scope):
+            changing = isinstance(value, ast.Attribute) and _changes(value, where, source)
+            if changing and (found := _shared(value.value, where, source, by_method=True)):
+                return found
+    if not node.args:
+        return None
+    origins = source.origins(node.func, scope)
+    if origins & {"builtins.setattr", "builtins.delattr"} and _is_class(node.args[0], scope, source):
+        return f"an attribute of {ast.unparse(node.args[0])}"
+    stepped = "builtins.next" in origins and not _STEPPED.isdisjoint(source.origins(node.args[0], scope))
+    return _shared(node.args[0], scope, source) if stepped or any(map(_changes_first, origins)) else None
+
+
+def _changes(method: ast.Attribute, scope: Scope, source: Source) -> bool:
+    """Return whether a method changes its object: of a class of this file that is seen, else its name tells."""
+    for origin in source.origins(method.value, scope):
+        known = source.scopes.classes.get(origin[1:-2]) if origin.startswith("@") and origin.endswith("()") else None
+        for binding in known.names.get(method.attr, ()) if known else ():
+            return _changes_self(binding.node)
+    return method.attr in CHANGING
+
+
+def _changes_self(method: ast.AST) -> bool:
+    """Return whether a method assigns or changes what its object holds."""
+    first = method.args.args[0].arg if isinstance(method, _FUNCTIONS) and method.args.args else ""
+    for part in ast.walk(method):
+        if isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load):
+            changed: ast.expr = part
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in CHANGING:
+            changed = part.func.value
+        else:
+            continue
+        while isinstance(changed, (ast.Attribute, ast.Subscript)):
+            changed = changed.value
+            if isinstance(changed, ast.Name) and changed.id == first:
+                return True
+    return False
+
+
+def _changes_first(function: str) -> bool:
+    """Return whether a function changes its first argument, as `heapq.heappush` and `dict.update` do."""
+    owner, _, name = function.rpartition(".")
+    return function in _CHANGERS or (owner.startswith(("builtins.", "collections.")) and name in CHANGING)
 
 
 def _shared(node: ast.expr, scope: Scope, source: Source, *, by_method: bool = False) -> str | None:
@@ -119,7 +171,7 @@ def _alias(node: ast.Name, scope: Scope, where: Scope | None, source: Source, *,
     """Return the shared state that a local name was given."""
     if where is None or where.is_class or not where.in_function or owner_of(node.id, scope):
         return None
-    bindings = where.names.get(node.id, [])
+    bindings = [binding for binding in where.names.get(node.id, ()) if binding.how != "parameter"]
     if len(bindings) == 1 and bindings[0].how in {"is", "element"}:
         value = bindings[0].node
         if bindings[0].how == "element" and isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
@@ -209,6 +261,7 @@ def changes_elsewhere(source: Source) -> Iterator[tuple[str, Place]]:
         root = node.func.value
         while isinstance(root, ast.Subscript):
             root = root.value
-        for origin in sorted(source.origins(root, scope)):
+        origins = source.origins(root, scope)
+        for origin in () if any(origin.startswith(_FINE) for origin in origins) else sorted(origins):
             if not origin.startswith(("#", "@", "builtins.")) and "(" not in origin:
                 yield origin, place_of(node)

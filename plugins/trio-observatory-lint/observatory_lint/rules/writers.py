@@ -34,7 +34,6 @@ OPENERS = {
     "trio.open_file": (1, "r"),
     "anyio.open_file": (1, "r"),
     "aiofiles.open": (1, "r"),
-    "dbm.open": (1, "r"),
     "shelve.open": (9, "w"),
     "logging.open": (1, "r"),
 }

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from observatory_lint.project import OWN
 from observatory_lint.rules import writers
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Scope
@@ -15,6 +16,7 @@ from observatory_lint.values import Raw, place_of
 
 _MODE = re.compile(r"[rwaxbtU+|:*gzbx2]+")
 _WRITING = frozenset("wax+")
+_NEVER = 99  # the position of what is only given by name
 _FLAGS = frozenset({"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"})
 _LOG_CONFIGS = frozenset({"logging.config.dictConfig", "logging.config.dictConfigClass"})
 _FILE_HANDLERS = re.compile(r"logging\.(?:handlers\.)?(?:\w*Rotating|Watched)?FileHandler")
@@ -47,11 +49,18 @@ class Writing(Rule):
 def _writes_by(call: Call, source: Source) -> bool:
     """Return whether a function that is known writes files with these arguments."""
     origin = call.origin
-    if origin in writers.ALWAYS or _derives_from_writer(origin, source):
+    if origin in writers.ALWAYS:
         return True
+    if origin.startswith("@"):
+        return any(_writes_by(call._replace(origin=base), source) for base in _inherited(origin, source))
     if origin in writers.OPENERS:
         position, default = writers.OPENERS[origin]
+        files = (call.argument(0, "file"), call.argument(_NEVER, "fileobj"))
+        if any(_in_memory(file, call.scope, source) for file in files):
+            return False
         return _mode_writes(call, position, source, default)
+    if origin == "dbm.open":
+        return any(flag[:1] in {"w", "c", "n"} for flag in source.texts(call.argument(1, "flag"), call.scope).values)
     if origin == "os.open":
         return _flags_write(call, source)
     if origin in writers.DUMPERS:
@@ -69,12 +78,13 @@ def _writes_by(call: Call, source: Source) -> bool:
     return False
 
 
-def _derives_from_writer(origin: str, source: Source) -> bool:
-    """Return whether a class of the file derives from one that writes."""
-    known = source.scopes.classes.get(origin[1:]) if origin.startswith("@") else None
-    if known is None or not isinstance(known.node, ast.ClassDef) or known.parent is None:
-        return False
-    return any(not writers.ALWAYS.isdisjoint(source.origins(base, known.parent)) for base in known.node.bases)
+def _inherited(origin: str, source: Source) -> Iterator[str]:
+    """Return what a class of the file, or a method of its objects, is in the bases of that class."""
+    name, end, rest = origin[1:].partition("()")
+    known = source.scopes.classes.get(name)
+    if known and known.parent and isinstance(known.node, ast.ClassDef) and rest.removeprefix(".") not in known.names:
+        for base in known.node.bases:
+            yield from (f"{found}{end}{rest}" for found in source.origins(base, known.parent) if found != origin)
 
 
 def _method_writes(method: str, call: Call, source: Source, *, known: bool) -> bool:
@@ -125,7 +135,7 @@ def _flags_write(call: Call, source: Source) -> bool:
 
 def _in_memory(file: ast.expr | None, scope: Scope, source: Source) -> bool:
     """Return whether a file is none, but a buffer."""
-    origins = source.origins(file, scope)
+    origins = [origin for origin in source.origins(file, scope) if not origin.startswith((".", OWN))]
     return bool(origins) and all(origin in {"io.BytesIO()", "io.StringIO()"} for origin in origins)
 
 
