@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from observatory_lint.computing import UNKNOWN, Texts
 
+OWN = "/"
+"""Begins the origin of what is imported from the project by an absolute name: libraries may have that, too."""
+
 
 class Elsewhere:
     """Tells nothing: what one file is seen with on its own. An origin is text as in `observatory_lint.origins`."""

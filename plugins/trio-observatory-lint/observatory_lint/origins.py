@@ -13,7 +13,7 @@ from itertools import islice
 
 from observatory_lint.annotations import classes_in
 from observatory_lint.computing import UNKNOWN, Texts
-from observatory_lint.elsewhere import Elsewhere
+from observatory_lint.elsewhere import OWN, Elsewhere
 from observatory_lint.leaves import DEEPEST, MOST, Leaf, Leaves
 from observatory_lint.paths import element, normal
 from observatory_lint.scopes import Scope, Scopes, owner_of
@@ -54,7 +54,8 @@ class Origins(Leaves):
             with self.question():
                 origins = (origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
                 here = {origin for origin in islice(origins, MOST) if len(origin) < _LONGEST}
-                found = frozenset(here.union(*map(self.elsewhere.names, here)))
+                there = (self.elsewhere.names(origin) for origin in here if origin.startswith((".", OWN)))
+                found = frozenset(here.union(*there))
         finally:
             self._asked.remove(key)
         if not self._asked and not self._active:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from observatory_lint.computing import UNKNOWN, Texts
-from observatory_lint.elsewhere import Elsewhere
-from observatory_lint.project import OWN, Module, Origin, Project
+from observatory_lint.elsewhere import OWN, Elsewhere
+from observatory_lint.project import Module, Origin, Project
 from observatory_lint.source import Source
-
-_DEFINITIONS = frozenset({"class", "def"})
 
 
 class Others(Elsewhere):
@@ -40,6 +38,7 @@ class Others(Elsewhere):
         self._digest_of = digest_of
         self.asked: dict[str, str] = {}
         self._values = cache(self._find_values)
+        self._names: dict[str, frozenset[str]] = {}
         self._nodes: dict[str, ast.expr | None] = {}  # kept, since what is known of nodes is kept by their identity
 
     def stands_for(self, origin: str) -> str:
@@ -62,10 +61,15 @@ class Others(Elsewhere):
 
     def names(self, origin: str) -> frozenset[str]:
         """Return the origins outside the project, and of constants, that an origin in it stands for."""
-        found = {o.name for o in self._origins(origin) if o.module is None}
-        for source, node in self._values(origin):
-            found |= {name for name in source.origins(node, source.scopes.module) if not name.startswith((".", "@"))}
-        return frozenset(found - {origin})
+        known = self._names.get(origin)
+        if known is None:
+            found = {o.name for o in self._origins(origin) if o.module is None}
+            for source, node in self._values(origin):
+                found |= {
+                    name for name in source.origins(node, source.scopes.module) if not name.startswith((".", "@"))
+                }
+            known = self._names[origin] = frozenset(found - {origin})
+        return known
 
     def texts(self, origin: str) -> Texts:
         """Return the texts that it may be."""
@@ -106,9 +110,11 @@ class Others(Elsewhere):
 
 
 def _has_value(origin: Origin) -> bool:
-    """Return whether it is what its file gives a value to, or what a function there returns."""
-    if origin.module is None or not origin.name:
+    """Return whether it is what its file gives a value to, what a function there returns, or what a class there has."""
+    if origin.module is None:
         return False
-    head = origin.name.partition(".")[0]
-    kinds = origin.module.facts.bindings.get(head.partition("(")[0], ())
-    return head != origin.name or "(" in head or any(kind.partition(" ")[0] not in _DEFINITIONS for kind in kinds)
+    head, call, _ = origin.name.partition(".")[0].partition("()")
+    kinds = {kind.partition(" ")[0] for kind in origin.module.facts.bindings.get(head, ())}
+    if kinds <= {"class"}:
+        return not call and origin.name != head
+    return kinds != {"def"} or bool(call)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from observatory_lint.elsewhere import OWN
 from observatory_lint.facts import Class, Facts, Import
 from observatory_lint.files import Roots
 from observatory_lint.values import Step
@@ -42,9 +43,6 @@ class Module:
 
 Seen: TypeAlias = set[tuple[str, str]]
 """What was looked for already while one question is answered: names may lead in circles."""
-
-OWN = "/"
-"""Begins the origin of what is imported from the project by an absolute name: libraries may have that, too."""
 
 _MOST = 500  # names that are looked for to answer one question
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from observatory_lint.computing import Texts
@@ -44,6 +44,7 @@ class Source:
         self.scopes = Scopes(tree)
         self._origins = Origins(self.scopes, elsewhere or Elsewhere())
         self._reader = Reader(self._origins)
+        self._calls: dict[ast.Call, Sequence[Call]] = {}
 
     def origins(self, node: ast.AST | None, scope: Scope) -> frozenset[str]:
         """Return where the value of an expression comes from; see `observatory_lint.origins`."""
@@ -69,11 +70,17 @@ class Source:
         """Return the elements of the display that an expression is."""
         return self._origins.members(node, scope)
 
-    def calls(self, node: ast.Call, scope: Scope) -> Iterator[Call]:
+    def calls(self, node: ast.Call, scope: Scope) -> Sequence[Call]:
         """Return what a call calls: its function, and functions that it hands on with what they are to be called with.
 
         `trio.to_thread.run_sync(open, path, "w")` calls `open`, as far as a rule is concerned.
         """
+        found = self._calls.get(node)
+        if found is None:
+            found = self._calls[node] = list(self._called(node, scope))
+        return found
+
+    def _called(self, node: ast.Call, scope: Scope) -> Iterator[Call]:
         args, keywords = self._given(node, scope)
         origins = self.origins(node.func, scope)
         for origin in sorted(origins):  # always the same one first

@@ -9,7 +9,6 @@ from observatory_lint.catalogue import CODES
 from observatory_lint.facts import Noqa
 from observatory_lint.values import Raw
 
-
 _OURS = re.compile(r"OBS\d*", re.IGNORECASE)
 
 

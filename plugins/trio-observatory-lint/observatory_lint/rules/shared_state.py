@@ -92,8 +92,9 @@ def _call(node: ast.Call, scope: Scope, source: Source) -> str | None:
     """Return what a call changes: by a method, also one that it hands on, or by a function that is handed the state."""
     for function in (node.func, *node.args):
         for value, where in source.values(function, scope):
-            changing = isinstance(value, ast.Attribute) and _changes(value, where, source)
-            if changing and (found := _shared(value.value, where, source, by_method=True)):
+            if not isinstance(value, ast.Attribute) or not _changes(value, where, source):
+                continue
+            if found := _shared(value.value, where, source, by_method=True):
                 return found
     if not node.args:
         return None

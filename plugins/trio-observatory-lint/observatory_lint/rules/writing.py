@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from observatory_lint.project import OWN
+from observatory_lint.elsewhere import OWN
 from observatory_lint.rules import writers
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Scope
@@ -79,12 +79,16 @@ def _writes_by(call: Call, source: Source) -> bool:
 
 
 def _inherited(origin: str, source: Source) -> Iterator[str]:
-    """Return what a class of the file, or a method of its objects, is in the bases of that class."""
-    name, end, rest = origin[1:].partition("()")
-    known = source.scopes.classes.get(name)
-    if known and known.parent and isinstance(known.node, ast.ClassDef) and rest.removeprefix(".") not in known.names:
-        for base in known.node.bases:
-            yield from (f"{found}{end}{rest}" for found in source.origins(base, known.parent) if found != origin)
+    """Return what a class of the file, or a method of its objects, is in bases of that class from elsewhere."""
+    waiting = [origin]
+    for here in waiting:  # grows on the way
+        name, end, rest = here[1:].partition("()")
+        known = source.scopes.classes.get(name)
+        if not here.startswith("@"):
+            yield here
+        elif known and known.parent and isinstance(known.node, ast.ClassDef) and rest[1:] not in known.names:
+            bases = (base for node in known.node.bases for base in source.origins(node, known.parent))
+            waiting += {f"{base}{end}{rest}" for base in bases if "(" not in base}.difference(waiting)
 
 
 def _method_writes(method: str, call: Call, source: Source, *, known: bool) -> bool:
