@@ -59,6 +59,9 @@ class Leaves:
     def leaves(self, node: ast.AST, scope: Scope) -> tuple[Leaf, ...]:
         """Return what an expression may come down to: through names, attributes of `self`, branches, and results."""
         key = (id(node), id(scope))
+        self._steps = self._steps + 1 if self._questions else 0
+        if self._steps > _STEPS:
+            return ()
         if key in self._known:
             return self._known[key]
         if key in self._active or len(self._active) > DEEPEST:
@@ -66,9 +69,6 @@ class Leaves:
         self._active.add(key)
         try:
             with self.question():
-                self._steps += 1
-                if self._steps > _STEPS:
-                    return ()
                 found = tuple(dict.fromkeys(islice(self._leaves(node, scope), MOST)))
         finally:
             self._active.remove(key)

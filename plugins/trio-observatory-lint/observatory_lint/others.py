@@ -38,7 +38,8 @@ class Others(Elsewhere):
         self._digest_of = digest_of
         self.asked: dict[str, str] = {}
         self._values = cache(self._find_values)
-        self._names: dict[str, frozenset[str]] = {}
+        self._names = cache(self._find_names)
+        self._texts = cache(self._find_texts)
         self._nodes: dict[str, ast.expr | None] = {}  # kept, since what is known of nodes is kept by their identity
 
     def stands_for(self, origin: str) -> str:
@@ -61,21 +62,11 @@ class Others(Elsewhere):
 
     def names(self, origin: str) -> frozenset[str]:
         """Return the origins outside the project, and of constants, that an origin in it stands for."""
-        known = self._names.get(origin)
-        if known is None:
-            found = {o.name for o in self._origins(origin) if o.module is None}
-            for source, node in self._values(origin):
-                found |= {
-                    name for name in source.origins(node, source.scopes.module) if not name.startswith((".", "@"))
-                }
-            known = self._names[origin] = frozenset(found - {origin})
-        return known
+        return self._names(origin)
 
     def texts(self, origin: str) -> Texts:
         """Return the texts that it may be."""
-        for source, node in self._values(origin):
-            return source.texts(node, source.scopes.module)
-        return UNKNOWN
+        return self._texts(origin)
 
     def elements(self, origin: str) -> list[list[Texts]]:
         """Return the lists of texts that it may be."""
@@ -87,6 +78,17 @@ class Others(Elsewhere):
         if origin not in self.asked:
             self.asked[origin] = self.stands_for(origin)
         return self._project.origin(self._module, origin)
+
+    def _find_names(self, origin: str) -> frozenset[str]:
+        found = {o.name for o in self._origins(origin) if o.module is None}
+        for source, node in self._values(origin):
+            found |= {name for name in source.origins(node, source.scopes.module) if not name.startswith((".", "@"))}
+        return frozenset(found - {origin})
+
+    def _find_texts(self, origin: str) -> Texts:
+        for source, node in self._values(origin):
+            return source.texts(node, source.scopes.module)
+        return UNKNOWN
 
     def _find_values(self, origin: str) -> tuple[tuple[Source, ast.expr], ...]:
         """Return the expressions that give it its value, with the files that they stand in."""

@@ -124,11 +124,12 @@ def _list_of(view: View, module: Module, held: tuple[Registration, ...]) -> list
 
 
 def _beside_canonical(view: View, module: Module, held: tuple[Registration, ...]) -> Iterator[Registration]:
-    """Return the elements of displays that are lists of modules without doubt: they have several canonical ones."""
+    """Return the elements of what is the list of modules without doubt: it has the most canonical ones."""
     present: dict[str, set[str]] = {}
     for item in held:
         present.setdefault(item.name, set()).update(_canonical(view, module, item))
-    return (item for item in held if ":" in item.name and len(present[item.name]) > 1)
+    most = max([1, *map(len, present.values())])
+    return (item for item in held if ":" in item.name and len(present[item.name]) == most > 1)
 
 
 def _canonical(view: View, module: Module, item: Registration) -> set[str]:
