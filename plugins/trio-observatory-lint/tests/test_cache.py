@@ -52,6 +52,23 @@ def test_what_has_not_changed_is_not_read_again(house: Path, monkeypatch: pytest
     assert _codes(before) == ["OBS900", "OBS106"]
 
 
+def test_a_value_of_another_file_changes_what_is_found(house: Path) -> None:
+    """The file with the call is the same as before: what it takes from others is remembered with where that was."""
+    (house / "house/table.py").write_text("from house.names import MODE, run\nrun('a', MODE)\n", encoding="utf-8")
+    assert _same(house) == ["OBS900"]
+    for text, codes in [
+        ("MODE = 'w'\nrun = open\n", ["OBS900", "OBS106"]),
+        ("MODE = 'r'\nrun = open\n", ["OBS900"]),
+        ("from house.more import *\nrun = open\n", ["OBS900"]),
+        ("MODE = 'w'\ndef run(path, mode): ...\n", ["OBS900"]),
+    ]:
+        (house / "house/names.py").write_text(text, encoding="utf-8")
+        assert _same(house) == codes
+    (house / "house/names.py").write_text("from house.more import *\nrun = open\n", encoding="utf-8")
+    (house / "house/more.py").write_text("MODE = 'x'\n", encoding="utf-8")
+    assert _same(house) == ["OBS900", "OBS106"]
+
+
 def test_a_change_far_away_changes_what_reaches_it(house: Path) -> None:
     """The file with the finding is the same as before."""
     assert _same(house) == ["OBS900", "OBS106"]
