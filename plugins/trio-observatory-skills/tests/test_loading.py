@@ -176,6 +176,28 @@ class TestLeniently:
             allowed_tools=("Read", "Bash(git add:*)"),
         )
 
+    def test_spaces_around(self, skills: Any) -> None:
+        """Spaces around a text are no part of it, and nothing but spaces is no text."""
+        skills.write("pdf", "name: ' pdf '\ndescription: ' x '\nlicense: ' '\nallowed-tools: [' Read ', ' ']\n")
+        skills.write("zip", "name: ' '\ndescription: x\n")
+        skills.write("git", "name: git\ndescription: ' '\n")
+        loaded = load(skills.root)
+        pdf, packed = loaded.skills
+        assert pdf == Skill("pdf", "x", pdf.location, allowed_tools=("Read",))
+        assert packed.name == "zip"
+        problems = [flaw.problem for flaw in loaded.flaws if flaw.fatal or flaw.where == packed.location]
+        assert problems == [
+            "there is no description: say what the skill does, and when it is of use",
+            "there is no name: that of the folder counts, 'zip'",
+        ]
+
+    def test_description_of_another_kind(self, skills: Any) -> None:
+        """A description that is no text leaves the skill out."""
+        skills.write("pdf", "name: pdf\ndescription: [x]\n")
+        loaded = load(skills.root)
+        assert loaded.skills == ()
+        assert [(flaw.line, flaw.field, flaw.fatal) for flaw in loaded.flaws] == [(3, "description", True)]
+
     @pytest.mark.parametrize(
         ("written", "tools"),
         [
