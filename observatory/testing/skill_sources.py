@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import ClassVar, TypeAlias
 
 import pytest
@@ -168,10 +169,7 @@ class SkillSourceConformance(Conformance):
         await self.put("pdf", _SKILL)
         changed = trio.Event()
 
-        async def watch(*, task_status: trio.TaskStatus[None]) -> None:
-            await source.watch(changed.set, task_status=task_status)
-
-        async with running(watch):
+        async with running(partial(source.watch, changed.set)):
             await wait_all_tasks_blocked()
             await self.put("csv", _SKILL)
             if type(source).watch is not SkillSource.watch:

@@ -24,8 +24,10 @@ class News:
         """Wait for a burst of news, and until it is over."""
         await self._heard.wait()
         with trio.move_on_after(LONGEST):
-            while self._heard.is_set():
+            while True:
                 self._heard = trio.Event()
-                with trio.move_on_after(QUIET):
+                with trio.move_on_after(QUIET) as rest:
                     await self._heard.wait()
+                if rest.cancelled_caught:
+                    break
         self._heard = trio.Event()
