@@ -120,7 +120,8 @@ class Checker:
             entry = Entry(None, (error.line, error.message), None)
         else:
             entry = Entry(facts, None, None)
-            if any(base.rpartition(".")[2] == "Module" for about in facts.classes for base in about.bases):
+            derived = any(base.rpartition(".")[2] == "Module" for about in facts.classes for base in about.bases)
+            if derived or self._is_named(self._roots.names(path)):
                 self._trees[path] = tree
         self._cache.put(digest, entry)
         return entry
@@ -161,9 +162,14 @@ class Checker:
                         origins = project.origin(module, text)
                         classes = filter(None, map(hierarchy.kind, origins))
                         found.update(kind.module.path for kind in classes)
-            if any(fnmatchcase(name, pattern) for pattern in self._settings.ephemeral for name in module.names):
+            if self._is_named(module.names):
                 found.add(module.path)
         return found
+
+    def _is_named(self, names: Iterable[str]) -> bool:
+        """Return whether settings name a file that has one of these names."""
+        patterns = self._settings.ephemeral
+        return bool(patterns) and any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
     def _applications(self, project: Project) -> list[str]:
         if self._settings.application:

@@ -41,13 +41,14 @@ _RUNNERS = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
 _LOOKUPS = frozenset({"sys.modules.get", "sys.modules.pop", "sys.modules.setdefault", "sys.modules.__getitem__"})
 _WORTH_IT = re.compile(rb"import_module|__import__|resolve_name|\b(?:exec|run_module)\b(?! *=)")
 _DEEPEST = 4  # texts in texts that are run
+_IMPORTERS = (b"import_module", b"__import__", b"resolve_name", b"exec", b"run_module")
 _NAMES = frozenset({"import_module", "__import__", "resolve_name", "run_module", "exec"})
 _UNKNOWN = "_unknown_"  # stands in source for what is not known
 
 
 def may_import(data: bytes) -> bool:
     """Return whether it is worth looking for dynamic imports in a file that is not ephemeral."""
-    return _WORTH_IT.search(data) is not None
+    return any(name in data for name in _IMPORTERS) and _WORTH_IT.search(data) is not None
 
 
 def plain_dynamic_imports(source: Source) -> Iterator[Import]:

@@ -35,6 +35,7 @@ class Graph:
         self._project = project
         self._libraries = libraries
         self._hops: dict[str, list[Hop]] = {}
+        self._leads: dict[str, list[Hop]] = {}
         self._reaching: dict[str, bool] = {}  # whether a module reaches a library, by path
 
     def hops(self, module: Module, found: Import) -> Iterator[Hop]:
@@ -66,16 +67,18 @@ class Graph:
         """Return the libraries that an import reaches, with the shortest chain to each."""
         seen = {module.path}
         libraries: set[str] = set()
-        waiting = deque(self.hops(module, found))
+        waiting = deque([hop for hop in self.hops(module, found) if hop.module is None or self._reaches(hop.module)])
         while waiting:
             here, library, steps = waiting.popleft()
             if here is None:
                 if library not in libraries:
                     libraries.add(library)
                     yield library, steps
-            elif here.path not in seen and self._reaches(here):
+            elif here.path not in seen:
                 seen.add(here.path)
-                waiting.extend([Hop(hop.module, hop.library, steps + hop.steps) for hop in self._hops_of(here)])
+                for hop in self._leading(here):
+                    if hop.module is None or hop.module.path not in seen:
+                        waiting.append(Hop(hop.module, hop.library, steps + hop.steps))
 
     def _reaches(self, module: Module) -> bool:
         """Return whether a module reaches a library: most do not, and each is gone through once, whoever imports it."""
@@ -106,11 +109,23 @@ class Graph:
                 self._reaching[path] = True
                 found.extend(importers[path])
 
+    def _leading(self, module: Module) -> list[Hop]:
+        """Return the hops of a module by which a library can be reached."""
+        known = self._leads.get(module.path)
+        if known is None:
+            known = [hop for hop in self._hops_of(module) if hop.module is None or self._reaches(hop.module)]
+            self._leads[module.path] = known
+        return known
+
     def _hops_of(self, module: Module) -> list[Hop]:
+        """Return what the imports of a module lead to, each once."""
         known = self._hops.get(module.path)
         if known is None:
-            known = [hop for found in module.facts.imports for hop in self.hops(module, found)]
-            self._hops[module.path] = known
+            first: dict[str, Hop] = {}
+            for found in module.facts.imports:
+                for hop in self.hops(module, found):
+                    first.setdefault(hop.module.path if hop.module else hop.library, hop)
+            known = self._hops[module.path] = [*first.values()]
         return known
 
     def _outside(self, module: Module, found: Import, name: str, step: Step) -> Iterator[Hop]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
@@ -45,16 +44,14 @@ class Leaves:
         self._questions = 0
         self._steps = 0
 
-    @contextmanager
-    def question(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Count what is asked within a block as one question, which takes a limited number of steps."""
         if self._questions == 0:
             self._steps = 0
         self._questions += 1
-        try:
-            yield
-        finally:
-            self._questions -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._questions -= 1
 
     def leaves(self, node: ast.AST, scope: Scope) -> tuple[Leaf, ...]:
         """Return what an expression may come down to: through names, attributes of `self`, branches, and results."""
@@ -68,7 +65,7 @@ class Leaves:
             return ()
         self._active.add(key)
         try:
-            with self.question():
+            with self:
                 found = tuple(dict.fromkeys(islice(self._leaves(node, scope), MOST)))
         finally:
             self._active.remove(key)

@@ -51,7 +51,7 @@ class Origins(Leaves):
             return frozenset()
         self._asked.add(key)
         try:
-            with self.question():
+            with self:
                 origins = (origin for leaf in self.leaves(node, scope) for origin in self._of_leaf(leaf))
                 here = {origin for origin in islice(origins, MOST) if len(origin) < _LONGEST}
                 there = (self.elsewhere.names(origin) for origin in here if origin.startswith((".", OWN)))

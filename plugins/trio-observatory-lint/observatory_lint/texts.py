@@ -45,7 +45,7 @@ class Reader:
             return UNKNOWN
         self._depth += 1
         try:
-            with self._origins.question():
+            with self._origins:
                 found = [self._of_leaf(leaf) for leaf in self._origins.leaves(node, scope)]
         finally:
             self._depth -= 1
@@ -58,7 +58,7 @@ class Reader:
             return []
         self._depth += 1
         try:
-            with self._origins.question():
+            with self._origins:
                 return [self._elements(leaf) for leaf in self._origins.leaves(node, scope)]
         finally:
             self._depth -= 1
