@@ -94,6 +94,7 @@ class SkillRegistry(Service):
         self._contents = NOTHING
         self._by_hand = ByHand()
         self._index: Mapping[str, Skill] = NotRunning(name, "is not started: await nursery.start(registry.run)")
+        self._is_closed = False
         self._turn = trio.Lock()
         self._news = News()
         self._reloads = 0
@@ -105,6 +106,7 @@ class SkillRegistry(Service):
         Raises:
             SkillSourceError: nothing could be loaded at the start.
         """
+        self._is_closed = False
         try:
             await self._load()
             async with trio.open_nursery() as nursery:
@@ -115,7 +117,7 @@ class SkillRegistry(Service):
                 await self._follow()
         finally:
             if trio.current_effective_deadline() == -math.inf:  # where it has failed, it is still read, and run again
-                self._index = NotRunning(self.name, "is closed")
+                self._is_closed, self._index = True, NotRunning(self.name, "is closed")
 
     def list(self) -> tuple[Skill, ...]:
         """Return the skills that count, in the order of precedence."""
@@ -283,6 +285,8 @@ class SkillRegistry(Service):
         """Take over what was found: it is read in a thread, as that is work, and then all is exchanged at once."""
         build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
         before, after = self._contents, await trio.to_thread.run_sync(build)
+        if self._is_closed:
+            len(self._index)  # refuses: it was closed meanwhile
         self._contents, self._index, self._by_hand = after, after.index, by_hand
         update = difference(self.name, before, after)
         if self.pubsub is not None and (update.added or update.changed or update.removed):

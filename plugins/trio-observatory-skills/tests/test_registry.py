@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from observatory_skills import RegistryNotRunningError, Resource, Skill, SkillRegistry, SkillsUpdate, load
+from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
     Event,
     ForbiddenError,
     Identity,
     InvalidInputError,
+    Problem,
     PubSub,
+    SkillFile,
     SkillSourceError,
     UnknownNameError,
 )
@@ -88,6 +91,30 @@ async def test_runs_again(shelf_of: Any, running: Any) -> None:
             await nursery.start(registry.run)
             assert registry.count() == 1
             nursery.cancel_scope.cancel()
+
+
+async def test_closed_during_a_reload(shelf_of: Any, running: Any) -> None:
+    """It stays closed, and whoever waits for the reload is told."""
+    shelf, gate = shelf_of("pdf"), trio.Event()
+    async with trio.open_nursery() as nursery:
+        async with running(shelf) as registry:
+            look = shelf.load
+
+            async def load_slowly(known: Sequence[SkillFile] = ()) -> Sequence[SkillFile | Problem]:
+                await gate.wait()
+                found: Sequence[SkillFile | Problem] = await look(known)
+                return found
+
+            async def reload() -> None:
+                with pytest.raises(RegistryNotRunningError, match="'skills' is closed"):
+                    await registry.reload()
+
+            shelf.load = load_slowly
+            nursery.start_soon(reload)
+            await wait_all_tasks_blocked()
+        gate.set()
+    with pytest.raises(RegistryNotRunningError, match="'skills' is closed"):
+        registry.count()
 
 
 async def test_several_side_by_side(shelf_of: Any, running: Any) -> None:
