@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -29,7 +30,7 @@ from observatory_skills.cataloguing import catalogue
 from observatory_skills.contents import NOTHING, ByHand, NotRunning, contents_of, difference
 from observatory_skills.loading import body_in, read_resource, resources
 from observatory_skills.news import News
-from observatory_skills.sources import sources_of
+from observatory_skills.sources import sources_of_user
 from observatory_skills.values import Loaded, Resource, Skill, SkillsUpdate
 
 RETRY = 5.0
@@ -56,6 +57,9 @@ class SkillRegistry(Service):
         reload_interval: seconds after which they are at the latest; None for only then.
         pubsub: where changes are told; None for nowhere.
 
+    Raises:
+        InvalidInputError: one path stands where several do, or the interval is not above 0.
+
     Attributes:
         name: what it is called.
         pubsub: where changes are told.
@@ -76,7 +80,7 @@ class SkillRegistry(Service):
 
     def __init__(
         self,
-        paths: Sequence[str] = (),
+        paths: Sequence[str | os.PathLike[str]] = (),
         *,
         sources: Mapping[str, SkillSource] | None = None,
         name: str = "skills",
@@ -85,8 +89,10 @@ class SkillRegistry(Service):
         reload_interval: float | None = None,
         pubsub: PubSub | None = None,
     ) -> None:
+        if reload_interval is not None and not reload_interval > 0:  # NaN is not, either
+            raise InvalidInputError("reload_interval", f"expected more than 0 seconds, got {reload_interval!r}")
         self.name = name
-        self._sources = {**sources_of([(path, "user") for path in paths]), **(sources or {})}
+        self._sources = {**sources_of_user(paths), **(sources or {})}
         self._trusted = trusted
         self._watch = watch
         self._interval = reload_interval
@@ -94,7 +100,7 @@ class SkillRegistry(Service):
         self._contents = NOTHING
         self._by_hand = ByHand()
         self._index: Mapping[str, Skill] = NotRunning(name, "is not started: await nursery.start(registry.run)")
-        self._is_closed = False
+        self._runs = False
         self._turn = trio.Lock()
         self._news = News()
         self._reloads = 0
@@ -106,7 +112,7 @@ class SkillRegistry(Service):
         Raises:
             SkillSourceError: nothing could be loaded at the start.
         """
-        self._is_closed = False
+        self._runs = True
         try:
             await self._load()
             async with trio.open_nursery() as nursery:
@@ -117,7 +123,7 @@ class SkillRegistry(Service):
                 await self._follow()
         finally:
             if trio.current_effective_deadline() == -math.inf:  # where it has failed, it is still read, and run again
-                self._is_closed, self._index = True, NotRunning(self.name, "is closed")
+                self._runs, self._index = False, NotRunning(self.name, "is closed")
 
     def list(self) -> tuple[Skill, ...]:
         """Return the skills that count, in the order of precedence."""
@@ -200,7 +206,7 @@ class SkillRegistry(Service):
             added[skill.name] = skill
         async with self._turn:
             by_hand = ByHand({**self._by_hand.registered, **added}, self._by_hand.withdrawn.difference(added))
-            return await self._rebuild(by_hand)
+            return await self._take(self._contents.found, by_hand)
 
     async def unregister(self, name: str) -> SkillsUpdate:
         """Take a skill away, wherever it came from: there is none of that name until it is registered again.
@@ -214,7 +220,8 @@ class SkillRegistry(Service):
         async with self._turn:
             self._skill(name)
             others = {other: skill for other, skill in self._by_hand.registered.items() if other != name}
-            return await self._rebuild(ByHand(others, self._by_hand.withdrawn | {name}))
+            by_hand = ByHand(others, self._by_hand.withdrawn | {name})
+            return await self._take(self._contents.found, by_hand)
 
     async def reload(self, *, identity: Identity | None = None) -> SkillsUpdate:
         """Look at every source again, and take over what is found, all at once.
@@ -249,10 +256,6 @@ class SkillRegistry(Service):
             raise UnknownNameError("skill", name, self._index)
         return skill
 
-    async def _rebuild(self, by_hand: ByHand) -> SkillsUpdate:
-        len(self._index)  # refuses where it does not run
-        return await self._take(self._contents.found, by_hand)
-
     async def _follow(self) -> None:
         at_the_latest = math.inf if self._interval is None else self._interval
         wait = at_the_latest
@@ -285,8 +288,8 @@ class SkillRegistry(Service):
         """Take over what was found: it is read in a thread, as that is work, and then all is exchanged at once."""
         build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
         before, after = self._contents, await trio.to_thread.run_sync(build)
-        if self._is_closed:
-            len(self._index)  # refuses: it was closed meanwhile
+        if not self._runs:
+            len(self._index)  # refuses: it is not started, or was closed meanwhile
         self._contents, self._index, self._by_hand = after, after.index, by_hand
         update = difference(self.name, before, after)
         if self.pubsub is not None and (update.added or update.changed or update.removed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,20 @@ async def test_closed_during_a_reload(shelf_of: Any, running: Any) -> None:
         gate.set()
     with pytest.raises(RegistryNotRunningError, match="'skills' is closed"):
         registry.count()
+
+
+@pytest.mark.parametrize("paths", ["skills", Path("skills")])
+def test_one_path(paths: Any) -> None:
+    """A path where several are expected is refused: its letters would be taken for paths."""
+    with pytest.raises(InvalidInputError, match=r"paths: expected paths, got one; give \[.*'skills'"):
+        SkillRegistry(paths)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan])
+def test_an_interval_that_is_none(seconds: float) -> None:
+    """It is refused: it would be loaded without end."""
+    with pytest.raises(InvalidInputError, match="reload_interval: expected more than 0 seconds, got"):
+        SkillRegistry(reload_interval=seconds)
 
 
 async def test_several_side_by_side(shelf_of: Any, running: Any) -> None:
