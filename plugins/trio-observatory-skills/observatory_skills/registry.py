@@ -205,6 +205,7 @@ class SkillRegistry(Service):
                 raise InvalidInputError("skills", f"expected skills, got {type(skill).__name__}")
             added[skill.name] = skill
         async with self._turn:
+            len(self._index)  # refuses where it does not run
             by_hand = ByHand({**self._by_hand.registered, **added}, self._by_hand.withdrawn.difference(added))
             return await self._take(self._contents.found, by_hand)
 
@@ -289,7 +290,7 @@ class SkillRegistry(Service):
         build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
         before, after = self._contents, await trio.to_thread.run_sync(build)
         if not self._runs:
-            len(self._index)  # refuses: it is not started, or was closed meanwhile
+            len(self._index)  # refuses: it was closed meanwhile
         self._contents, self._index, self._by_hand = after, after.index, by_hand
         update = difference(self.name, before, after)
         if self.pubsub is not None and (update.added or update.changed or update.removed):

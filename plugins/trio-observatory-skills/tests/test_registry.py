@@ -154,8 +154,11 @@ async def test_nothing_can_be_loaded_at_the_start(shelf_of: Any) -> None:
     """It does not start, and says why."""
     shelf = shelf_of()
     shelf.fault = "the disk is gone"
+    registry = SkillRegistry(sources={"shelf": shelf})
     with pytest.raises(SkillSourceError, match="shelf: the disk is gone"):
-        await SkillRegistry(sources={"shelf": shelf}).run()
+        await registry.run()
+    with pytest.raises(RegistryNotRunningError, match="is not started"):
+        await registry.register([])
 
 
 async def test_reload(shelf_of: Any, running: Any) -> None:
