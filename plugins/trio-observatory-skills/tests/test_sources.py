@@ -10,10 +10,11 @@ from zipfile import ZipFile
 
 import pytest
 import trio
+from observatory_skills.sources.files import FilesSource
 from observatory_skills.sources.folders import FolderSource
 from observatory_skills.sources.packages import PackageSource
 
-from observatory import SKILL_FILE, Context, SkillFile, SkillSourceFactory
+from observatory import SKILL_FILE, Context, Problem, SkillFile, SkillSourceError, SkillSourceFactory
 from observatory.testing import SkillSourceConformance
 
 
@@ -90,3 +91,27 @@ async def test_order(tmp_path: Path) -> None:
         (str(tmp_path / "user" / "a" / SKILL_FILE), "user"),
     ]
     assert [again is one for again, one in zip(await source.load(found), found, strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize("kind", [FolderSource, PackageSource])
+async def test_a_whole_folder_that_cannot_be_read(kind: type[FilesSource], tmp_path: Path) -> None:
+    """Where there were skills, nothing can be told and what was known still holds; else it is said what is wrong."""
+    folder = tmp_path / "skills"
+    _write_both(folder)
+    source = kind([(folder, "user")])
+    known = [one for one in await source.load() if isinstance(one, SkillFile)]
+    assert len(known) == 1
+    shutil.rmtree(folder)
+    await trio.Path(folder).write_text("no folder")
+    with pytest.raises(SkillSourceError) as refused:
+        await source.load(known)
+    assert refused.value.where == str(folder)
+    [problem] = await source.load()
+    assert isinstance(problem, Problem)
+
+
+def _write_both(folder: Path) -> None:
+    (folder / "pdf").mkdir(parents=True)
+    (folder / "pdf" / SKILL_FILE).touch()
+    with ZipFile(folder / "csv.skill", "w") as package:
+        package.writestr(f"csv/{SKILL_FILE}", "")

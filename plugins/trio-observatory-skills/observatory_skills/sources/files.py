@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
-from observatory import Problem, SkillFile, SkillScope, SkillSource
+from observatory import Problem, SkillFile, SkillScope, SkillSource, SkillSourceError
 from observatory_skills.places import open_place
+from observatory_skills.places.access import shown
 from observatory_skills.sources.watching import Watching
 
 _AGAIN = 2  # seconds between two looks where the system tells nothing
@@ -19,11 +20,12 @@ class FilesSource(SkillSource):
     """Skills that are files in folders.
 
     Args:
-        paths: folders in order of precedence, each with whose skills it has. One that is not there may come later.
+        paths: folders in order of precedence, each with whose skills it has; `~` is the user's own folder.
+            One that is not there may come later.
     """
 
     def __init__(self, paths: Iterable[tuple[str | os.PathLike[str], SkillScope]]) -> None:
-        self._paths = [(os.path.abspath(path), scope) for path, scope in paths]
+        self._paths = [(os.path.abspath(os.path.expanduser(path)), scope) for path, scope in paths]
 
     @abstractmethod
     def _scan(self, path: str, known: Sequence[SkillFile], scope: SkillScope) -> list[SkillFile | Problem]:
@@ -63,5 +65,18 @@ class FilesSource(SkillSource):
         for path, scope in self._paths:
             if os.path.lexists(path):
                 for one in self._scan(path, known, scope):
+                    _refuse(one, path, known)
                     found.setdefault(one.location if isinstance(one, SkillFile) else one.where, one)
         return list(found.values())
+
+
+def _refuse(one: SkillFile | Problem, path: str, known: Sequence[SkillFile]) -> None:
+    """Refuse to tell anything when a whole folder in which there were skills cannot be read, such as over a network.
+
+    Raises:
+        SkillSourceError: it cannot.
+    """
+    if not isinstance(one, Problem) or one.where != shown(path):
+        return
+    if any(file.location.startswith(f"{path}/") for file in known):
+        raise SkillSourceError(path, one.problem)
