@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -68,4 +67,4 @@ class SkillsSettings:
     def paths(self) -> list[tuple[str, SkillScope]]:
         """Return the folders in order of precedence, each with whose skills it has."""
         project: list[tuple[str, SkillScope]] = [(path, "project") for path in self.project]
-        return [*project, *((os.path.expanduser(path), "user") for path in self.user)]
+        return [*project, *((path, "user") for path in self.user)]

@@ -110,6 +110,15 @@ async def test_a_whole_folder_that_cannot_be_read(kind: type[FilesSource], tmp_p
     assert isinstance(problem, Problem)
 
 
+async def test_the_users_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path may begin with it, as in settings of further registries."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _write_both(tmp_path / "skills")
+    [found] = await FolderSource([("~/skills", "user")]).load()
+    assert isinstance(found, SkillFile)
+    assert found.location == str(tmp_path / "skills" / "pdf" / SKILL_FILE)
+
+
 def _write_both(folder: Path) -> None:
     (folder / "pdf").mkdir(parents=True)
     (folder / "pdf" / SKILL_FILE).touch()
