@@ -28,7 +28,7 @@ from observatory import (
 )
 from observatory_skills.cataloguing import catalogue
 from observatory_skills.contents import NOTHING, ByHand, NotRunning, contents_of, difference
-from observatory_skills.loading import body_in, read_resource, resources
+from observatory_skills.loading import body_in, find, read_resource, resources
 from observatory_skills.news import News
 from observatory_skills.sources import sources_of_user
 from observatory_skills.values import Loaded, Resource, Skill, SkillsUpdate
@@ -130,8 +130,9 @@ class SkillRegistry(Service):
         return tuple(self._index.values())
 
     def get(self, name: str) -> Skill | None:
-        """Return the skill of a name; None when there is none."""
-        return self._index.get(name)
+        """Return the skill of a name, in whichever of Unicode's forms that is; None when there is none."""
+        skill = self._index.get(name)
+        return find(self._index, name) if skill is None else skill
 
     def count(self) -> int:
         """Return how many skills count."""
@@ -219,7 +220,7 @@ class SkillRegistry(Service):
             UnknownNameError: there is no such skill.
         """
         async with self._turn:
-            self._skill(name)
+            name = self._skill(name).name
             others = {other: skill for other, skill in self._by_hand.registered.items() if other != name}
             by_hand = ByHand(others, self._by_hand.withdrawn | {name})
             return await self._take(self._contents.found, by_hand)
@@ -252,7 +253,7 @@ class SkillRegistry(Service):
         }
 
     def _skill(self, name: str) -> Skill:
-        skill = self._index.get(name)
+        skill = self.get(name)
         if skill is None:
             raise UnknownNameError("skill", name, self._index)
         return skill

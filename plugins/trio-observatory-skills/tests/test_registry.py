@@ -38,6 +38,15 @@ async def test_reading(shelf_of: Any, running: Any) -> None:
         assert registry.find_matching("PDF-*") == ()
 
 
+async def test_forms_of_a_name(shelf_of: Any, running: Any) -> None:
+    """A name is found in every form that Unicode has for it, and taken away in every form."""
+    async with running(shelf_of("caf\u00e9")) as registry:
+        assert registry.get("cafe\u0301") is registry.get("caf\u00e9") is not None
+        assert registry.get("the\u0301") is None
+        assert await registry.resources("cafe\u0301") == ("forms.md",)
+        assert (await registry.unregister("cafe\u0301")).removed == ("caf\u00e9",)
+
+
 async def test_a_pattern_that_is_none(shelf_of: Any, running: Any) -> None:
     """It is refused."""
     async with running(shelf_of()) as registry:
