@@ -54,11 +54,8 @@ class SkillRegistry(Service):
         name: what it is called: changes are told on the topic `NAME:update`, as `SkillsUpdate`.
         trusted: whether skills of the project count.
         watch: whether skills are loaded again when a source tells of a change.
-        reload_interval: seconds after which they are at the latest; None for only then.
+        reload_interval: seconds, above 0, after which they are at the latest; None for only then.
         pubsub: where changes are told; None for nowhere.
-
-    Raises:
-        InvalidInputError: one path stands where several do, or the interval is not above 0.
 
     Attributes:
         name: what it is called.
@@ -131,8 +128,10 @@ class SkillRegistry(Service):
 
     def get(self, name: str) -> Skill | None:
         """Return the skill of a name, in whichever of Unicode's forms that is; None when there is none."""
-        skill = self._index.get(name)
-        return find(self._index, name) if skill is None else skill
+        try:
+            return self._index[name]
+        except KeyError:
+            return find(self._index, name)
 
     def count(self) -> int:
         """Return how many skills count."""

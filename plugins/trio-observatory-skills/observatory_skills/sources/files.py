@@ -65,18 +65,19 @@ class FilesSource(SkillSource):
         for path, scope in self._paths:
             if os.path.lexists(path):
                 for one in self._scan(path, known, scope):
-                    _refuse(one, path, known)
-                    found.setdefault(one.location if isinstance(one, SkillFile) else one.where, one)
+                    if isinstance(one, SkillFile):
+                        found.setdefault(one.location, one)
+                    else:
+                        _refuse(one, path, known)
+                        found.setdefault(one.where, one)
         return list(found.values())
 
 
-def _refuse(one: SkillFile | Problem, path: str, known: Sequence[SkillFile]) -> None:
+def _refuse(problem: Problem, path: str, known: Sequence[SkillFile]) -> None:
     """Refuse to tell anything when a whole folder in which there were skills cannot be read, such as over a network.
 
     Raises:
         SkillSourceError: it cannot.
     """
-    if not isinstance(one, Problem) or one.where != shown(path):
-        return
-    if any(file.location.startswith(f"{path}/") for file in known):
-        raise SkillSourceError(path, one.problem)
+    if problem.where == shown(path) and any(file.location.startswith(f"{path}/") for file in known):
+        raise SkillSourceError(path, problem.problem)
