@@ -74,7 +74,7 @@ def contents_of(
     counting = [skill for skill in skills if trusted or skill.scope != "project"]
     counting.sort(key=lambda skill: skill.scope != "project")  # which keeps the order of sources, and theirs
     everything = [skill for skill in (*by_hand.registered.values(), *counting) if skill.name not in by_hand.withdrawn]
-    index, shadowed, more = ranked(everything)
+    index, shadowed, more = ranked(everything, files)
     loaded = Loaded(tuple(index.values()), (*flaws, *more), tuple(shadowed), untrusted)
     return Contents(index, loaded, files, found, read)
 

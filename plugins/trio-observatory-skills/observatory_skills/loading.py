@@ -123,6 +123,7 @@ def _found(where: str) -> Iterable[SkillFile | Problem]:
 def _loaded(found: Iterable[SkillFile | Problem]) -> Loaded:
     skills: list[Skill] = []
     flaws: list[Flaw] = []
+    files: dict[str, SkillFile] = {}
     for each in found:
         if isinstance(each, Problem):
             flaws.append(Flaw(each.where, each.line, None, each.problem))
@@ -131,6 +132,7 @@ def _loaded(found: Iterable[SkillFile | Problem]) -> Loaded:
         flaws += wrong
         if skill is not None:
             skills.append(skill)
-    counting, shadowed, doubts = ranked(skills)
+            files[skill.location] = each
+    counting, shadowed, doubts = ranked(skills, files)
     told = dict.fromkeys((*flaws, *doubts))  # a folder that cannot be read is told of once
     return Loaded(tuple(counting.values()), tuple(told), tuple(shadowed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from observatory import SkillFile
 from observatory_skills.frontmatter import Frontmatter, Path, Value, path_text, quoted, read
@@ -69,11 +69,14 @@ def other_form(fields: Frontmatter, file: SkillFile) -> Flaw | None:
     return Flaw(file.location, fields.lines["name",], "name", problem, fatal=False)
 
 
-def ranked(found: Iterable[Skill]) -> tuple[dict[str, Skill], list[Shadowed], list[Flaw]]:
+def ranked(
+    found: Iterable[Skill], files: Mapping[str, SkillFile] | None = None
+) -> tuple[dict[str, Skill], list[Shadowed], list[Flaw]]:
     """Let the first skill of each name count; names that differ only in case are one name.
 
     Args:
         found: skills in the order of precedence.
+        files: what they were found as, by location: where a warning has its line from.
 
     Returns:
         What counts, by name and in that order; what does not; and a warning for every name in another case.
@@ -92,8 +95,14 @@ def ranked(found: Iterable[Skill]) -> tuple[dict[str, Skill], list[Shadowed], li
             problem = (
                 f"{quoted(skill.name)} does not count: only its case is not that of {by.name!r} in {by.location!r}"
             )
-            flaws.append(Flaw(skill.location, None, "name", problem, fatal=False))
+            line = _line_of_name((files or {}).get(skill.location))
+            flaws.append(Flaw(skill.location, line, "name", problem, fatal=False))
     return counting, shadowed, flaws
+
+
+def _line_of_name(file: SkillFile | None) -> int | None:
+    fields = None if file is None else read(file.head, file.location)
+    return fields.lines.get(("name",), 1) if isinstance(fields, Frontmatter) else None
 
 
 def is_name(name: str) -> bool:

@@ -136,6 +136,7 @@ class TestPrecedence:
         warning = loaded.flaws[-1]
         assert "'pdf' does not count: only its case is not that of 'PDF'" in warning.problem
         assert (warning.where, warning.fatal) == (loaded.shadowed[0].skill.location, False)
+        assert warning.line == 2
 
     def test_names_that_differ_in_unicode_form(self, skills: Any) -> None:
         """Names count in form NFKC, so that two forms are one name; the one in another form is told of."""

@@ -159,6 +159,14 @@ async def test_one_bad_skill(shelf_of: Any, running: Any) -> None:
         assert "description" in flaw.problem
 
 
+async def test_names_that_differ_in_case(shelf_of: Any, running: Any) -> None:
+    """The warning names the line; where nobody has found the skill, there is none to name."""
+    async with running(shelf_of("PDF", "pdf")) as registry:
+        assert [(flaw.where, flaw.line) for flaw in registry.loaded().flaws[-1:]] == [("shelf/pdf", 2)]
+        await registry.register([Skill(name, "By hand.", "") for name in ("CSV", "csv")])
+        assert [flaw.line for flaw in registry.loaded().flaws if flaw.where == ""] == [None]
+
+
 async def test_nothing_can_be_loaded_at_the_start(shelf_of: Any) -> None:
     """It does not start, and says why."""
     shelf = shelf_of()
