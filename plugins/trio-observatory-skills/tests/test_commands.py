@@ -92,7 +92,7 @@ def test_catalogue(run: Run, skills: Any) -> None:
     """What an agent is told, as XML or JSON, within a budget."""
     skills.write("pdf")
     assert "<name>pdf</name>" in run("catalogue").stdout
-    assert json.loads(run("catalogue", "--format", "json").stdout)["skills"][0]["name"] == "pdf"
+    assert json.loads(run("catalogue", "--json").stdout)["skills"][0]["name"] == "pdf"
     refused = run("catalogue", "--max-chars", "5")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "at least" in refused.stderr
@@ -106,6 +106,8 @@ def test_validate(run: Run, skills: Any) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith(f"{bad}:2: name: ")
     assert done.stderr == "observatory: 1 skill of 2 is not valid\n"
+    assert run("validate", "nowhere", str(bad.parent)).stdout.splitlines()[1:] == done.stdout.splitlines()
+    assert run("validate").returncode == 2
     [flaw] = [json.loads(line) for line in run("validate", str(bad.parent), "--json").stdout.splitlines()]
     assert (flaw["where"], flaw["line"], flaw["field"], flaw["fatal"]) == (str(bad), 2, "name", True)
 
@@ -122,6 +124,8 @@ def test_pack_and_unpack(run: Run, skills: Any, tmp_path: Path) -> None:
     again = run("unpack", "pdf.skill", "there")
     assert again.returncode == 1
     assert run("unpack", "pdf.skill", "there", "--replace").returncode == 0
+    assert json.loads(run("pack", str(folder), "--json").stdout) == {"path": "pdf.skill"}
+    assert json.loads(run("unpack", "pdf.skill", "here", "--json").stdout) == {"path": "here/pdf"}
 
 
 def test_without_a_service(run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -123,17 +123,17 @@ def _print_resource(resource: Resource, *, json: bool) -> None:
 
 async def catalogue(
     *,
-    format: Literal["xml", "json"] = "xml",
+    json: Annotated[bool, Parameter(negative="")] = False,
     max_chars: Annotated[int | None, Parameter(name="--max-chars")] = None,
     options: Options = Options(),  # noqa: B008  # frozen
 ) -> int:
     """Print what an agent is told of all skills: names, descriptions, and where they are.
 
     Args:
-        format: As XML, as in a prompt, or as JSON.
+        json: Print JSON instead of XML: one object, with `skills` and `left_out`.
         max_chars: At most so many characters: descriptions become shorter, and then skills are left out.
         options: Of which root.
     """
     async with registry(options.settings()) as skills:
-        print(await skills.catalogue(format, max_chars))
+        print(await skills.catalogue("json" if json else "xml", max_chars))
     return OK
