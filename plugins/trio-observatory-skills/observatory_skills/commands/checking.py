@@ -17,7 +17,6 @@ from observatory_skills.unpacking import unpack as unpack_skill
 from observatory_skills.validating import validate as validate_skill
 from observatory_skills.values import Flaw
 
-
 _Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="")]
 
 

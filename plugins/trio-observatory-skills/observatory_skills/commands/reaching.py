@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import trio
-from observatory.commands import in_time, service_on
 
 from observatory import Client, Settings, from_wire, make_service
+from observatory.commands import in_time, service_on
 from observatory_skills.registry import SkillRegistry
 from observatory_skills.values import Loaded, Resource, SkillsUpdate
 
