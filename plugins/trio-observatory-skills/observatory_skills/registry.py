@@ -166,7 +166,7 @@ class SkillRegistry(Service):
         skill = self._skill(name)
         file = self._contents.files.get(skill.location)
         if file is None:
-            return await trio.to_thread.run_sync(resources, skill)
+            return await trio.to_thread.run_sync(resources, skill, abandon_on_cancel=True)
         return tuple(await self._sources[skill.source].resources(file))
 
     async def read_resource(self, name: str, path: str) -> bytes:
@@ -179,7 +179,7 @@ class SkillRegistry(Service):
         skill = self._skill(name)
         file = self._contents.files.get(skill.location)
         if file is None:
-            return await trio.to_thread.run_sync(read_resource, skill, path)
+            return await trio.to_thread.run_sync(read_resource, skill, path, abandon_on_cancel=True)
         return await self._sources[skill.source].read(file, path)
 
     async def get_resource(self, name: str, path: str) -> Resource:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,8 +14,9 @@ import trio
 from observatory_skills.sources.files import FilesSource
 from observatory_skills.sources.folders import FolderSource
 from observatory_skills.sources.packages import PackageSource
+from trio.testing import wait_all_tasks_blocked
 
-from observatory import SKILL_FILE, Context, Problem, SkillFile, SkillSourceError, SkillSourceFactory
+from observatory import SKILL_FILE, Context, Problem, SkillFile, SkillScope, SkillSourceError, SkillSourceFactory
 from observatory.testing import SkillSourceConformance
 
 
@@ -108,6 +110,25 @@ async def test_a_whole_folder_that_cannot_be_read(kind: type[FilesSource], tmp_p
     assert refused.value.where == str(folder)
     [problem] = await source.load()
     assert isinstance(problem, Problem)
+
+
+async def test_a_folder_that_does_not_answer(tmp_path: Path) -> None:
+    """Whoever looks at it, such as over a network that is down, can be cancelled."""
+    answer, has_ended = threading.Event(), threading.Event()
+
+    class Hanging(FolderSource):
+        def _scan(self, path: str, known: Sequence[SkillFile], scope: SkillScope) -> list[SkillFile | Problem]:
+            answer.wait(5)
+            has_ended.set()
+            return []
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Hanging([(tmp_path, "user")]).load)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert not has_ended.is_set()
+    answer.set()
+    await trio.to_thread.run_sync(has_ended.wait)
 
 
 async def test_the_users_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

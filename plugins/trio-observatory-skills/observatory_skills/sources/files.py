@@ -19,6 +19,9 @@ _AGAIN = 2  # seconds between two looks where the system tells nothing
 class FilesSource(SkillSource):
     """Skills that are files in folders.
 
+    Looking at them can be cancelled, also where a folder does not answer: its thread, which changes nothing, is left to
+    itself.
+
     Args:
         paths: folders in order of precedence, each with whose skills it has; `~` is the user's own folder.
             One that is not there may come later.
@@ -37,15 +40,15 @@ class FilesSource(SkillSource):
 
     async def load(self, known: Sequence[SkillFile] = ()) -> Sequence[SkillFile | Problem]:
         """Look at everything, as a `SkillSource` does."""
-        return await trio.to_thread.run_sync(self._load, known)
+        return await trio.to_thread.run_sync(self._load, known, abandon_on_cancel=True)
 
     async def resources(self, skill: SkillFile) -> Sequence[str]:
         """Return the paths of all files of a skill but SKILL.md, as a `SkillSource` does."""
-        return await trio.to_thread.run_sync(open_place(skill.location).names)
+        return await trio.to_thread.run_sync(open_place(skill.location).names, abandon_on_cancel=True)
 
     async def read(self, skill: SkillFile, path: str) -> bytes:
         """Return what stands in a file of a skill, as a `SkillSource` does."""
-        return await trio.to_thread.run_sync(open_place(skill.location).read, path)
+        return await trio.to_thread.run_sync(open_place(skill.location).read, path, abandon_on_cancel=True)
 
     async def watch(
         self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
