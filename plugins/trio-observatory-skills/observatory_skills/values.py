@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -61,7 +61,7 @@ class Shadowed:
 
 @attrs.frozen
 class Loaded:
-    """What was found where skills were looked for."""
+    """What was found where skills were looked for. Going through it gives the skills that count."""
 
     skills: tuple[Skill, ...]
     """What counts, each name once: in the order of precedence."""
@@ -71,6 +71,12 @@ class Loaded:
     """What would count if others did not."""
     untrusted: tuple[Skill, ...] = ()
     """Skills of a project that is not trusted."""
+
+    def __iter__(self) -> Iterator[Skill]:
+        return iter(self.skills)
+
+    def __len__(self) -> int:
+        return len(self.skills)
 
 
 @attrs.frozen

@@ -15,6 +15,7 @@ from observatory_skills import (
     PackageError,
     Skill,
     body,
+    catalogue,
     find,
     index,
     load,
@@ -122,6 +123,16 @@ class TestLoad:
         loaded = load(skills.root)
         assert [skill.name for skill in loaded.skills] == ["pdf"]
         assert [flaw.where for flaw in loaded.flaws] == [str(doomed)]
+
+
+def test_what_was_loaded(skills: Any) -> None:
+    """It is handed on as the skills that count."""
+    skills.write("pdf")
+    skills.write("csv", "name: csv\n")
+    loaded = load(skills.root)
+    assert len(loaded) == 1
+    assert [*loaded] == [*index(loaded).values()] == [*loaded.skills]
+    assert "<name>pdf</name>" in catalogue(loaded)
 
 
 class TestIndex:
