@@ -222,3 +222,19 @@ async def test_gone_before_it_is_listened_to(tmp_path: Path, monkeypatch: pytest
     async with watched(FolderSource([(tmp_path, "user")])) as news:
         assert len(calls) == 3
         await news.after(lambda: (tmp_path / "csv" / SKILL_FILE).write_text("x"))
+
+
+async def test_folders_that_come_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faster than anybody can begin to listen to them: watching begins all the same, and goes on telling."""
+    monkeypatch.setattr(files, "_AGAIN", 0.01)
+    real = watching._open
+
+    def open_late(folders: set[str]) -> object:
+        notify = real(folders)
+        (tmp_path / f"new-{len(folders)}").mkdir()
+        return notify
+
+    monkeypatch.setattr(watching, "_open", open_late)
+    with trio.fail_after(10):
+        async with watched(FolderSource([(tmp_path, "user")])) as news:
+            await news.after(lambda: None)

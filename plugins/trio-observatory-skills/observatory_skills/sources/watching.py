@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _STEP = 40  # milliseconds between two looks at what has arrived: each wakes this process
 _DEBOUNCE = 50  # milliseconds after which what has arrived is handed over although more is arriving
 _MODIFIED = 2
+_TRIES = 5  # where folders come and go faster than anybody can begin to listen to them
 
 
 class Watching:
@@ -44,8 +45,10 @@ class Watching:
         self._begun = begun
 
     def listen(self) -> None:
-        """Listen until the task is cancelled, or the system tells nothing."""
-        while True:
+        """Listen until the task is cancelled, or the system tells nothing, or not fast enough."""
+        tries = 0
+        while tries < _TRIES:
+            tries += 1
             trio.from_thread.check_cancelled()
             folders = self._folders()
             try:
@@ -53,11 +56,12 @@ class Watching:
             except FileNotFoundError:
                 continue  # one of them has just gone
             except (OSError, RuntimeError):
-                self._tell()
-                return
+                break
             with notify:
                 if folders == self._folders():  # else one has come before there was anybody to hear of it
+                    tries = 0
                     self._listen_to(notify, folders)
+        self._tell()
 
     def _listen_to(self, notify: RustNotify, folders: set[str]) -> None:
         """Tell of changes, until it is other folders that are to be listened to."""
