@@ -49,14 +49,14 @@ class Context:
     """Every module by name; complete once Observatory is open."""
     services: Mapping[str, Service]
     """Every service by name; complete once Observatory is open."""
-    skill_sources: Mapping[str, SkillSource] = attrs.field(factory=dict)
-    """Every source of skills by name; complete once services are made."""
     bounds: MailboxSettings = attrs.field(factory=MailboxSettings)
     """What mailboxes may hold."""
     security: Security = attrs.field(factory=Security)
     """Tokens, identities, Host and Origin: what every door asks."""
     observatory: Overview | None = None
     """The Observatory that all this is part of; None where none is open, as for a check."""
+    skill_sources: Mapping[str, SkillSource] = attrs.field(factory=dict)
+    """Every source of skills by name; complete once services are made."""
 
     @overload
     def module(self, which: type[ModuleT]) -> ModuleT: ...
