@@ -143,6 +143,12 @@ class TestStatistics:
             {*websocket, *clients} - {"refused"} | {"refused.STATUS"}
         )
 
+    async def test_skills(self, tmp_path: Path) -> None:
+        """The same for those of a registry of skills."""
+        pytest.importorskip("observatory_skills", reason="needs trio-observatory-skills")
+        async with open_observatory(Settings(root=tmp_path)) as obs:
+            assert self.DOCUMENTED["Of the skills"] == [*obs.statistics().services["skills"]]
+
 
 def figures_of(kind: Any) -> list[str]:
     """Return the names of the figures in a class, those below others included."""
