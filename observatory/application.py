@@ -55,7 +55,7 @@ class Observatory(Lookup):
         plugins: Iterable[object],
         clock: Clock,
         recover: Collection[str] | None,
-        services: bool,
+        services: bool | Collection[str],
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -77,7 +77,7 @@ class Observatory(Lookup):
         self._channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
         context = self._context(None)
         source = FileSource(settings.root)
-        follows = services and settings.swarm.follow
+        follows = bool(services) and settings.swarm.follow
         wanted = source if follows or not services else None
         self.presence = Presence(context, settings=settings.presence, source=wanted, looks=not services)
         """Who is there, and who holds what."""
@@ -114,11 +114,12 @@ class Observatory(Lookup):
     def _add_parts_of_plugins(self) -> None:
         for name, registered in self._plugins.modules().items():
             self._modules[name] = self._make(Module, name, registered)
-        if self._with_services:
+        if wanted := self._with_services:
             for name, registered in self._plugins.skill_sources().items():
                 self._skill_sources[name] = self._make(SkillSource, name, registered)
             for name, registered in self._plugins.services().items():
-                self._services[name] = self._make(Service, name, registered)
+                if wanted is True or name in wanted:
+                    self._services[name] = self._make(Service, name, registered)
 
     def health(self) -> Health:
         """Return the state of every module, lane and service."""

@@ -1,5 +1,6 @@
 """For authors of commands: what groups of commands that plugins register are made of. Needs cyclopts, as they do."""
 
+from observatory.arguments import check_name as check_name
 from observatory.cli import main as main
 from observatory.cli.endings import CANNOT as CANNOT, FAILED as FAILED, INTERRUPTED as INTERRUPTED, OK as OK
 from observatory.cli.extending import commands_of as commands_of

@@ -28,7 +28,7 @@ def open_observatory(
     plugins: Iterable[object] = (),
     clock: Clock | None = None,
     recover: Collection[str] | None = None,
-    services: bool = True,
+    services: bool | Collection[str] = True,
 ) -> _Opening:
     """Open an Observatory for the time of an `async with` block.
 
@@ -42,7 +42,8 @@ def open_observatory(
         clock: wall time; by default the system's.
         recover: whose inboxes are recovered at the start; by default everybody's.
         services: whether services are made and run, and delivery channels watch what other processes do; False for a
-            program that does one thing and ends, such as a command.
+            program that does one thing and ends, such as a command. Names for one that is nobody's service, and needs
+            some of them: the others are not made, and a name that nobody registers is passed over.
 
     Raises:
         InvalidInputError: an argument is not allowed.
@@ -81,7 +82,7 @@ class _Opening:
         plugins: Iterable[object],
         clock: Clock,
         recover: Collection[str] | None,
-        services: bool,
+        services: bool | Collection[str],
     ) -> None:
         self._settings = settings
         self._plugins = plugins

@@ -121,6 +121,11 @@ class TestVariables:
         (empty_directory / "observatory.toml").write_text("[notes]\nmax_notes = 3\nmax_bytes = 4\n")
         assert from_environ(NOTES__MAX_NOTES="5").notes == NotesSettings(max_notes=5, max_bytes=4)
 
+    @pytest.mark.parametrize("name", ["AGENT", "TOKEN"])
+    def test_no_settings(self, name: str) -> None:
+        """Who an agent is, and its secret, are variables of our name and no settings."""
+        assert from_environ(**{name: "x"}) == from_environ()
+
     @pytest.mark.parametrize(
         ("text", "backend"),
         [("sqlite", "sqlite"), ('"5"', "5"), ("a\nb = 1", "a\nb = 1"), ('"a"\nb = 1', '"a"\nb = 1')],

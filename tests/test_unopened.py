@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,22 @@ async def test_no_sources_without_services(bare_settings: Any) -> None:
     plugin = observatory_plugin("sources", skill_sources={"fails": fail})
     async with open_observatory(bare_settings(), plugins=[plugin], services=False) as obs:
         assert obs.health().healthy
+
+
+async def test_services_by_name(bare_settings: Any) -> None:
+    """Of several services those run that are named, with their sources; a name that there is not is passed over."""
+    made: list[str] = []
+
+    def make(name: str, context: Context) -> Service:
+        made.append(name)
+        return Lamp(context)
+
+    plugin = observatory_plugin("lamps", services={name: partial(make, name) for name in ("left", "right")})
+    async with open_observatory(bare_settings(), plugins=[plugin], services=("right", "up")) as obs:
+        assert made == ["right"]
+        assert "service:right" in [child.name for child in obs.health().children]
+    async with open_observatory(bare_settings(), plugins=[plugin], services=()) as obs:
+        assert made == ["right"]
 
 
 async def test_a_source_never_tells(bare_settings: Any, autojump_clock: trio.testing.MockClock) -> None:

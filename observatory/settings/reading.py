@@ -15,8 +15,8 @@ from observatory.settings.tables import Settings
 from observatory.wire import structure_settings
 
 _PREFIX = "OBSERVATORY_"
-_NOT_SETTINGS = {"OBSERVATORY_TOKEN"}
-"""Variables of our name that are no settings: a secret for clients of a running service."""
+_NOT_SETTINGS = {"OBSERVATORY_AGENT", "OBSERVATORY_TOKEN"}
+"""Variables of our name that are no settings: who an agent is, and its secret for a running service."""
 
 
 def load_settings(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
