@@ -1,0 +1,14 @@
+"""Observatory for agents: an MCP server with their mail, their tasks, notes and skills."""
+
+# The house, from the ground up. Imports run up this list only.
+#   settings.py   what can be set
+#   wrapping.py   what others wrote, in envelopes that they cannot close
+#   values.py     what tools return
+#   desk.py       who asks, and what they were told
+#   tool.py       a typed function as a tool
+#   tools/        the tools
+#   server.py     the protocol's requests, whatever they came over
+#   serving.py    a connection over two streams of bytes
+#   wires.py      standard input and output as such streams
+#   command.py    the command line
+#   plugin.py     what Observatory loads

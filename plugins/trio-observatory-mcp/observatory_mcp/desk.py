@@ -1,0 +1,74 @@
+"""Where an agent's requests are answered: who it is, what it can reach, and what it was told already."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import attrs
+
+from observatory import Client, ForbiddenError
+from observatory_mcp.settings import McpSettings
+
+Report: TypeAlias = Callable[[float, str], Awaitable[None]]
+"""Tells whoever waits how far it is: a number that grows, and words."""
+
+_REMEMBERED = 10_000
+"""Messages of which it is known that they were shown; a mailbox holds as many."""
+
+
+class Desk:
+    """One agent's.
+
+    Args:
+        client: of the Observatory.
+        agent: who it is; every tool acts as this one.
+        settings: bounds.
+        project: whose tasks are meant where none is named.
+
+    Attributes:
+        client: of the Observatory.
+        agent: who it is.
+        settings: bounds.
+        project: whose tasks are meant where none is named.
+    """
+
+    def __init__(self, *, client: Client, agent: str, settings: McpSettings, project: str | None = None) -> None:
+        self.client = client
+        self.agent = agent
+        self.settings = settings
+        self.project = project
+        self._shown: OrderedDict[str, None] = OrderedDict()
+
+    def was_shown(self, id: str) -> bool:
+        """Tell whether the agent was given a message's text."""
+        return id in self._shown
+
+    def note_shown(self, id: str) -> None:
+        """Note that it was."""
+        self._shown[id] = None
+        if len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
+
+    def check_own(self, session: str | None) -> None:
+        """Check that a mailbox is the agent's own.
+
+        Raises:
+            ForbiddenError: it is somebody else's.
+        """
+        if session is not None and session != self.agent:
+            raise ForbiddenError(
+                f"this connection is {self.agent!r}'s, which cannot read the mail of {session!r:.80}: "
+                "leave session_id out"
+            )
+
+
+@attrs.frozen
+class Call:
+    """One call of a tool."""
+
+    desk: Desk
+    """Whose."""
+    report: Report
+    """Tells whoever waits how far it is."""

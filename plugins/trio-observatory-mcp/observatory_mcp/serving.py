@@ -1,0 +1,119 @@
+"""One connection over two streams of bytes: a message a line."""
+
+from __future__ import annotations
+
+import anyio
+import trio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server.runner import serve_dual_era_loop
+from mcp.shared.message import SessionMessage
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from observatory_mcp.desk import Desk
+from observatory_mcp.server import make_server
+
+_FAREWELL = 0.5
+"""Seconds in which last answers are written when there is nobody to read them."""
+
+
+async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
+    """Serve an agent until the streams are closed.
+
+    Args:
+        desk: the agent's.
+        stdin: what it asks.
+        stdout: where answers go.
+    """
+    to_server, requests = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    answers, to_client = anyio.create_memory_object_stream[SessionMessage](0)
+    server = make_server()
+    async with trio.open_nursery() as nursery:
+        reader = _Reader(stdin, to_server, answers.clone(), desk.settings.max_line_bytes)
+        nursery.start_soon(reader.run, nursery.cancel_scope)
+        nursery.start_soon(_write, stdout, to_client, nursery.cancel_scope)
+        await serve_dual_era_loop(
+            server,
+            requests,
+            answers,
+            lifespan_state=desk,
+            init_options=server.create_initialization_options(),
+        )
+
+
+class _Reader:
+    """Makes messages of lines.
+
+    Args:
+        stdin: where they come from.
+        to_server: where they go.
+        answers: where it is said that one is none.
+        most: bytes that a line may have.
+    """
+
+    def __init__(
+        self,
+        stdin: trio.abc.ReceiveStream,
+        to_server: MemoryObjectSendStream[SessionMessage | Exception],
+        answers: MemoryObjectSendStream[SessionMessage],
+        most: int,
+    ) -> None:
+        self._stdin = stdin
+        self._to_server = to_server
+        self._answers = answers
+        self._most = most
+        self._begun = bytearray()
+        self._skips = False
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Read until the end, and see that everything ends then."""
+        async with self._to_server, self._answers:
+            async for data in self._stdin:
+                await self._take(bytes(data))
+        scope.deadline = trio.current_time() + _FAREWELL
+
+    async def _take(self, data: bytes) -> None:
+        *whole, rest = data.split(b"\n")
+        for end in whole:
+            await self._take_line(bytes(self._begun) + end)
+            self._begun.clear()
+            self._skips = False
+        self._begun += rest
+        if len(self._begun) > self._most:
+            if not self._skips:
+                await self._refuse(
+                    INVALID_REQUEST, f"a message has at most {self._most:,} bytes, and this one has more"
+                )
+            self._skips = True
+            self._begun.clear()
+
+    async def _take_line(self, line: bytes) -> None:
+        if self._skips or not line.strip():
+            return
+        try:
+            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValidationError as error:
+            if error.errors()[0]["type"] == "json_invalid":
+                await self._refuse(PARSE_ERROR, "this line is no JSON: write a message of JSON-RPC 2.0 on each line")
+            else:
+                await self._refuse(INVALID_REQUEST, "this is no request, notification or response of JSON-RPC 2.0")
+            return
+        await self._to_server.send(SessionMessage(message))
+
+    async def _refuse(self, code: int, why: str) -> None:
+        refusal = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=why))
+        await self._answers.send(SessionMessage(refusal))
+
+
+async def _write(
+    stdout: trio.abc.SendStream, messages: MemoryObjectReceiveStream[SessionMessage], scope: trio.CancelScope
+) -> None:
+    """Write messages as lines; when nobody reads them any more, everything ends."""
+    async with messages:
+        async for message in messages:
+            text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+            try:
+                await stdout.send_all(text.encode() + b"\n")
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                scope.cancel()
+    scope.cancel()

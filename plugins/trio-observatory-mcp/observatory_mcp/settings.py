@@ -1,0 +1,29 @@
+"""What can be set under `[plugins.mcp]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from observatory import SettingsError
+
+
+def _count(least: int) -> Any:
+    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise SettingsError(
+                f"$.{attribute.name}", f"expected a whole number of at least {least:,}, got {value!r:.80}"
+            )
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class McpSettings:
+    """`[plugins.mcp]`: bounds of what an agent is told, and of what it may send."""
+
+    max_chars: int = attrs.field(default=20_000, validator=_count(1_000))
+    """Characters of messages that `check_inbox` returns, where it is not asked for less or more."""
+    max_line_bytes: int = attrs.field(default=8_388_608, validator=_count(65_536))
+    """Bytes of one protocol message on standard input; a longer one is refused."""

@@ -1,0 +1,115 @@
+"""Tools for an agent's own mail."""
+
+from __future__ import annotations
+
+import trio
+
+from observatory import InvalidInputError, Message
+from observatory_mcp.desk import Call, Desk
+from observatory_mcp.tools.texts import heading_of, mail_of, size_of
+from observatory_mcp.values import Acknowledged, Arrival, Heading, Inbox, Mail
+from observatory_mcp.wrapping import NOTICE
+
+_PAGE = 100
+"""Messages that are asked for at a time."""
+_LEAST = 200
+"""Characters for which one may ask."""
+_ENVELOPE = 100
+"""Characters that a message has at least, as it is told."""
+_HEADINGS = 50
+"""Messages in a digest at most."""
+_BETWEEN = 5.0
+"""Seconds between two reports of progress."""
+
+
+async def check_inbox(
+    session_id: str | None = None, max_chars: int | None = None, again: bool = False, *, call: Call
+) -> Inbox:
+    """Return your unread messages, newest first, each with its text once.
+
+    As many texts as `max_chars` allows; of the others a digest, and their texts with the next calls. Acknowledge what
+    you have dealt with, so that it is not unread any more.
+
+    Args:
+        session_id: Whose mailbox; only your own can be read, which it is when this is left out.
+        max_chars: How many characters of text at most, at least 200.
+        again: Also messages whose text was returned before.
+    """
+    desk = call.desk
+    desk.check_own(session_id)
+    room = desk.settings.max_chars if max_chars is None else max_chars
+    if room < _LEAST:
+        raise InvalidInputError("max_chars", f"expected at least {_LEAST}, got {room}")
+    mails: list[Mail] = []
+    digest: list[Heading] = []
+    for message in await _unread(desk, again=again, at_most=room // _ENVELOPE + _HEADINGS):
+        mail = None if digest else mail_of(message, at_most=room)
+        if mail and (not mails or (not mail.truncated and size_of(mail) <= room)):
+            mails.append(mail)
+            room = max(0, room - size_of(mail))
+        elif len(digest) < _HEADINGS:
+            digest.append(heading_of(message))
+    count = await desk.client.mailbox.unread_count(desk.agent)
+    for mail in mails:
+        desk.note_shown(mail.id)
+    return Inbox(desk.agent, NOTICE, tuple(mails), tuple(digest), count)
+
+
+async def _unread(desk: Desk, *, again: bool, at_most: int) -> list[Message]:
+    """Return unread messages, newest first: those that were not shown, or all; some more than asked for, perhaps."""
+    found: list[Message] = []
+    before: str | None = None
+    while len(found) < at_most:
+        page = await desk.client.mailbox.get_messages(desk.agent, limit=_PAGE, before=before, unread_only=True)
+        found += [message for message in page if again or not desk.was_shown(message.id)]
+        if len(page) < _PAGE:
+            break
+        before = page[-1].id
+    return found
+
+
+async def acknowledge_message(message_ids: list[str], *, call: Call) -> Acknowledged:
+    """Mark messages of yours as read; they are not returned as unread any more, and their files go.
+
+    Args:
+        message_ids: Their ids, as `check_inbox` returns them.
+    """
+    await call.desk.client.mailbox.mark_read(call.desk.agent, *message_ids)
+    return Acknowledged(tuple(message_ids))
+
+
+async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
+    """Wait for the oldest unread message of yours whose text was not returned yet.
+
+    It can be cancelled at any time, and nothing is lost then.
+
+    Args:
+        max_seconds: When none comes for so long, the result has none; at most 3600.
+    """
+    if not 0 <= max_seconds <= 3600:
+        raise InvalidInputError("max_seconds", f"expected 0 to 3600, got {max_seconds:g}")
+    desk = call.desk
+    with trio.move_on_after(max_seconds):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_report, call)
+            message = await _next(desk)
+            nursery.cancel_scope.cancel()
+        desk.note_shown(message.id)
+        return Arrival(NOTICE, mail_of(message, at_most=desk.settings.max_chars))
+    return Arrival(NOTICE, None)
+
+
+async def _next(desk: Desk) -> Message:
+    after: str | None = None
+    while True:
+        message = await desk.client.mailbox.receive(desk.agent, after=after)
+        if not desk.was_shown(message.id):
+            return message
+        after = message.id
+
+
+async def _report(call: Call) -> None:
+    start = trio.current_time()
+    while True:
+        await call.report(trio.current_time() - start, "no message yet")
+        await trio.sleep(_BETWEEN)
