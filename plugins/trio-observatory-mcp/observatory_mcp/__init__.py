@@ -4,9 +4,12 @@
 #   settings.py   what can be set
 #   wrapping.py   what others wrote, in envelopes that they cannot close
 #   values.py     what tools return
+#   places.py     the addresses of resources
+#   news.py       which of them change
 #   desk.py       who asks, and what they were told
 #   tool.py       a typed function as a tool
 #   tools/        the tools
+#   reading.py    resources and prompts
 #   server.py     the protocol's requests, whatever they came over
 #   serving.py    a connection over two streams of bytes
 #   wires.py      standard input and output as such streams

@@ -13,7 +13,6 @@ from cyclopts import App, CycloptsError, Parameter
 
 from observatory import Client, EmbeddedClient, ForbiddenError, Settings, from_wire, open_observatory
 from observatory.commands import DASHED, OK, Options, check_name, service_on
-from observatory_mcp.desk import Desk
 from observatory_mcp.settings import McpSettings
 
 _AGENT = "OBSERVATORY_AGENT"
@@ -41,7 +40,8 @@ async def mcp(
     """
     settings = options.settings()
     name = _name_of(agent)
-    from observatory_mcp.serving import serve  # here: what it needs takes 0.6 s to import, and may print
+    from observatory_mcp.desk import Desk  # here, as what it needs takes 0.6 s to import
+    from observatory_mcp.serving import serve
     from observatory_mcp.wires import standard_streams
 
     with standard_streams() as (stdin, stdout), trio.open_signal_receiver(*_ENDINGS) as signals:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from observatory import Client, ForbiddenError
+from observatory_mcp.news import News
 from observatory_mcp.settings import McpSettings
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
@@ -32,6 +33,7 @@ class Desk:
         agent: who it is.
         settings: bounds.
         project: whose tasks are meant where none is named.
+        news: tells of changes.
     """
 
     def __init__(self, *, client: Client, agent: str, settings: McpSettings, project: str | None = None) -> None:
@@ -39,6 +41,7 @@ class Desk:
         self.agent = agent
         self.settings = settings
         self.project = project
+        self.news = News(client, agent)
         self._shown: OrderedDict[str, None] = OrderedDict()
 
     def was_shown(self, id: str) -> bool:

@@ -31,6 +31,7 @@ async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.Send
     async with trio.open_nursery() as nursery:
         reader = _Reader(stdin, to_server, answers.clone(), desk.settings.max_line_bytes)
         nursery.start_soon(reader.run, nursery.cancel_scope)
+        nursery.start_soon(desk.news.run)
         nursery.start_soon(_write, stdout, to_client, nursery.cancel_scope)
         await serve_dual_era_loop(
             server,

@@ -66,11 +66,11 @@ def connect(tmp_path: Path) -> Connect:
     """Return what starts `observatory mcp` and connects the official client to it."""
 
     @asynccontextmanager
-    async def connect(agent: str = "abc", *, mode: str = "legacy") -> AsyncIterator[Client]:
+    async def connect(agent: str = "abc", *, mode: str = "legacy", **more: Any) -> AsyncIterator[Client]:
         command = ["-m", "observatory", "mcp", "--agent", agent, "--root", str(tmp_path / "root")]
         environ = {"HOME": str(tmp_path / "home")}
         server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path / "project", env=environ)
-        async with Client(server, mode=mode, cache=None) as client:
+        async with Client(server, mode=mode, cache=None, **more) as client:
             yield client
 
     return connect

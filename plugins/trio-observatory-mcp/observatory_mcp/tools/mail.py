@@ -40,6 +40,14 @@ async def check_inbox(
     room = desk.settings.max_chars if max_chars is None else max_chars
     if room < _LEAST:
         raise InvalidInputError("max_chars", f"expected at least {_LEAST}, got {room}")
+    inbox = await unread_of(desk, room=room, again=again)
+    for mail in inbox.messages:
+        desk.note_shown(mail.id)
+    return inbox
+
+
+async def unread_of(desk: Desk, *, room: int, again: bool) -> Inbox:
+    """Return unread messages, newest first: those that were not shown, or all, as far as there is room."""
     mails: list[Mail] = []
     digest: list[Heading] = []
     for message in await _unread(desk, again=again, at_most=room // _ENVELOPE + _HEADINGS):
@@ -50,8 +58,6 @@ async def check_inbox(
         elif len(digest) < _HEADINGS:
             digest.append(heading_of(message))
     count = await desk.client.mailbox.unread_count(desk.agent)
-    for mail in mails:
-        desk.note_shown(mail.id)
     return Inbox(desk.agent, NOTICE, tuple(mails), tuple(digest), count)
 
 
