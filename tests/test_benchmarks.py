@@ -21,6 +21,7 @@ SUBJECTS = {
     "lint": ["lint, cold", "ast.parse and a walk", "lint, warm", "observatory-lint, one file changed"],
     "presence": ["by messages", "by hook events"],
     "skills": ["load", "registry started", "one changed", "get"],
+    "mcp": ["check_inbox", "send_message", "an empty tool"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],
@@ -29,6 +30,7 @@ SUBJECTS = {
 NEEDED = {
     "inbox": "inbox",
     "skills": "skills",
+    "mcp": "mcp",
     "bystanders": "inbox",
     "websocket-fan-out": "websocket",
     "websocket-requests": "websocket",

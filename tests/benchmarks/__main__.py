@@ -14,6 +14,7 @@ import depth
 import fan_out
 import imports
 import inbox
+import mcp_tools
 import plain_module_rule
 import presence
 import resident
@@ -43,6 +44,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "lint": plain_module_rule.measure,
     "presence": presence.measure,
     "skills": skills.measure,
+    "mcp": mcp_tools.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
