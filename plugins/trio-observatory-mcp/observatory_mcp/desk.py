@@ -34,6 +34,7 @@ class Desk:
         settings: bounds.
         project: whose tasks are meant where none is named.
         news: tells of changes.
+        busy: how many requests are being answered.
     """
 
     def __init__(self, *, client: Client, agent: str, settings: McpSettings, project: str | None = None) -> None:
@@ -42,6 +43,7 @@ class Desk:
         self.settings = settings
         self.project = project
         self.news = News(client, agent)
+        self.busy = 0
         self._shown: OrderedDict[str, None] = OrderedDict()
 
     def was_shown(self, id: str) -> bool:

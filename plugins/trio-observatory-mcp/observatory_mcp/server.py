@@ -6,10 +6,11 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import trio
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -47,7 +48,7 @@ _SUBSCRIPTIONS = 1_000
 
 def make_server() -> Server[Desk]:
     """Make a server for connections of which each has a desk as its lifespan's state."""
-    return Server(
+    server = Server(
         "observatory",
         version=version("trio-observatory-mcp"),
         title="Observatory",
@@ -63,6 +64,22 @@ def make_server() -> Server[Desk]:
         on_list_prompts=_list_prompts,
         on_get_prompt=_get_prompt,
     )
+    server.middleware.append(_bound)
+    return server
+
+
+async def _bound(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Refuse a request when there are too many at once; streams of changes have a bound of their own."""
+    desk = ctx.lifespan_context
+    if ctx.request_id is None or ctx.method == "subscriptions/listen":
+        return await call_next(ctx)
+    if desk.busy >= desk.settings.max_requests:
+        raise MCPError(INTERNAL_ERROR, f"{desk.busy} requests are being answered; wait for one of them, or cancel it")
+    desk.busy += 1
+    try:
+        return await call_next(ctx)
+    finally:
+        desk.busy -= 1
 
 
 async def _list_tools(_: Context, params: PaginatedRequestParams | None) -> ListToolsResult:

@@ -15,6 +15,8 @@ from observatory_mcp.server import make_server
 
 _FAREWELL = 0.5
 """Seconds in which last answers are written when there is nobody to read them."""
+_UNREAD = 100
+"""Answers that may wait to be written."""
 
 
 async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.SendStream) -> None:
@@ -29,10 +31,11 @@ async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.Send
     answers, to_client = anyio.create_memory_object_stream[SessionMessage](0)
     server = make_server()
     async with trio.open_nursery() as nursery:
-        reader = _Reader(stdin, to_server, answers.clone(), desk.settings.max_line_bytes)
+        backlog = _Backlog(answers)
+        reader = _Reader(stdin, to_server, answers.clone(), backlog, desk.settings.max_line_bytes)
         nursery.start_soon(reader.run, nursery.cancel_scope)
         nursery.start_soon(desk.news.run)
-        nursery.start_soon(_write, stdout, to_client, nursery.cancel_scope)
+        nursery.start_soon(_write, stdout, to_client, backlog, nursery.cancel_scope)
         await serve_dual_era_loop(
             server,
             requests,
@@ -42,6 +45,27 @@ async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.Send
         )
 
 
+class _Backlog:
+    """Answers that nobody has read yet: while there are many, no request is read that would make more of them.
+
+    Args:
+        answers: where they go.
+    """
+
+    def __init__(self, answers: MemoryObjectSendStream[SessionMessage]) -> None:
+        self._answers = answers
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def wait(self) -> None:
+        """Wait until there are few."""
+        while self._answers.statistics().tasks_waiting_send >= _UNREAD:
+            await self._waiting.park()
+
+    def note_written(self) -> None:
+        """Note that one is not there any more."""
+        self._waiting.unpark_all()
+
+
 class _Reader:
     """Makes messages of lines.
 
@@ -49,6 +73,7 @@ class _Reader:
         stdin: where they come from.
         to_server: where they go.
         answers: where it is said that one is none.
+        backlog: answers that were not read yet.
         most: bytes that a line may have.
     """
 
@@ -57,11 +82,13 @@ class _Reader:
         stdin: trio.abc.ReceiveStream,
         to_server: MemoryObjectSendStream[SessionMessage | Exception],
         answers: MemoryObjectSendStream[SessionMessage],
+        backlog: _Backlog,
         most: int,
     ) -> None:
         self._stdin = stdin
         self._to_server = to_server
         self._answers = answers
+        self._backlog = backlog
         self._most = most
         self._begun = bytearray()
         self._skips = False
@@ -76,6 +103,7 @@ class _Reader:
     async def _take(self, data: bytes) -> None:
         *whole, rest = data.split(b"\n")
         for end in whole:
+            await self._backlog.wait()
             await self._take_line(bytes(self._begun) + end)
             self._begun.clear()
             self._skips = False
@@ -107,7 +135,10 @@ class _Reader:
 
 
 async def _write(
-    stdout: trio.abc.SendStream, messages: MemoryObjectReceiveStream[SessionMessage], scope: trio.CancelScope
+    stdout: trio.abc.SendStream,
+    messages: MemoryObjectReceiveStream[SessionMessage],
+    backlog: _Backlog,
+    scope: trio.CancelScope,
 ) -> None:
     """Write messages as lines; when nobody reads them any more, everything ends."""
     async with messages:
@@ -117,4 +148,5 @@ async def _write(
                 await stdout.send_all(text.encode() + b"\n")
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 scope.cancel()
+            backlog.note_written()
     scope.cancel()

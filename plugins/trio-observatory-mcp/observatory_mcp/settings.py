@@ -27,3 +27,5 @@ class McpSettings:
     """Characters of messages that `check_inbox` returns, where it is not asked for less or more."""
     max_line_bytes: int = attrs.field(default=8_388_608, validator=_count(65_536))
     """Bytes of one protocol message on standard input; a longer one is refused."""
+    max_requests: int = attrs.field(default=100, validator=_count(1))
+    """Requests of an agent that are answered at a time; one more is refused."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ def command(root: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "observatory", "mcp", "--root", str(root), *more]
 
 
-@pytest.fixture
-async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
+@asynccontextmanager
+async def started(tmp_path: Path) -> AsyncIterator[Raw]:
     """Start it for `abc`, and end it."""
     arguments = command(tmp_path / "root", "--agent", "abc")
     process = await trio.lowlevel.open_process(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -67,6 +68,13 @@ async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
                 process.kill()
                 with trio.CancelScope(shield=True):
                     await process.wait()
+
+
+@pytest.fixture
+async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
+    """Have one for `abc`."""
+    async with started(tmp_path) as raw:
+        yield raw
 
 
 @pytest.mark.parametrize(
@@ -126,6 +134,33 @@ async def test_wrong_params(raw: Raw) -> None:
     assert (await raw.ask("tools/call", name=7))["error"]["code"] == -32602
     assert (await raw.ask("tools/call", name="check_inbox", arguments=[]))["error"]["code"] == -32602
     assert (await raw.ask("tools/delete"))["error"]["code"] == -32601
+
+
+async def test_too_many_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request more than may be answered at a time is refused; when one is cancelled there is room again."""
+    monkeypatch.setenv("OBSERVATORY_PLUGINS__MCP__MAX_REQUESTS", "3")
+    async with started(tmp_path) as raw:
+        wait = {"name": "wait_for_message", "arguments": {}, "_meta": _META}
+        for number in range(4):
+            await raw.write({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": wait})
+        answer = await raw.read()
+        assert (answer["id"], answer["error"]["message"][:31]) == (3, "3 requests are being answered; ")
+        await raw.write({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}})
+        assert (await raw.ask("tools/list"))["result"]["tools"]
+
+
+async def test_answers_that_nobody_reads(raw: Raw) -> None:
+    """While nobody reads answers, no more requests are taken; it goes on when they are read."""
+    request = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {"_meta": _META}}).encode()
+    taken = 0
+    with trio.CancelScope() as scope:
+        while taken < 1_000:
+            scope.deadline = trio.current_time() + 1  # for each: it is not that many take long
+            await raw.write(request)
+            taken += 1
+    assert taken < 1_000
+    for _ in range(min(taken, 200)):
+        assert (await raw.read())["id"] == 7
 
 
 @pytest.mark.parametrize("waits", [False, True])
