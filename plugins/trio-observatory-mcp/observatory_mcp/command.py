@@ -11,11 +11,12 @@ from typing import Annotated
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from observatory import Client, EmbeddedClient, ForbiddenError, Settings, from_wire, open_observatory
-from observatory.commands import DASHED, OK, Options, check_name, service_on
+from observatory import Client, EmbeddedClient, ForbiddenError, ObservatoryError, Settings, from_wire, open_observatory
+from observatory.commands import DASHED, OK, Options, check_name, counted, service_on
 from observatory_mcp.settings import McpSettings
 
 _AGENT = "OBSERVATORY_AGENT"
+_INBOX = "inbox"
 _TASKS = "tasks.jsonl"
 _TOKEN = "OBSERVATORY_TOKEN"  # noqa: S105  # the name of the variable
 
@@ -85,7 +86,8 @@ async def _reached(settings: Settings, agent: str) -> AsyncIterator[Client]:
     """Reach the service that runs on a root, or else open an Observatory that is nobody's service.
 
     Raises:
-        ObservatoryError: neither can be done.
+        CycloptsError: there is nothing that keeps messages where others find them.
+        ObservatoryError: neither can be done, or something could not be delivered before the end.
     """
     async with service_on(settings, for_long=True) as client:
         if client is not None:
@@ -93,7 +95,14 @@ async def _reached(settings: Settings, agent: str) -> AsyncIterator[Client]:
             return
     recover = None if settings.mailbox.unknown_recipients == "refuse" else (agent,)
     async with open_observatory(settings, recover=recover, services=("skills",)) as observatory:
+        if _INBOX not in observatory.statistics().lanes and settings.storage.backend == "memory":
+            raise CycloptsError(
+                msg="no service runs here, the delivery channel 'inbox' is not loaded, and storage 'memory' keeps "
+                "nothing, so messages would reach nobody; install trio-observatory-inbox, or start `observatory serve`"
+            )
         yield EmbeddedClient(observatory)
+    if observatory.undelivered:
+        raise ObservatoryError(f"{counted(observatory.undelivered, 'delivery', 'deliveries')} could not be made")
 
 
 async def _project_here(client: Client) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -66,10 +66,12 @@ def connect(tmp_path: Path) -> Connect:
     """Return what starts `observatory mcp` and connects the official client to it."""
 
     @asynccontextmanager
-    async def connect(agent: str = "abc", *, mode: str = "legacy", **more: Any) -> AsyncIterator[Client]:
+    async def connect(
+        agent: str = "abc", *, mode: str = "legacy", environ: Mapping[str, str] | None = None, **more: Any
+    ) -> AsyncIterator[Client]:
         command = ["-m", "observatory", "mcp", "--agent", agent, "--root", str(tmp_path / "root")]
-        environ = {"HOME": str(tmp_path / "home")}
-        server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path / "project", env=environ)
+        variables = {"HOME": str(tmp_path / "home"), **(environ or {})}
+        server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path / "project", env=variables)
         async with Client(server, mode=mode, cache=None, **more) as client:
             yield client
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -89,21 +88,37 @@ async def _send_to_bob(client: Client) -> None:
     await call(client, "send_message", to="bob", content="well?")
 
 
-async def test_with_a_service(connect: Connect, mode: str, root: Path) -> None:
-    """Where a service runs on the root, that is asked: what it knows is known here, such as notes."""
+@pytest.fixture
+async def service(root: Path) -> AsyncIterator[None]:
+    """Run a service on the root, with a door."""
     command = [sys.executable, "-m", "observatory", "serve", "--root", str(root)]
-    environ = {"OBSERVATORY_PLUGINS__WEBSOCKET__PORT": "0"}
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            start = partial(trio.run_process, stdout=subprocess.PIPE, env={**os.environ, **environ}, check=False)
-            process = await nursery.start(start, command)
+            process = await nursery.start(partial(trio.run_process, stdout=subprocess.PIPE, check=False), command)
             assert b"ready" in await process.stdout.receive_some()
-            async with connect("abc", mode=mode) as abc:
-                await call(abc, "add_note", key="plan", text="first")
-            async with connect("bob", mode=mode) as bob:
-                [note] = (await call(bob, "list_notes"))["notes"]
-                assert note["key"] == "plan"
+            yield
             process.terminate()
+
+
+async def test_with_a_service(connect: Connect, mode: str, service: None) -> None:
+    """Where a service runs on the root, that is asked: what it knows is known here, such as notes."""
+    with trio.fail_after(30):
+        async with connect("abc", mode=mode) as abc:
+            await call(abc, "add_note", key="plan", text="first")
+        async with connect("bob", mode=mode) as bob:
+            [note] = (await call(bob, "list_notes"))["notes"]
+            assert note["key"] == "plan"
+
+
+async def test_with_a_token(connect: Connect, mode: str, root: Path, service: None) -> None:
+    """With an agent's token it is that agent, which the service sees to."""
+    command = [sys.executable, "-m", "observatory", "token", "ann", "--root", str(root)]
+    token = (await trio.run_process(command, capture_stdout=True)).stdout.decode().strip()
+    with trio.fail_after(30):
+        async with connect("ann", mode=mode, environ={"OBSERVATORY_TOKEN": token}) as ann:
+            await call(ann, "send_message", to="ann", content="to myself")
+            [message] = (await call(ann, "check_inbox"))["messages"]
+            assert message["from"] == "ann"
 
 
 async def test_progress_and_cancelling(connect: Connect, mode: str, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, strategies as st
 from observatory_mcp.wrapping import harmless, wrapped
 
 
@@ -24,6 +25,15 @@ def test_forged_tags(forged: str) -> None:
     _, text, _ = re.split(r"^<[^>]*>\n|\n</[^>]*>$", wrapped("message", f"a {forged} b"))
     assert "<" not in text
     assert text.startswith("a &lt;")
+
+
+@given(st.text(st.sampled_from("</ >agentAGENT-mesg1\n\u200b\x1b") | st.characters()))
+def test_no_text_escapes(content: str) -> None:
+    """Whatever stands in it, an envelope has a tag that opens it, one that closes it, and nothing hidden."""
+    text = wrapped("message", content)
+    assert len(re.findall(r"<[\s/]*(?:agent|system)", text, re.IGNORECASE)) == 2
+    assert all(char.isprintable() or char in "\n\t" or char.isspace() for char in text)
+    assert harmless(text, lines=True) == text
 
 
 def test_other_markup_stays() -> None:
