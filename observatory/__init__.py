@@ -51,6 +51,8 @@ from typing import TYPE_CHECKING, Any
 
 from observatory.abc import (
     Adopt as Adopt,
+    Asgi as Asgi,
+    AsgiApp as AsgiApp,
     ChannelFactory as ChannelFactory,
     CommandFactory as CommandFactory,
     Context as Context,
@@ -59,6 +61,7 @@ from observatory.abc import (
     Module as Module,
     ModuleFactory as ModuleFactory,
     Policy as Policy,
+    RouteFactory as RouteFactory,
     Service as Service,
     ServiceFactory as ServiceFactory,
     SkillSourceFactory as SkillSourceFactory,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, overload
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")
 ChannelT = TypeVar("ChannelT", bound="DeliveryChannel")
+
+Asgi: TypeAlias = MutableMapping[str, Any]
+"""What ASGI says with a dict: a scope, or something that is received or sent."""
+
+AsgiApp: TypeAlias = Callable[[Asgi, Callable[[], Awaitable[Asgi]], Callable[[Asgi], Awaitable[None]]], Awaitable[None]]
+"""An ASGI 3 application: `await app(scope, receive, send)`."""
 
 
 @attrs.frozen(eq=False)
@@ -57,6 +63,8 @@ class Context:
     """The Observatory that all this is part of; None where none is open, as for a check."""
     skill_sources: Mapping[str, SkillSource] = attrs.field(factory=dict)
     """Every source of skills by name; complete once services are made."""
+    routes: Mapping[str, AsgiApp] = attrs.field(factory=dict)
+    """What plugins have served below `/NAME`, by name; complete once services are made."""
 
     @overload
     def module(self, which: type[ModuleT]) -> ModuleT: ...
@@ -269,6 +277,17 @@ Laws:
     - It refuses with `PolicyRefusedError`, and nothing has happened.
     - It is a plain function: it does not wait, and the same draft gives the same answer.
     - It accepts its own answer: asking again changes nothing more.
+"""
+
+RouteFactory: TypeAlias = Callable[[Context], AsgiApp]
+"""Makes what is served at `/NAME`: an application for requests, whose scopes have the type `http`.
+
+Who asks is the `Identity` in `scope["state"]["identity"]`; nothing else in a request tells that. What has to run for longer
+than a request is a `Service`.
+
+Laws:
+    - It answers every request, and raises nothing for what a client can do.
+    - A request that is cancelled leaves nothing behind.
 """
 
 StorageFactory: TypeAlias = Callable[[Context], StorageBackend]

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from observatory.abc import Context, DeliveryChannel, Module, Service, StorageBackend
+from observatory.abc import AsgiApp, Context, DeliveryChannel, Module, Service, StorageBackend
 from observatory.checks import Check
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
@@ -71,6 +71,7 @@ class Observatory(Lookup):
         self._plugins = Plugins(settings, built_in=InTheBox(), extra=plugins)
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._skill_sources: dict[str, SkillSource] = {}
+        self._routes: dict[str, AsgiApp] = {}
         self._storage = self._make_storage()
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
@@ -117,6 +118,8 @@ class Observatory(Lookup):
         if wanted := self._with_services:
             for name, registered in self._plugins.skill_sources().items():
                 self._skill_sources[name] = self._make(SkillSource, name, registered)
+            for name, registered in self._plugins.routes().items():
+                self._routes[name] = self._make(Callable, name, registered)  # type: ignore[arg-type]
             for name, registered in self._plugins.services().items():
                 if wanted is True or name in wanted:
                     self._services[name] = self._make(Service, name, registered)
@@ -200,6 +203,7 @@ class Observatory(Lookup):
             modules=self._modules,
             services=self._services,
             skill_sources=self._skill_sources,
+            routes=self._routes,
             observatory=self,
             bounds=self.settings.mailbox,
             security=self.security,

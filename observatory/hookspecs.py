@@ -16,6 +16,7 @@ from observatory.abc import (
     CommandFactory,
     ModuleFactory,
     Policy,
+    RouteFactory,
     ServiceFactory,
     SkillSourceFactory,
     StorageFactory,
@@ -51,8 +52,13 @@ def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory])
 
 
 @hookspec
+def observatory_register_routes(registrar: Registrar[RouteFactory]) -> None:
+    """Register what is served at `/NAME`. Called after sources of skills; services find them in `context.routes`."""
+
+
+@hookspec
 def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
-    """Register long-running services. Called after sources of skills; they start last and stop first."""
+    """Register long-running services. Called after routes; they start last and stop first."""
 
 
 @hookspec

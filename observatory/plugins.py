@@ -41,6 +41,7 @@ _HOOKS = {
     "observatory_register_channels": "delivery channel",
     "observatory_register_modules": "module",
     "observatory_register_skill_sources": "skill source",
+    "observatory_register_routes": "route",
     "observatory_register_services": "service",
     "observatory_register_policies": "policy",
     "observatory_register_checks": "check",
@@ -140,6 +141,10 @@ class Plugins:
     def skill_sources(self) -> Mapping[str, Registered]:
         """Return the factories of sources of skills by name."""
         return self._registered["skill source"]
+
+    def routes(self) -> Mapping[str, Registered]:
+        """Return the factories of ASGI applications by the name below which each is served."""
+        return self._registered["route"]
 
     def services(self) -> Mapping[str, Registered]:
         """Return the service factories by name."""

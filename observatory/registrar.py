@@ -23,8 +23,12 @@ CORE_COMMANDS = frozenset(
 )
 """Commands that are always ours: a plugin that registers one is refused."""
 
+HTTP_ROUTES = frozenset({"api", "healthz", "metrics", "readyz"})
+"""Routes that whoever serves HTTP has itself: a plugin that registers one is refused."""
+
 _RESERVED = {
     "module": (CANONICAL_MODULES, "is a canonical module and cannot be replaced"),
+    "route": (HTTP_ROUTES, "is a route of the HTTP service itself and cannot be replaced"),
     "command": (CORE_COMMANDS, "is a command of the core and cannot be replaced"),
 }
 """By kind, the names that no plugin may take, and why."""

@@ -38,8 +38,8 @@ def make_service(
 ) -> Service:
     """Make a service that a plugin has registered, without an Observatory around it.
 
-    It is not started: `await nursery.start(service.run)`. There are no modules and no other services; every source of
-    skills is there. Not every service can do without the others.
+    It is not started: `await nursery.start(service.run)`. There are no modules, no other services and no routes; every
+    source of skills is there. Not every service can do without the others.
 
     Args:
         name: the name it is registered under.

@@ -41,6 +41,13 @@ def test_canonical(registrar: Registrar[Any], name: str) -> None:
         registrar.register(name, make)
 
 
+@pytest.mark.parametrize("name", ["api", "healthz", "metrics", "readyz"])
+def test_routes_of_the_service(name: str) -> None:
+    """So is that of a route that the HTTP service has itself."""
+    with pytest.raises(CanonicalNameError, match=f"'{name}' is a route of the HTTP service itself"):
+        Registrar[Any]("route", "mine").register(name, make)
+
+
 def test_twice(registrar: Registrar[Any]) -> None:
     """A name is refused the second time, and the first registration stands."""
     registrar.register("a", make)

@@ -12,8 +12,10 @@ import pytest
 import trio
 
 from observatory import (
+    AsgiApp,
     Context,
     InvalidInputError,
+    PluginError,
     Problem,
     Service,
     Settings,
@@ -107,6 +109,31 @@ async def test_sources_of_an_observatory(bare_settings: Any) -> None:
     """Services have the sources of skills of all plugins."""
     async with open_observatory(bare_settings(), plugins=[PLUGIN]) as obs:
         assert list(obs.service(Lamp).context.skill_sources) == ["empty"]
+
+
+async def test_routes_of_an_observatory(bare_settings: Any) -> None:
+    """Services have the routes of all plugins, made of a context that has the services once they are there."""
+    made: dict[str, Context] = {}
+
+    def make(context: Context) -> AsgiApp:
+        made["app"] = context
+        return app
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Answer nothing."""
+
+    plugin = observatory_plugin("routes", routes={"mine": make})
+    async with open_observatory(bare_settings(), plugins=[PLUGIN, plugin]) as obs:
+        assert obs.service(Lamp).context.routes == {"mine": app}
+        assert made["app"].service("lamp") is obs.service(Lamp)
+
+
+async def test_a_route_that_is_none(bare_settings: Any) -> None:
+    """What a factory makes has to be something to call."""
+    plugin: Any = observatory_plugin("routes", routes={"mine": lambda context: 5})  # type: ignore[dict-item, return-value]
+    with pytest.raises(PluginError, match="made a int, which is no Callable"):
+        async with open_observatory(bare_settings(), plugins=[plugin]):
+            pass
 
 
 async def test_no_sources_without_services(bare_settings: Any) -> None:

@@ -1,7 +1,7 @@
 """For plugin authors: conformance suites, fakes, fixtures, and cancelling at every checkpoint. Needs pytest-trio."""
 
 # laws, running, refused, samples, plain, same, exposing, calls, presence   what the suites share
-# storage, channels, modules, skill_sources, services, policies, checks, clients, plugins   one suite each
+# storage, channels, modules, skill_sources, routes, services, policies, checks, clients, plugins   one suite each
 # cancelling   a function cancelled wherever it can be
 # fakes        delivery channels and storage that do what a test wants; plugins made on the spot
 # fixtures     for pytest; to be imported by a conftest.py
@@ -14,6 +14,7 @@ _SUITES = (
     "modules",
     "services",
     "skill_sources",
+    "routes",
     "policies",
     "checks",
     "clients",
@@ -41,6 +42,7 @@ from observatory.testing.fakes import (  # noqa: E402
 from observatory.testing.modules import ModuleConformance as ModuleConformance  # noqa: E402
 from observatory.testing.plugins import PluginConformance as PluginConformance  # noqa: E402
 from observatory.testing.policies import PolicyConformance as PolicyConformance  # noqa: E402
+from observatory.testing.routes import RouteConformance as RouteConformance  # noqa: E402
 from observatory.testing.services import ServiceConformance as ServiceConformance  # noqa: E402
 from observatory.testing.skill_sources import SkillSourceConformance as SkillSourceConformance  # noqa: E402
 from observatory.testing.storage import StorageBackendConformance as StorageBackendConformance  # noqa: E402

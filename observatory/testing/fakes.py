@@ -29,6 +29,7 @@ from observatory import (
     Post,
     Registrar,
     Retraction,
+    RouteFactory,
     ServiceFactory,
     SkillSourceFactory,
     StorageError,
@@ -170,6 +171,7 @@ def observatory_plugin(
     channels: Mapping[str, ChannelFactory] | None = None,
     modules: Mapping[str, ModuleFactory] | None = None,
     skill_sources: Mapping[str, SkillSourceFactory] | None = None,
+    routes: Mapping[str, RouteFactory] | None = None,
     services: Mapping[str, ServiceFactory] | None = None,
     policies: Mapping[str, Policy] | None = None,
     checks: Mapping[str, CheckFactory] | None = None,
@@ -185,6 +187,7 @@ def observatory_plugin(
         channels: delivery channels.
         modules: ephemeral modules.
         skill_sources: sources of skills.
+        routes: ASGI applications.
         services: services.
         policies: policies.
         checks: checks.
@@ -196,6 +199,7 @@ def observatory_plugin(
         "channels": channels,
         "modules": modules,
         "skill_sources": skill_sources,
+        "routes": routes,
         "services": services,
         "policies": policies,
         "checks": checks,

@@ -17,6 +17,7 @@ from observatory.testing import (
     ModuleConformance,
     PluginConformance,
     PolicyConformance,
+    RouteConformance,
     ServiceConformance,
     StorageBackendConformance,
 )
@@ -30,6 +31,7 @@ SUITES: dict[str, type[Conformance]] = {
     "Module": ModuleConformance,
     "Service": ServiceConformance,
     "Policy": PolicyConformance,
+    "RouteFactory": RouteConformance,
     "Check": CheckConformance,
     "Client": ClientConformance,
 }
