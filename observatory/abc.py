@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from observatory.entries import Entry, Stored
+    from observatory.service_file import ServiceFile
     from observatory.skills import SkillSource
 
 ModuleT = TypeVar("ModuleT", bound="Module")
@@ -65,6 +66,8 @@ class Context:
     """Every source of skills by name; complete once services are made."""
     routes: Mapping[str, AsgiApp] = attrs.field(factory=dict)
     """What plugins have served below `/NAME`, by name; complete once services are made."""
+    service_file: ServiceFile | None = None
+    """Tells clients where doors are: all doors of an Observatory share one. None where none is open."""
 
     @overload
     def module(self, which: type[ModuleT]) -> ModuleT: ...
@@ -282,8 +285,8 @@ Laws:
 RouteFactory: TypeAlias = Callable[[Context], AsgiApp]
 """Makes what is served at `/NAME`: an application for requests, whose scopes have the type `http`.
 
-Who asks is the `Identity` in `scope["state"]["identity"]`; nothing else in a request tells that. What has to run for longer
-than a request is a `Service`.
+Who asks is the `Identity` in `scope["state"]["identity"]`; nothing else in a request tells that. What has to run for
+longer than a request is a `Service`.
 
 Laws:
     - It answers every request, and raises nothing for what a client can do.

@@ -37,6 +37,7 @@ from observatory.registrar import Registered
 from observatory.rounds import Rounds
 from observatory.script_check import ScriptCheck
 from observatory.security import Security
+from observatory.service_file import ServiceFile
 from observatory.settings import Settings
 from observatory.skills import SkillSource
 from observatory.sources.file_source import FileSource
@@ -72,6 +73,7 @@ class Observatory(Lookup):
         self._supervisor = Supervisor(settings.supervision, self.pubsub, self._plugins.broken())
         self._skill_sources: dict[str, SkillSource] = {}
         self._routes: dict[str, AsgiApp] = {}
+        self._service_file = ServiceFile(settings.root, self.security, clock)
         self._storage = self._make_storage()
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
@@ -207,6 +209,7 @@ class Observatory(Lookup):
             observatory=self,
             bounds=self.settings.mailbox,
             security=self.security,
+            service_file=self._service_file,
         )
 
     def _make_storage(self) -> StorageBackend:

@@ -18,6 +18,7 @@ from observatory import (
     PluginError,
     Problem,
     Service,
+    ServiceFile,
     Settings,
     SkillFile,
     SkillSource,
@@ -126,6 +127,17 @@ async def test_routes_of_an_observatory(bare_settings: Any) -> None:
     async with open_observatory(bare_settings(), plugins=[PLUGIN, plugin]) as obs:
         assert obs.service(Lamp).context.routes == {"mine": app}
         assert made["app"].service("lamp") is obs.service(Lamp)
+
+
+async def test_one_file_for_all_doors(bare_settings: Any) -> None:
+    """Services have one file that tells of their doors; one that is made alone has none."""
+    another = observatory_plugin("others", services={"other": Lamp})
+    async with open_observatory(bare_settings(), plugins=[PLUGIN, another]) as obs:
+        file = obs.service("lamp").context.service_file
+        assert isinstance(file, ServiceFile)
+        assert obs.service("other").context.service_file is file
+    alone: Any = make_service("lamp", bare_settings(), plugins=[PLUGIN])
+    assert alone.context.service_file is None
 
 
 async def test_a_route_that_is_none(bare_settings: Any) -> None:

@@ -59,7 +59,7 @@ class WebSocketService(Service):
         self.listeners = Listeners()
         self._context = context
         self._settings: WebSocketSettings = context.settings or WebSocketSettings()
-        self._file = ServiceFile(context.root, context.security, context.clock)
+        self._file = context.service_file or ServiceFile(context.root, context.security, context.clock)
         self._feeds = Feeds()
         self._fan_outs = FanOuts(self._feeds)
         self._connections: set[Connection] = set()
