@@ -1,0 +1,9 @@
+# From the socket to the library:
+# service      opens the door, and tells where it is
+# connections  lets clients in, as many as there is room for, and sees them off
+# gate         the one layer before every route: Host, Origin, token, rate, bounds
+# site         which route answers what
+# metrics      figures, as Prometheus reads them
+# client_stream  what anycorn reads a client from
+# body         the body of a request, within its bounds
+# answers      what is answered, errors included
