@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -40,6 +42,21 @@ def _text(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise SettingsError(f"$.{attribute.name}", f"expected the name or the address of a host, got {value!r:.80}")
 
 
+def _patterns(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, tuple | list):
+        raise SettingsError(f"$.{attribute.name}", f"expected a list of regular expressions, got {value!r:.80}")
+    for place, pattern in enumerate(value):
+        where = f"$.{attribute.name}[{place}]"
+        if not isinstance(pattern, str) or not pattern:
+            raise SettingsError(where, f"expected a regular expression, got {pattern!r:.80}")
+        try:
+            found = re.compile(pattern)
+        except re.error as error:
+            raise SettingsError(where, f"{pattern!r:.80} is no regular expression: {error}") from error
+        if found.match(""):
+            raise SettingsError(where, f"{pattern!r:.80} matches where there is nothing; it would blacken everything")
+
+
 @attrs.frozen(kw_only=True)
 class HttpSettings:
     """`[plugins.http]`: where the service listens, and its bounds. Who may come in stands in `[security]`."""
@@ -58,3 +75,7 @@ class HttpSettings:
     """Seconds that a client has for the head of a request, and then for its body; as long it may be idle in between."""
     write_seconds: float = attrs.field(default=10.0, validator=_seconds)
     """Seconds after which a client that takes nothing of its answer is cut off."""
+    offer_mail: bool = attrs.field(default=True, validator=_switch)
+    """Whether the answer to an event that may add to an agent's context brings its unread mail, each message once."""
+    redact: Sequence[str] = attrs.field(default=(), validator=_patterns)
+    """Regular expressions: what they match in the strings of events is replaced before anybody hears of it."""

@@ -4,6 +4,9 @@
 # gate         the one layer before every route: Host, Origin, token, rate, bounds
 # site         which route answers what
 # metrics      figures, as Prometheus reads them
+# events       hook events of coding agents
+# offers       unread mail, for those whose program asks what to add to their context
+# json_data    JSON as it comes in, checked
 # client_stream  what anycorn reads a client from
 # body         the body of a request, within its bounds
 # answers      what is answered, errors included

@@ -49,19 +49,21 @@ class Body:
         self.complete = not message.get("more_body", False)  # also when the client has gone
         return message
 
-    async def all(self) -> bytes:
-        """Return the whole body.
 
-        Raises:
-            RefusedError: as `receive` does; or the client has gone, which hears of nothing any more.
-        """
-        parts = []
-        while not self.complete:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has gone before its request was complete")
-            parts.append(message.get("body", b""))
-        return b"".join(parts)
+async def read_all(receive: Callable[[], Awaitable[Asgi]]) -> bytes:
+    """Return a whole body.
+
+    Raises:
+        RefusedError: as `Body.receive` does; or the client has gone, which hears of nothing any more.
+    """
+    parts, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has gone before its request was complete")
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def too_large(most: int) -> RefusedError:

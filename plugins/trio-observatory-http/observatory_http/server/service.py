@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from observatory import Context, Service, ServiceFile, ServiceRunningError
 from observatory_http.server.connections import Connections
+from observatory_http.server.events import Events
 from observatory_http.server.gate import Gate
 from observatory_http.server.site import Site, nothing_here
 from observatory_http.settings import DOOR, HttpSettings
@@ -41,13 +42,16 @@ class HttpService(Service):
         self._settings: HttpSettings = context.settings or HttpSettings()
         self._file = context.service_file or ServiceFile(context.root, context.security, context.clock)
         self._told = ""  # why it waits
+        self._events = Events(context, self._settings)
         self._gate = Gate(context, self._settings, nothing_here)
         self._connections = Connections(self._settings, self._gate.handle)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; while another process serves this root, wait until it has ended."""
         self._context.security.check_binding(self._settings.host)
-        site = Site(self._context)  # now, since every route is there
+        site = Site(
+            self._context, [Route("/api/events", self._events.take, methods=["POST"])]
+        )  # now, since every route is there
         self.routes, self._gate.site = site.routes, site.app
         while True:
             try:
@@ -68,6 +72,7 @@ class HttpService(Service):
             "accepted": self._connections.accepted,
             "turned_away": self._connections.turned_away,
             "requests": self._gate.requests,
+            "events": self._events.statistics(),
             "refused": {str(int(status)): count for status, count in self._gate.refused.items()},
         }
 

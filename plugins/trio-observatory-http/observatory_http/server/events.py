@@ -1,0 +1,113 @@
+"""Hook events: what the programs of coding agents tell of themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from observatory import Context, HookEvent, Identity, InvalidInputError, Mailbox
+from observatory_http.server.answers import answer
+from observatory_http.server.body import read_all
+from observatory_http.server.json_data import read_json, replaced
+from observatory_http.server.offers import Offers
+from observatory_http.settings import HttpSettings
+
+_LARGE = 64 * 1024
+"""Bytes of an event that another thread reads, so that nobody waits for that."""
+
+_REDACTED = "[redacted]"
+
+_is_session = re.compile(r"[!-~]{1,200}(?<!:\*)").fullmatch
+_is_event = re.compile(r"[!-~]{1,100}").fullmatch
+
+
+class Events:
+    """Publishes them, and answers with mail where that may be.
+
+    Args:
+        context: what the service was handed.
+        settings: what is redacted, and whether mail is offered.
+    """
+
+    def __init__(self, context: Context, settings: HttpSettings) -> None:
+        self._context = context
+        self._patterns = [re.compile(pattern) for pattern in settings.redact]
+        self._offers = Offers(context) if settings.offer_mail else None
+        self._accepted = 0
+        self._refused = 0
+        self._redacted = 0
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return how many were published, refused and redacted, and how many messages their answers have brought."""
+        return {
+            "accepted": self._accepted,
+            "refused": self._refused,
+            "redacted": self._redacted,
+            "offered": self._offers.count if self._offers else 0,
+        }
+
+    async def take(self, request: Request) -> Response:
+        """Publish an event, and answer with unread mail, or with nothing."""
+        body = await read_all(request.receive)
+        identity: Identity = request.state.identity
+        try:
+            agent = self._agent_of(identity, request.query_params.get("agent"))
+            read = partial(self._read, body)
+            data = await trio.to_thread.run_sync(read) if len(body) > _LARGE else read()
+            event = HookEvent(data["hook_event_name"], data["session_id"], self._context.clock.now(), agent, data)
+        except Exception:
+            self._refused += 1
+            raise
+        self._accepted += 1
+        for topic in ("events:stream", f"session:{event.session_id}"):
+            self._context.pubsub.publish(topic, event, size=len(body), verified=identity.verified)
+        text = self._offers.offer(event) if self._offers else None
+        if text is None:
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        return answer({"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": text}})
+
+    def _agent_of(self, identity: Identity, named: str | None) -> str | None:
+        """Return whose program it is, as far as that is known: whom the token names, or whom its owner does."""
+        if named is None:
+            return identity.name
+        identity.check_acts_as(named)
+        self._context.module(Mailbox).unread_count(named)  # which looks at the name
+        return named
+
+    def _read(self, body: bytes) -> dict[str, Any]:
+        """Read an event.
+
+        Raises:
+            InvalidInputError: it is none.
+        """
+        data = read_json(body)
+        if not isinstance(data, dict):
+            raise InvalidInputError("$", "expected an object, as the hooks of coding agents send it")
+        _check(data, "session_id", _is_session, "1 to 200 visible characters of ASCII, not `:*` at the end")
+        _check(data, "hook_event_name", _is_event, "1 to 100 visible characters of ASCII, such as PreToolUse")
+        if not self._patterns:
+            return data
+        kept = {name: data[name] for name in ("session_id", "hook_event_name")}
+        cleaned: dict[str, Any] = replaced(data, self._clean)
+        self._redacted += cleaned != data
+        return cleaned | kept
+
+    def _clean(self, text: str) -> str:
+        for pattern in self._patterns:
+            text = pattern.sub(_REDACTED, text)
+        return text
+
+
+def _check(data: Mapping[str, Any], name: str, is_one: Any, words: str) -> None:
+    value = data.get(name)
+    if value is None:
+        raise InvalidInputError(f"$.{name}", f"required, but missing: {words}")
+    if not isinstance(value, str) or not is_one(value):
+        raise InvalidInputError(f"$.{name}", f"expected {words}, got {value!r:.80}")
