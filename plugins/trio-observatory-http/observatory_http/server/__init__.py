@@ -4,6 +4,10 @@
 # gate         the one layer before every route: Host, Origin, token, rate, bounds
 # site         which route answers what
 # metrics      figures, as Prometheus reads them
+# api          what is below `/api`: where it is, and who does it
+# library      the methods of the library that are there
+# endpoints    a typed function, offered at a path
+# openapi      the document that describes all that
 # events       hook events of coding agents
 # offers       unread mail, for those whose program asks what to add to their context
 # json_data    JSON as it comes in, checked

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from observatory import ObservatoryError, RateLimitError, UnauthorizedError, error_to_wire, to_wire
+from observatory import InvalidInputError, ObservatoryError, RateLimitError, UnauthorizedError, error_to_wire, to_wire
 
 _STATUS: Mapping[str, HTTPStatus] = {
     "InvalidInputError": HTTPStatus.BAD_REQUEST,
@@ -24,7 +24,10 @@ _STATUS: Mapping[str, HTTPStatus] = {
     "IdempotencyError": HTTPStatus.CONFLICT,
     "LeaseLostError": HTTPStatus.CONFLICT,
     "LeaseTakenError": HTTPStatus.CONFLICT,
+    "NoActiveProjectError": HTTPStatus.CONFLICT,
     "TaskRefusedError": HTTPStatus.CONFLICT,
+    "SkillSourceError": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "SwarmSourceError": HTTPStatus.UNPROCESSABLE_ENTITY,
     "RateLimitError": HTTPStatus.TOO_MANY_REQUESTS,
     "DeliveryError": HTTPStatus.BAD_GATEWAY,
     "ClosedError": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -35,6 +38,10 @@ _STATUS: Mapping[str, HTTPStatus] = {
     "ObservatoryError": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """The status of each error of the library; of one that does not stand here, that of its nearest base."""
+
+
+_MAX_ANSWER = 16 * 1024 * 1024
+"""Bytes of one answer."""
 
 
 class RefusedError(Exception):
@@ -51,15 +58,6 @@ class RefusedError(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def json_of(value: Any) -> bytes:
-    """Return a value of the library as JSON.
-
-    Raises:
-        TypeError: JSON cannot hold it.
-    """
-    return orjson.dumps(value, default=_plain)
-
-
 def _plain(value: Any) -> Any:
     plain = to_wire(value)
     if plain is value:
@@ -68,8 +66,20 @@ def _plain(value: Any) -> Any:
 
 
 def answer(value: Any, status: int = HTTPStatus.OK) -> Response:
-    """Return an answer that holds a value of the library."""
-    return Response(json_of(value), status, media_type="application/json")
+    """Return an answer that holds a value of the library.
+
+    Raises:
+        InvalidInputError: JSON cannot hold it.
+        ObservatoryError: it is larger than an answer may be.
+    """
+    try:
+        data = orjson.dumps(value, default=_plain)
+    except TypeError as error:
+        raise InvalidInputError("result", f"cannot be written as JSON: {error}") from error
+    if len(data) > _MAX_ANSWER:
+        words = f"this was carried out, but its answer has more than {_MAX_ANSWER:,} bytes; ask for less at a time"
+        raise ObservatoryError(words)
+    return Response(data, status, media_type="application/json")
 
 
 def refusal(error: Exception) -> Response:

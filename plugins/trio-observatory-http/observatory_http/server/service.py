@@ -10,6 +10,7 @@ import trio
 from starlette.routing import Route
 
 from observatory import Context, Service, ServiceFile, ServiceRunningError
+from observatory_http.server.api import Api
 from observatory_http.server.connections import Connections
 from observatory_http.server.events import Events
 from observatory_http.server.gate import Gate
@@ -49,9 +50,8 @@ class HttpService(Service):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; while another process serves this root, wait until it has ended."""
         self._context.security.check_binding(self._settings.host)
-        site = Site(
-            self._context, [Route("/api/events", self._events.take, methods=["POST"])]
-        )  # now, since every route is there
+        # Made now, since every module, service and route is there.
+        site = Site(self._context, Api(self._context, self._events).routes)
         self.routes, self._gate.site = site.routes, site.app
         while True:
             try:

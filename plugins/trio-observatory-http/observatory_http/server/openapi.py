@@ -1,0 +1,121 @@
+"""The OpenAPI document: made of the types of what is called, nothing of it is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from observatory import ObservatoryError, Operation, schema_of
+from observatory_http.server.endpoints import Endpoint
+
+_DEFINED, _SHARED = "#/$defs/", "#/components/schemas/"
+
+_EVENT = {
+    "type": "object",
+    "properties": {"session_id": {"type": "string"}, "hook_event_name": {"type": "string"}},
+    "required": ["session_id", "hook_event_name"],
+}
+
+
+def document(endpoints: Sequence[Endpoint], operations: Mapping[str, Operation]) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        endpoints: what is at a path of its own.
+        operations: what modules and services expose, by path.
+    """
+    writer = _Writer()
+    for endpoint in endpoints:
+        writer.add(endpoint.method, endpoint.path, endpoint.operation, endpoint.in_path, in_query=endpoint.in_query)
+    for path, operation in operations.items():
+        writer.add("POST", path, operation, (), in_query=False)
+    writer.add_events()
+    return writer.document()
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._paths: dict[str, dict[str, Any]] = {}
+        self._schemas: dict[str, Any] = {}
+        self._failed = {"default": _content("What went wrong.", self._shared(schema_of(ObservatoryError)))}
+
+    def add(self, method: str, path: str, operation: Operation, in_path: Sequence[str], *, in_query: bool) -> None:
+        """Add an operation at a path."""
+        schema = operation.schema()
+        params, result = self._shared(schema["params"]), self._shared(schema["result"])
+        required = params["required"]
+        places = dict.fromkeys(in_path, "path")
+        if in_query:
+            places |= {name: "query" for name in params["properties"] if name not in in_path}
+        entry: dict[str, Any] = {
+            "operationId": operation.name,
+            "summary": operation.summary,
+            "parameters": [
+                {"name": name, "in": place, "required": name in required, "schema": params["properties"][name]}
+                for name, place in places.items()
+            ],
+            "responses": {"200": _content("What it returns.", result), **self._failed},
+        }
+        if not in_query:
+            body = {
+                **params,
+                "properties": {name: one for name, one in params["properties"].items() if name not in in_path},
+                "required": [name for name in required if name not in in_path],
+            }
+            entry["requestBody"] = {"required": bool(body["required"]), **_json(body)}
+        self._paths.setdefault(path, {})[method.lower()] = entry
+
+    def add_events(self) -> None:
+        """Add what takes hook events, which may hold anything."""
+        self._paths["/api/events"] = {
+            "post": {
+                "operationId": "events.take",
+                "summary": "Take an event of a coding agent's hooks.",
+                "parameters": [{"name": "agent", "in": "query", "required": False, "schema": {"type": "string"}}],
+                "requestBody": {"required": True, **_json(_EVENT)},
+                "responses": {
+                    "200": _content("Unread mail, for the agent's context.", {"type": "object"}),
+                    "204": {"description": "It was taken."},
+                    **self._failed,
+                },
+            }
+        }
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "Observatory", "version": version("trio-observatory-http")},
+            "paths": self._paths,
+            "components": {
+                "schemas": self._schemas,
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            },
+            "security": [{"token": []}],
+        }
+
+    def _shared(self, schema: dict[str, Any]) -> Any:
+        """Return a schema whose definitions stand with those of all others."""
+        for name, one in schema.get("$defs", {}).items():
+            self._schemas[name] = _moved(one)
+        return _moved({key: value for key, value in schema.items() if key != "$defs"})
+
+
+def _moved(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_moved(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value.replace(_DEFINED, _SHARED, 1) if key == "$ref" and isinstance(value, str) else _moved(value)
+        for key, value in schema.items()
+    }
+
+
+def _json(schema: Any) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def _content(description: str, schema: Any) -> dict[str, Any]:
+    return {"description": description, **_json(schema)}
