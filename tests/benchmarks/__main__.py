@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bystanders
 import depth
+import events
 import fan_out
 import imports
 import inbox
@@ -45,6 +46,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "presence": presence.measure,
     "skills": skills.measure,
     "mcp": mcp_tools.measure,
+    "events": events.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
