@@ -160,8 +160,7 @@ class Checker:
                 for text in hook.items:
                     if not text.startswith(("#", "!")):
                         origins = project.origin(module, text)
-                        classes = filter(None, map(hierarchy.kind, origins))
-                        found.update(kind.module.path for kind in classes)
+                        found.update(origin.module.path for origin in origins if origin.module and origin.name)
             if self._is_named(module.names):
                 found.add(module.path)
         return found

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from observatory_lint.classes import class_in
 from observatory_lint.facts import Class, Import
 from observatory_lint.names import dotted, is_container
+from observatory_lint.registrations import HOOK
 from observatory_lint.values import place_of
 
 _Body = tuple[list[ast.stmt], str, bool]  # statements, the class that they stand in, whether in a function
@@ -92,7 +93,7 @@ class Extract:
     def _read_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str, top: bool) -> None:
         if node.name == "__getattr__" and top:
             self.open_ended = True
-        if node.decorator_list and any(map(_may_be_hook, node.decorator_list)):
+        if node.decorator_list and (node.name == HOOK or any(map(_may_be_hook, node.decorator_list))):
             self.hooks.append(node)
         if top:
             returned = ["{}" if is_container(value) else dotted(value) for value in _returned(node.body)]
@@ -200,6 +201,8 @@ def _kind_of(value: ast.expr | None) -> str:
 
 
 def _may_be_hook(decorator: ast.expr) -> bool:
+    if isinstance(decorator, ast.Call) and any(word.arg == "specname" for word in decorator.keywords):
+        return True
     return "impl" in (dotted(decorator) or "")
 
 

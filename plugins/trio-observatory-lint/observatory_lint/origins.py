@@ -90,7 +90,8 @@ class Origins(Leaves):
                 if name in _BUILTINS:
                     yield f"builtins.{name}"
             case ast.Attribute(value=value, attr=attr):
-                yield from (normal(f"{origin}.{attr}") for origin in self.of(value, scope))
+                for origin in self.of(value, scope):
+                    yield from self._of_field(origin, attr, node) or [normal(f"{origin}.{attr}")]
             case ast.Subscript(value=value, slice=ast.Constant(value=str() as key)):
                 mapped = self._mapped(value, scope)
                 yield from (key if origin == "sys.modules" else f"{origin}.{key}" for origin in mapped)
@@ -102,6 +103,13 @@ class Origins(Leaves):
                 yield f"#{type(value).__name__}"
             case _ if isinstance(node, _TEXT):
                 yield f"#{type(node).__name__.lower()}"
+
+    def _of_field(self, origin: str, attr: str, node: ast.AST) -> list[str]:
+        """Return the origins of what objects of a class of this file have under a name, as far as it shows."""
+        known = self.scopes.classes.get(origin[1:-2]) if origin.startswith("@") and origin.endswith("()") else None
+        bindings = [*known.attributes.get(attr, ()), *known.names.get(attr, ())] if known else []
+        leaves = (leaf for b in bindings if b.how != "definition" for leaf in self.of_binding(b, node, b.scope))
+        return [found for leaf in leaves for found in self._of_leaf(leaf)]
 
     def _called(self, node: ast.Call, scope: Scope) -> Iterator[str]:
         for function in self.of(node.func, scope):

@@ -118,5 +118,5 @@ def _has_value(origin: Origin) -> bool:
     head, call, _ = origin.name.partition(".")[0].partition("()")
     kinds = {kind.partition(" ")[0] for kind in origin.module.facts.bindings.get(head, ())}
     if kinds <= {"class"}:
-        return not call and origin.name != head
+        return origin.name != f"{head}{call}"
     return kinds != {"def"} or bool(call)

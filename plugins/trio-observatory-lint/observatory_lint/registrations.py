@@ -174,5 +174,6 @@ def _asks(node: ast.AST) -> bool:
 
 
 def _classes(node: ast.expr, scope: Scope, source: Source) -> tuple[str, ...]:
-    origins = (origin.removesuffix("()") for origin in source.origins(node, scope))
-    return tuple(sorted({origin for origin in origins if not origin.startswith(("#", "builtins."))}))
+    origins = [origin for origin in source.origins(node, scope) if not origin.startswith("#")]
+    known = (origin for origin in origins if not (origin.startswith("builtins.") and origin.endswith("()")))
+    return tuple(sorted({origin.removesuffix("()") for origin in known}))

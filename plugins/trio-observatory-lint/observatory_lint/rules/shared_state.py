@@ -146,7 +146,7 @@ def _shared(node: ast.expr, scope: Scope, source: Source, *, by_method: bool = F
             return "globals()"
         case ast.Call(func=ast.Name(id="vars"), args=[ast.Name()]):
             return None
-        case ast.Call(func=ast.Attribute(attr="setdefault" | "get", value=value)):
+        case ast.Call(func=ast.Attribute(attr="get", value=value)):  # what `setdefault` gives was told of with itself
             return _shared(value, scope, source, by_method=by_method)
         case ast.Name():
             return _shared_name(node, scope, source, by_method=by_method)
@@ -244,7 +244,11 @@ def _can_change(binding: Binding, source: Source) -> bool:
     if any(origin.startswith(_FINE) for origin in origins):
         return False
     values = [value for value in source.bound(binding, binding.node, binding.scope) if isinstance(value, ast.expr)]
-    return any(is_container(value) or (isinstance(value, ast.Call) and not is_field(value)) for value in values)
+    return any(_holds_container(value) or (isinstance(value, ast.Call) and not is_field(value)) for value in values)
+
+
+def _holds_container(node: ast.expr) -> bool:
+    return any(map(_holds_container, node.elts)) if isinstance(node, ast.Tuple) else is_container(node)
 
 
 def _import_is_state(binding: Binding, source: Source, *, by_method: bool) -> bool:
