@@ -60,12 +60,24 @@ def _makes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Return whether a method assigns what it makes, or hands it to a call, as `setattr` is."""
     for statement in _statements(function):
         if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value and makes_table(statement.value):
-            return True
+            kept = function.name not in CONSTRUCTORS or _is_kept(statement, function)
+            if kept:
+                return True
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             if any(map(makes_table, [*call.args, *(word.value for word in call.keywords)])):
                 return True
     return False
+
+
+def _is_kept(statement: ast.Assign | ast.AnnAssign, function: ast.AST) -> bool:
+    """Return whether a value is more than a variable that nobody looks at."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    if len(names) < len(targets):
+        return True
+    read = (part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
+    return any(name in names for name in read)
 
 
 def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:

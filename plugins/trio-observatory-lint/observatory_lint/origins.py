@@ -14,7 +14,9 @@ from itertools import islice
 from observatory_lint.annotations import classes_in
 from observatory_lint.computing import UNKNOWN, Texts
 from observatory_lint.elsewhere import OWN, Elsewhere
+from observatory_lint.functions import returns_of
 from observatory_lint.leaves import DEEPEST, MOST, Leaf, Leaves
+from observatory_lint.names import dotted
 from observatory_lint.paths import element, normal
 from observatory_lint.scopes import Scope, Scopes, owner_of
 
@@ -109,7 +111,25 @@ class Origins(Leaves):
         known = self.scopes.classes.get(origin[1:-2]) if origin.startswith("@") and origin.endswith("()") else None
         bindings = [*known.attributes.get(attr, ()), *known.names.get(attr, ())] if known else []
         leaves = (leaf for b in bindings if b.how != "definition" for leaf in self.of_binding(b, node, b.scope))
-        return [found for leaf in leaves for found in self._of_leaf(leaf)]
+        properties = (b.node for b in bindings if b.how == "definition" and _is_property(b.node))
+        return [found for leaf in leaves for found in self._of_leaf(leaf)] + [
+            found for function in properties for found in self._results(function)
+        ]
+
+    def _of_method(self, origin: str) -> list[str]:
+        """Return the origins of what a method gives of objects of a class of this file."""
+        head, _, attr = origin.rpartition(".")
+        known = self.scopes.classes.get(head[1:-2]) if head.startswith("@") and head.endswith("()") else None
+        bindings = known.names.get(attr, ()) if known else ()
+        return [found for b in bindings if b.how == "definition" for found in self._results(b.node)]
+
+    def _results(self, function: ast.AST) -> Iterator[str]:
+        """Return the origins of what a function returns, as it is seen or annotated."""
+        scope = self.scopes.bodies[function]
+        for returned in returns_of(function):
+            yield from self.of(returned, scope)
+        for named in classes_in(getattr(function, "returns", None)):
+            yield from (normal(f"{origin}()") for origin in self.of(named, scope.module))
 
     def _called(self, node: ast.Call, scope: Scope) -> Iterator[str]:
         for function in self.of(node.func, scope):
@@ -126,7 +146,7 @@ class Origins(Leaves):
             elif function in {"builtins.__import__", "importlib.import_module"} and node.args:
                 yield from sorted(self.texts(node.args[0], scope).values)
             else:
-                yield normal(f"{function}()")
+                yield from self._of_method(function) or [normal(f"{function}()")]
 
     def _mapped(self, node: ast.expr, scope: Scope) -> frozenset[str]:
         """Return the origins of what a mapping of names belongs to: a module's `__dict__`, `vars(module)`."""
@@ -138,3 +158,7 @@ class Origins(Leaves):
             case ast.Name(id="__builtins__"):
                 return frozenset({"builtins"})
         return frozenset({origin for origin in self.of(node, scope) if origin == "sys.modules"})
+
+
+def _is_property(node: ast.AST) -> bool:
+    return any((dotted(by) or "").endswith("property") for by in getattr(node, "decorator_list", ()))

@@ -15,7 +15,6 @@ HOOK = "observatory_register_modules"
 """The hook that registers ephemeral modules."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-_DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
 _ADDING = frozenset({"append", "add", "insert", "extend", "register", "setdefault", "appendleft"})
 _QUESTIONS = frozenset({"isinstance", "issubclass", "module", "service", "cast"})  # calls that only ask about a class
 
@@ -145,17 +144,30 @@ def listed(source: Source) -> Iterator[Registration]:
     for node, scope in source.scopes.sites:
         if id(node) in asked:
             continue
-        if isinstance(node, _DISPLAYS) and not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
-            elements = node.values if isinstance(node, ast.Dict) else node.elts
+        elements = _elements(node)
+        if elements is not None:
             for element, where in _unpacked(elements, scope, source):
                 if items := _classes(element, where, source):
                     place = place_of(element if element in elements else node)
-                    yield Registration(f"{node.lineno}:{node.col_offset}", items, place)
+                    begin = place_of(node)
+                    yield Registration(f"{begin.line}:{begin.column}", items, place)
         elif isinstance(node, ast.Call):
             added = "added" if isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING else ""
             for part in (node.func, *node.args):
                 if items := _classes(part, scope, source):
                     yield Registration(added, items, place_of(node))
+
+
+def _elements(node: ast.AST) -> list[ast.expr] | None:
+    """Return the elements of a display; `dict(name=value)` is one, too."""
+    match node:
+        case ast.Dict(values=values):
+            return values
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            return [word.value for word in keywords]
+        case ast.List(ctx=ast.Load()) | ast.Tuple(ctx=ast.Load()) | ast.Set():
+            return node.elts
+    return None
 
 
 def _unpacked(elements: list[ast.expr], scope: Scope, source: Source) -> Iterator[tuple[ast.expr, Scope]]:
@@ -174,6 +186,6 @@ def _asks(node: ast.AST) -> bool:
 
 
 def _classes(node: ast.expr, scope: Scope, source: Source) -> tuple[str, ...]:
-    origins = [origin for origin in source.origins(node, scope) if not origin.startswith("#")]
+    origins = [origin for origin in _items(node, scope, source) if not origin.startswith(("#", "!"))]
     known = (origin for origin in origins if not (origin.startswith("builtins.") and origin.endswith("()")))
     return tuple(sorted({origin.removesuffix("()") for origin in known}))

@@ -25,8 +25,10 @@ class Registered(ProjectRule):
         known: set[tuple[str, str]] = set()
         for module in view.project.modules.values():
             for hook in module.facts.hooks:
-                known |= {_key(kind) for kind in _kinds(view, module, hook)}
-                yield from _wrong(view, module, hook)
+                wrong = list(_wrong(view, module, hook))
+                kinds = list(_kinds(view, module, hook))
+                known |= {_key(kind) for kind in (kinds if kinds or wrong else _within_reach(view, module))}
+                yield from wrong
         for path, held in view.applications.items():
             application = view.project.modules[path]
             chosen = _list_of(view, application, held)
@@ -68,6 +70,20 @@ def _kinds(view: View, module: Module, item: Registration) -> Iterator[Kind]:
             kind = view.hierarchy.kind(origin)
             if kind and view.hierarchy.is_module(kind):
                 yield kind
+
+
+def _within_reach(view: View, module: Module) -> Iterator[Kind]:
+    """Return the modules that a file and those know that it imports from: any of them, where nothing tells which."""
+    origins = list(_known_to(view, module))
+    for path in {origin.module.path for origin in origins if origin.module}:
+        origins += _known_to(view, view.project.modules[path])
+    kinds = filter(None, map(view.hierarchy.kind, origins))
+    return (kind for kind in kinds if view.hierarchy.is_module(kind))
+
+
+def _known_to(view: View, module: Module) -> Iterator[Origin]:
+    for name in {**module.facts.bindings, **module.facts.inner}:
+        yield from view.project.attribute(module, name)
 
 
 def _wrong(view: View, module: Module, hook: Registration) -> Iterator[Told]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import ClassVar
 
+from observatory_lint.functions import returns_of
 from observatory_lint.names import is_container, is_field
 from observatory_lint.rules.rule import Rule
 from observatory_lint.scopes import Binding, Scope, owner_of
@@ -146,12 +147,24 @@ def _shared(node: ast.expr, scope: Scope, source: Source, *, by_method: bool = F
             return "globals()"
         case ast.Call(func=ast.Name(id="vars"), args=[ast.Name()]):
             return None
+        case ast.Call(func=ast.Name(id=name)):
+            return _returned(name, scope, source)
         case ast.Call(func=ast.Attribute(attr="get", value=value)):  # what `setdefault` gives was told of with itself
             return _shared(value, scope, source, by_method=by_method)
         case ast.Name():
             return _shared_name(node, scope, source, by_method=by_method)
         case ast.Attribute():
             return _shared_attribute(node, scope, source, by_method=by_method)
+    return None
+
+
+def _returned(function: str, scope: Scope, source: Source) -> str | None:
+    """Return the state of the module that a function of it hands out."""
+    for binding in scope.module.names.get(function, ()) if scope.find(function) is scope.module else ():
+        for value in returns_of(binding.node):
+            inner = source.scopes.bodies[binding.node]
+            if isinstance(value, ast.Name) and inner.find(value.id) is scope.module:
+                return _shared_name(value, inner, source, by_method=True)
     return None
 
 
