@@ -6,9 +6,8 @@ import ast
 from collections.abc import Collection, Iterable, Iterator
 
 from observatory_lint.classes import class_in
-from observatory_lint.facts import Class, Import
+from observatory_lint.facts import HOOK, Class, Import
 from observatory_lint.names import dotted, is_container
-from observatory_lint.registrations import HOOK
 from observatory_lint.values import place_of
 
 _Body = tuple[list[ast.stmt], str, bool]  # statements, the class that they stand in, whether in a function

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from observatory_lint.values import Place
 
+HOOK = "observatory_register_modules"
+"""The hook that registers ephemeral modules."""
+
 
 class Import(NamedTuple):
     """One name of an import statement, or a dynamic import of a name that is constant."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from observatory_lint.facts import Registration
+from observatory_lint.facts import HOOK, Registration
 from observatory_lint.functions import returns_of
 from observatory_lint.scopes import Scope
 from observatory_lint.source import Source
 from observatory_lint.values import place_of
-
-HOOK = "observatory_register_modules"
-"""The hook that registers ephemeral modules."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ADDING = frozenset({"append", "add", "insert", "extend", "register", "setdefault", "appendleft"})
@@ -144,8 +141,7 @@ def listed(source: Source) -> Iterator[Registration]:
     for node, scope in source.scopes.sites:
         if id(node) in asked:
             continue
-        elements = _elements(node)
-        if elements is not None:
+        if isinstance(node, ast.expr) and (elements := _elements(node)) is not None:
             for element, where in _unpacked(elements, scope, source):
                 if items := _classes(element, where, source):
                     place = place_of(element if element in elements else node)
@@ -158,7 +154,7 @@ def listed(source: Source) -> Iterator[Registration]:
                     yield Registration(added, items, place_of(node))
 
 
-def _elements(node: ast.AST) -> list[ast.expr] | None:
+def _elements(node: ast.expr) -> list[ast.expr] | None:
     """Return the elements of a display; `dict(name=value)` is one, too."""
     match node:
         case ast.Dict(values=values):
