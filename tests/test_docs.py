@@ -127,6 +127,14 @@ class TestStatistics:
         """Every figure has a row, and there is no other."""
         assert sorted(self.DOCUMENTED["Of the core"]) == sorted(figures_of(Statistics))
 
+    async def test_http(self, tmp_path: Path) -> None:
+        """The same for those of HTTP."""
+        pytest.importorskip("observatory_http", reason="needs trio-observatory-http")
+        async with open_observatory(Settings(root=tmp_path)) as obs:
+            figures = dict(obs.service("http").statistics())
+        events = {f"events.{name}" for name in figures.pop("events")}
+        assert sorted(self.DOCUMENTED["Of HTTP"]) == sorted({*figures, *events} - {"refused"} | {"refused.STATUS"})
+
     async def test_plugins(self, tmp_path: Path) -> None:
         """The same for those of the inbox and the websocket; what is counted by reason or status is one row."""
         observatory_websocket = pytest.importorskip("observatory_websocket", reason="needs trio-observatory-websocket")
