@@ -13,6 +13,7 @@
 #   schemas.py        JSON Schema of kinds of values
 #   traces.py         the way of messages, as values
 #   problems.py       what is wrong with a file, as a value
+#   asgi.py           what servers of HTTP call
 #   swarm/            the tasks of a swarm, what is known of them, and what reads and writes them
 #   settings/         frozen settings from observatory.toml and OBSERVATORY_* variables
 #   security.py       tokens, identities, Host and Origin: one layer for every door
@@ -51,8 +52,6 @@ from typing import TYPE_CHECKING, Any
 
 from observatory.abc import (
     Adopt as Adopt,
-    Asgi as Asgi,
-    AsgiApp as AsgiApp,
     ChannelFactory as ChannelFactory,
     CommandFactory as CommandFactory,
     Context as Context,
@@ -68,6 +67,7 @@ from observatory.abc import (
     StorageBackend as StorageBackend,
     StorageFactory as StorageFactory,
 )
+from observatory.asgi import Asgi as Asgi, AsgiApp as AsgiApp
 from observatory.checks import Check as Check, CheckFactory as CheckFactory, Finding as Finding, quoted as quoted
 from observatory.clock import Clock as Clock, TrioClock as TrioClock
 from observatory.errors import (

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, overload
 
@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from observatory.arguments import pick
+from observatory.asgi import AsgiApp
 from observatory.clock import Clock
 from observatory.jobs import Job, Outcome
 from observatory.messages import Draft, Durability, Message
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 ModuleT = TypeVar("ModuleT", bound="Module")
 ServiceT = TypeVar("ServiceT", bound="Service")
 ChannelT = TypeVar("ChannelT", bound="DeliveryChannel")
-
-Asgi: TypeAlias = MutableMapping[str, Any]
-"""What ASGI says with a dict: a scope, or something that is received or sent."""
-
-AsgiApp: TypeAlias = Callable[[Asgi, Callable[[], Awaitable[Asgi]], Callable[[Asgi], Awaitable[None]]], Awaitable[None]]
-"""An ASGI 3 application: `await app(scope, receive, send)`."""
 
 
 @attrs.frozen(eq=False)

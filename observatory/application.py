@@ -11,7 +11,8 @@ from typing import Any
 
 import trio
 
-from observatory.abc import AsgiApp, Context, DeliveryChannel, Module, Service, StorageBackend
+from observatory.abc import Context, DeliveryChannel, Module, Service, StorageBackend
+from observatory.asgi import AsgiApp
 from observatory.checks import Check
 from observatory.clock import Clock
 from observatory.delivery.dead_letters import EXPIRED, DeadLetters
@@ -34,7 +35,7 @@ from observatory.overview import PluginInfo, Statistics
 from observatory.plugins import Plugins
 from observatory.pubsub import PubSub
 from observatory.registrar import Registered
-from observatory.rounds import Rounds
+from observatory.rounds import Rounds, rounds_of
 from observatory.script_check import ScriptCheck
 from observatory.security import Security
 from observatory.service_file import ServiceFile
@@ -78,8 +79,7 @@ class Observatory(Lookup):
         self._storage_started = False
         self._dispatcher = self._make_dispatcher()
         self._channels = {name: lane.channel for name, lane in self._dispatcher.lanes.items()}
-        context = self._context(None)
-        source = FileSource(settings.root)
+        context, source = self._context(None), FileSource(settings.root)
         follows = bool(services) and settings.swarm.follow
         wanted = source if follows or not services else None
         self.presence = Presence(context, settings=settings.presence, source=wanted, looks=not services)
@@ -120,8 +120,8 @@ class Observatory(Lookup):
         if wanted := self._with_services:
             for name, registered in self._plugins.skill_sources().items():
                 self._skill_sources[name] = self._make(SkillSource, name, registered)
-            for name, registered in self._plugins.routes().items():
-                self._routes[name] = self._make(Callable, name, registered)  # type: ignore[arg-type]
+            routes = self._plugins.routes().items()
+            self._routes |= {name: self._make(Callable, name, found) for name, found in routes}  # type: ignore[arg-type]
             for name, registered in self._plugins.services().items():
                 if wanted is True or name in wanted:
                     self._services[name] = self._make(Service, name, registered)
@@ -239,13 +239,7 @@ class Observatory(Lookup):
     def _make_rounds(self) -> Mapping[str, Rounds]:
         checks = {name: self._make(Check, name, found) for name, found in self._plugins.checks().items()}
         checks |= {name: ScriptCheck(command) for name, command in self.settings.swarm.checks.items()}
-        tell = self.swarm.note_health
-        in_time = {name: (check, check.interval) for name, check in checks.items()}
-        return {
-            name: Rounds(name, check, interval, tell)
-            for name, (check, interval) in in_time.items()
-            if interval is not None
-        }
+        return rounds_of(checks, self.swarm.note_health)
 
     def _make(self, kind: type[Any], name: str, registered: Registered) -> Any:
         return registered.make(kind, name, self._context(registered.settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
@@ -39,3 +39,11 @@ class Rounds:
                 found = [Finding(f"check {self._name}", problem, "put that right; it is asked again by itself")]
             self._tell(self._name, found)
             await trio.sleep(self._interval)
+
+
+def rounds_of(checks: Mapping[str, Check], tell: Callable[[str, Sequence[Finding]], None]) -> dict[str, Rounds]:
+    """Return rounds for those of several checks that have an interval; arguments as of `Rounds`."""
+    in_time = {name: (check, check.interval) for name, check in checks.items()}
+    return {
+        name: Rounds(name, check, interval, tell) for name, (check, interval) in in_time.items() if interval is not None
+    }

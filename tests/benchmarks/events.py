@@ -45,7 +45,7 @@ async def _post(root: Path, path: str, requests: int) -> float:
     plugin = observatory_plugin("empty", routes={"empty": _make_empty})
     async with open_observatory(chosen, plugins=[plugin], recover=()) as observatory, trio.open_nursery() as nursery:
         for _ in range(_SUBSCRIBERS):
-            await nursery.start(_follow, observatory)
+            await nursery.start(follow, observatory)
         port = urlsplit(observatory.service("http").url).port
         command = [sys.executable, str(_CLIENTS), str(port), observatory.security.token, path, str(requests)]
         done = await trio.run_process(command, capture_stdout=True)
@@ -53,7 +53,8 @@ async def _post(root: Path, path: str, requests: int) -> float:
     return float(done.stdout)
 
 
-async def _follow(observatory: Observatory, *, task_status: trio.TaskStatus[None]) -> None:
+async def follow(observatory: Observatory, *, task_status: trio.TaskStatus[None]) -> None:
+    """Read every event."""
     async with observatory.pubsub.subscribe("events:stream") as events:
         task_status.started()
         async for _ in events:
