@@ -42,7 +42,7 @@ def measure(options: Options) -> Iterator[Figure]:
     floor = "files read, yaml.CSafeLoader"
     yield Figure(f"{count:,} skills: load", floor, costs(ours, bare), at_most(2))
     if find_spec("skills_ref"):
-        from skills_ref import read_properties
+        from skills_ref import read_properties  # type: ignore[import-untyped]
 
         theirs = _time(lambda: [read_properties(path) for path in folder.iterdir()])
         yield Figure("  skills-ref, read_properties", floor, costs([theirs], bare[:1]))
