@@ -38,8 +38,9 @@ class SkillSource(ABC):
     """A place that skills come from, such as folders.
 
     Laws:
-        - `load` returns every skill that is there, each location once; of two with one name the first counts. What
-          cannot be read is a `Problem` that says where, and takes no other skill with it.
+        - `load` returns nothing where nothing is.
+        - `load` returns every skill that is there, each location once; of two with one name the first counts.
+        - What cannot be read is a `Problem` that says where, and takes no other skill with it.
         - What has not changed since is the same object as in `known`, and what has is another one.
         - `resources` returns relative paths with `/` between, in order, each once, and SKILL.md not among them.
         - `read` returns what stands in each of those, and SKILL.md as a whole, of which `head` is the beginning.

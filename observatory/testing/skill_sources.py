@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ClassVar, TypeAlias
@@ -48,7 +47,6 @@ class SkillSourceConformance(Conformance):
         """Return what makes one more source of the same skills, of which there are none at first."""
         return lambda: source_factory(context)
 
-    @abstractmethod
     async def put(self, name: str, files: Mapping[str, bytes]) -> None:
         """Put a skill where the source looks, by the name of its folder; one that is there goes first.
 
@@ -56,10 +54,11 @@ class SkillSourceConformance(Conformance):
             name: what its folder is called.
             files: SKILL.md and the others by path, with `/` between.
         """
+        raise NotImplementedError("implement put: put a skill where your source looks")
 
-    @abstractmethod
     async def remove(self, name: str) -> None:
         """Remove a skill."""
+        raise NotImplementedError("implement remove: remove a skill that put has put there")
 
     async def spoil(self) -> None:
         """Put something where the source looks that it cannot read, such as a file without permission."""

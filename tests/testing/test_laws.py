@@ -10,6 +10,7 @@ import pytest
 import observatory.abc
 import observatory.checks
 import observatory.client.whole
+import observatory.skills
 from observatory.testing import (
     CheckConformance,
     ClientConformance,
@@ -19,6 +20,7 @@ from observatory.testing import (
     PolicyConformance,
     RouteConformance,
     ServiceConformance,
+    SkillSourceConformance,
     StorageBackendConformance,
 )
 from observatory.testing.laws import Conformance, law
@@ -32,10 +34,13 @@ SUITES: dict[str, type[Conformance]] = {
     "Service": ServiceConformance,
     "Policy": PolicyConformance,
     "RouteFactory": RouteConformance,
+    "SkillSource": SkillSourceConformance,
     "Check": CheckConformance,
     "Client": ClientConformance,
 }
-SOURCE = "".join(map(inspect.getsource, (observatory.abc, observatory.checks, observatory.client.whole)))
+SOURCE = "".join(
+    map(inspect.getsource, (observatory.abc, observatory.skills, observatory.checks, observatory.client.whole))
+)
 
 
 def plain(text: str | None) -> str:
@@ -44,7 +49,7 @@ def plain(text: str | None) -> str:
 
 
 def written_laws() -> dict[str, list[str]]:
-    """Return the laws in the docstrings of abc.py, checks.py and client/whole.py, by extension point."""
+    """Return the laws in the docstrings of abc.py, skills.py, checks.py and client/whole.py, by extension point."""
     laws: dict[str, list[str]] = {}
     for block in re.finditer(r"\bLaws:\n(.*?)\n *\"\"\"", SOURCE, re.DOTALL):
         name = re.findall(r"^(?:class )?([A-Z]\w+)(?=\(|: TypeAlias)", SOURCE[: block.start()], re.MULTILINE)[-1]
@@ -79,7 +84,7 @@ def test_missing_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("\n".join(["from observatory import testing", *tests]))
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=sum(len(suite.laws()) for suite in suites))
-    factories = [f"{part}_factory" for part in ("backend", "channel", "module", "service", "check")]
+    factories = [f"{part}_factory" for part in ("backend", "channel", "module", "service", "source", "check")]
     for name in [*factories, "policy", "open_client", "plugin_name"]:
         result.stdout.fnmatch_lines(f"E*NotImplementedError: give your suite a fixture `{name}` that returns *")
 
@@ -95,6 +100,9 @@ def test_missing_fixtures(pytester: pytest.Pytester) -> None:
         (ModuleConformance().use, (None,)),
         (ModuleConformance().contents, (None,)),
         (CheckConformance().spoil, (None,)),
+        (SkillSourceConformance().put, ("a", {})),
+        (SkillSourceConformance().remove, ("a",)),
+        (SkillSourceConformance().spoil, ()),
     ],
 )
 async def test_missing_methods(hook: Callable[..., Any], args: tuple[Any, ...]) -> None:
