@@ -22,7 +22,9 @@ from observatory_skills.unpacking import unpack
 from observatory import SKILL_FILE, SkillSourceError
 
 TEXT = b"---\nname: pdf\ndescription: Reads what others have printed.\n---\n\nBody\n"
-NAMES = st.text(st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
+    lambda name: name not in LEFT_OUT  # no part of a skill
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
@@ -242,6 +244,7 @@ _KILLED = """
 import os, signal, sys
 import shutil, tempfile, ctypes
 from observatory_skills.unpacking import unpack
+from observatory_skills.places.access import LEFT_OUT
 ctypes.CDLL(None)
 package, skill, root = sys.argv[1:]
 moment = 0
