@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 from observatory_skills import exchange, unpacking
 from observatory_skills.errors import PackageError
 from observatory_skills.packing import pack
+from observatory_skills.places.access import LEFT_OUT
 from observatory_skills.places.packages import PackagePlace
 from observatory_skills.unpacking import unpack
 
