@@ -10,11 +10,13 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from observatory import (
     Context,
     MailboxSettings,
     Member,
+    Module,
     Observatory,
     ObservatoryError,
     Presence,
@@ -22,6 +24,7 @@ from observatory import (
     PubSub,
     Receipt,
     Settings,
+    SwarmMonitor,
     SwarmSettings,
     SwarmState,
     Team,
@@ -255,5 +258,20 @@ async def test_members_are_known_once_it_is_ready(tmp_path: Path) -> None:
     presence = Presence(context, settings=PresenceSettings(), source=Teams())
     async with trio.open_nursery() as nursery:
         await nursery.start(presence.run)
+        assert [agent.name for agent in presence.list_agents()] == ["bob@blue"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_members_that_the_monitor_knows_already(tmp_path: Path) -> None:
+    """Whoever begins after the monitor has looked, as it does after a failure, knows them without news of them."""
+    modules: dict[str, Module] = {}
+    context = Context(tmp_path, TrioClock(), PubSub(), None, modules, {})
+    monitor = SwarmMonitor(context, settings=SwarmSettings(), source=Teams(), follows=False)
+    modules["SwarmMonitor"] = monitor
+    await monitor.refresh()
+    presence = Presence(context, settings=PresenceSettings())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(presence.run)
+        await wait_all_tasks_blocked()
         assert [agent.name for agent in presence.list_agents()] == ["bob@blue"]
         nursery.cancel_scope.cancel()
