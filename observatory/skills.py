@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Literal, TypeAlias
 
 import attrs
@@ -42,6 +42,7 @@ class SkillSource(ABC):
         - `load` returns every skill that is there, each location once; of two with one name the first counts.
         - What cannot be read is a `Problem` that says where, and takes no other skill with it.
         - What has not changed since is the same object as in `known`, and what has is another one.
+        - `load_changed` returns the same, of what `watch` has told.
         - `resources` returns relative paths with `/` between, in order, each once, and SKILL.md not among them.
         - `read` returns what stands in each of those, and SKILL.md as a whole, of which `head` is the beginning.
         - Any other path is an `UnknownNameError`: nothing outside of the skill can be read, whatever the path is.
@@ -59,6 +60,23 @@ class SkillSource(ABC):
         Raises:
             SkillSourceError: nothing can be told, so that what was known still holds.
         """
+
+    async def load_changed(
+        self, known: Sequence[SkillFile | Problem], paths: Collection[str]
+    ) -> Sequence[SkillFile | Problem]:
+        """Look at what has changed, and at nothing else where that can be; by default that is everything.
+
+        Args:
+            known: all that was found before.
+            paths: what `watch` has told: nothing else has changed since.
+
+        Returns:
+            Everything, as `load` does.
+
+        Raises:
+            SkillSourceError: nothing can be told, so that what was known still holds.
+        """
+        return await self.load([one for one in known if isinstance(one, SkillFile)])
 
     @abstractmethod
     async def resources(self, skill: SkillFile) -> Sequence[str]:
@@ -78,8 +96,13 @@ class SkillSource(ABC):
         """
 
     async def watch(
-        self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self, changed: Callable[..., None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Call `changed` whenever something may have changed, until cancelled; by default nothing is ever told."""
+        """Call `changed` whenever something may have changed, until cancelled; by default nothing is ever told.
+
+        Args:
+            changed: called with the paths that have, for `load_changed`; with none where it may be anything.
+            task_status: told when nothing is missed any more.
+        """
         task_status.started()
         await trio.sleep_forever()

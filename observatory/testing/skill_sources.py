@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, TypeAlias
 
@@ -113,6 +113,33 @@ class SkillSourceConformance(Conformance):
         assert after["csv"] is not before["csv"], "it has changed, and is the same object"
 
     @law
+    async def test_load_changed(self, fresh: Fresh) -> None:
+        """`load_changed` returns the same, of what `watch` has told."""
+        await self.put("pdf", _SKILL)
+        await self.put("csv", _SKILL)
+        if self.can_fail:
+            await self.spoil()
+        source = fresh()
+        known = await source.load()
+        told: set[str] = set()
+        heard = trio.Event()
+
+        def hear(*paths: str) -> None:
+            told.update(paths)
+            heard.set()
+
+        async with running(partial(source.watch, hear)):
+            await wait_all_tasks_blocked()
+            await self.put("csv", _SKILL | {SKILL_FILE: _TEXT + b"And then write.\n"})
+            if _tells(source):
+                await heard.wait()
+        files = [one for one in known if isinstance(one, SkillFile)]
+        found = await (source.load_changed(known, told) if told else source.load(files))
+        assert _plain(found) == _plain(await fresh().load()), "it is not what load finds"
+        same = [one.folder for one in found if isinstance(one, SkillFile) and one in files]
+        assert same == ["pdf"], "it is another object where nothing has changed, or the same where something has"
+
+    @law
     async def test_resources(self, fresh: Fresh) -> None:
         """`resources` returns relative paths with `/` between, in order, each once, and SKILL.md not among them."""
         await self.put("pdf", _SKILL)
@@ -168,8 +195,16 @@ class SkillSourceConformance(Conformance):
         await self.put("pdf", _SKILL)
         changed = trio.Event()
 
-        async with running(partial(source.watch, changed.set)):
+        async with running(partial(source.watch, lambda *paths: changed.set())):
             await wait_all_tasks_blocked()
             await self.put("csv", _SKILL)
-            if type(source).watch is not SkillSource.watch:
+            if _tells(source):
                 await changed.wait()
+
+
+def _tells(source: SkillSource) -> bool:
+    return type(source).watch is not SkillSource.watch
+
+
+def _plain(found: Sequence[SkillFile | Problem]) -> list[object]:
+    return [(one.location, one.head) if isinstance(one, SkillFile) else one for one in found]

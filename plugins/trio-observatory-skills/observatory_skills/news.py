@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import trio
 
 QUIET = 0.1
@@ -15,10 +17,18 @@ class News:
 
     def __init__(self) -> None:
         self._heard = trio.Event()
+        self._changed: dict[str, set[str] | None] = {}
 
-    def hear(self) -> None:
-        """Hear of a change."""
+    def hear(self, source: str, *paths: str) -> None:
+        """Hear of a change, which may be anything where no paths are told."""
+        known = self._changed.setdefault(source, set())
+        self._changed[source] = None if known is None or not paths else known.union(paths)
         self._heard.set()
+
+    def take(self) -> Mapping[str, Collection[str] | None]:
+        """Return what has changed in which source since this was called last; None for anything."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     async def wait(self) -> None:
         """Wait for a burst of news, and until it is over."""

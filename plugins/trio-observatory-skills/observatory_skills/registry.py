@@ -18,10 +18,8 @@ from observatory import (
     ForbiddenError,
     Identity,
     InvalidInputError,
-    Problem,
     PubSub,
     Service,
-    SkillFile,
     SkillSource,
     SkillSourceError,
     UnknownNameError,
@@ -30,7 +28,7 @@ from observatory_skills.cataloguing import catalogue
 from observatory_skills.contents import NOTHING, ByHand, NotRunning, contents_of, difference
 from observatory_skills.loading import body_in, find, read_resource, resources
 from observatory_skills.news import News
-from observatory_skills.sources import sources_of_user
+from observatory_skills.sources import Found, ask, sources_of_user
 from observatory_skills.values import Loaded, Resource, Skill, SkillsUpdate
 
 RETRY = 5.0
@@ -113,9 +111,10 @@ class SkillRegistry(Service):
         try:
             await self._load()
             async with trio.open_nursery() as nursery:
-                for source in self._sources.values() if self._watch else ():
-                    await nursery.start(source.watch, self._news.hear)
-                await self._load()  # what has changed before somebody watched
+                for name, source in self._sources.items() if self._watch else ():
+                    await nursery.start(source.watch, partial(self._news.hear, name))
+                if self._watch:
+                    await self._load()  # what has changed before somebody watched
                 task_status.started()
                 await self._follow()
         finally:
@@ -261,19 +260,21 @@ class SkillRegistry(Service):
         at_the_latest = math.inf if self._interval is None else self._interval
         wait = at_the_latest
         while True:
-            with trio.move_on_after(wait):
+            with trio.move_on_after(wait) as rest:
                 await self._news.wait()
             wait = at_the_latest
-            try:
-                await self._load()
+            changed = self._news.take()
+            try:  # what had changed before a load that failed is not known any more
+                await self._load(None if rest.cancelled_caught or self._failure else changed)
             except SkillSourceError as error:  # what there was still holds
                 _log.warning("skills are not loaded again, and stay as they were: %s", error)
                 wait = RETRY
 
-    async def _load(self) -> SkillsUpdate:
+    async def _load(self, changed: Mapping[str, Collection[str] | None] | None = None) -> SkillsUpdate:
+        """Load again what has changed, by the names of sources; None for anything."""
         async with self._turn:
             try:
-                found = {name: await self._ask(name, source) for name, source in self._sources.items()}
+                found = await ask(self._sources, self._contents.found, changed)
             except SkillSourceError as error:
                 self._failure = str(error)
                 raise
@@ -281,11 +282,7 @@ class SkillRegistry(Service):
             self._reloads += 1
             return await self._take(found, self._by_hand)
 
-    async def _ask(self, name: str, source: SkillSource) -> tuple[SkillFile | Problem, ...]:
-        known = [file for file in self._contents.found.get(name, ()) if isinstance(file, SkillFile)]
-        return tuple(await source.load(known))
-
-    async def _take(self, found: Mapping[str, Sequence[SkillFile | Problem]], by_hand: ByHand) -> SkillsUpdate:
+    async def _take(self, found: Found, by_hand: ByHand) -> SkillsUpdate:
         """Take over what was found: it is read in a thread, as that is work, and then all is exchanged at once."""
         build = partial(contents_of, found, by_hand, self._contents, trusted=self._trusted)
         before, after = self._contents, await trio.to_thread.run_sync(build)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,7 +47,8 @@ class Shelf(SkillSource):
         texts: what stands in each SKILL.md, by the name of the folder.
         scope: whose they are.
         fault: why nothing can be told.
-        looked: how often somebody has looked.
+        looked: how often somebody has looked at everything.
+        looked_at: what else somebody has looked at.
         changed: what tells of changes, while somebody watches.
     """
 
@@ -57,7 +58,8 @@ class Shelf(SkillSource):
         self.where = where
         self.fault: str | None = None
         self.looked = 0
-        self.changed: Callable[[], None] | None = None
+        self.looked_at: list[str] = []
+        self.changed: Callable[..., None] | None = None
         for name in names:
             self.put(name)
 
@@ -84,6 +86,21 @@ class Shelf(SkillSource):
             return before
         return SkillFile(name, f"{self.where}/{name}", text, self.scope, stamp=text)
 
+    async def load_changed(
+        self, known: Sequence[SkillFile | Problem], paths: Collection[str]
+    ) -> Sequence[SkillFile | Problem]:
+        """Look at those."""
+        await trio.lowlevel.checkpoint()
+        self.looked_at += sorted(paths)
+        if self.fault is not None:
+            raise SkillSourceError(self.where, self.fault)
+        return [
+            self._look(one.folder, self.texts[one.folder], one)
+            if isinstance(one, SkillFile) and one.folder in paths
+            else one
+            for one in known
+        ]
+
     async def resources(self, skill: SkillFile) -> Sequence[str]:
         """Have one."""
         await trio.lowlevel.checkpoint()
@@ -98,7 +115,7 @@ class Shelf(SkillSource):
         return files[path]
 
     async def watch(
-        self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self, changed: Callable[..., None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Let tests tell of changes."""
         self.changed = changed
@@ -108,10 +125,10 @@ class Shelf(SkillSource):
         finally:
             self.changed = None
 
-    def tell(self) -> None:
-        """Tell of a change."""
+    def tell(self, *names: str) -> None:
+        """Tell of a change, of these or of anything."""
         assert self.changed is not None, "nobody watches"
-        self.changed()
+        self.changed(*names)
 
 
 @pytest.fixture

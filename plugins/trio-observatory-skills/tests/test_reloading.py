@@ -53,6 +53,51 @@ async def test_changes_that_go_on(shelf_of: Any, running: Any, mock_clock: MockC
         assert registry.get("csv") is not None
 
 
+async def test_what_has_changed(shelf_of: Any, running: Any, mock_clock: MockClock) -> None:
+    """Of all skills those are looked at of which a source has told, and no other source is asked."""
+    shelf, other = shelf_of("pdf", "csv"), shelf_of("txt", where="other")
+    async with running(shelf, other) as registry:
+        before = shelf.looked, other.looked
+        shelf.put_all(["pdf", "csv"], "Has changed.")
+        other.put("new")
+        for name in ("pdf", "pdf"):
+            shelf.tell(name)
+        await _pass(mock_clock, 2 * QUIET)
+        assert [registry.get(name).description for name in ("pdf", "csv")] == ["Has changed.", "Does something."]
+        assert registry.get("new") is None
+        assert (shelf.looked, other.looked, shelf.looked_at, other.looked_at) == (*before, ["pdf"], [])
+
+
+async def test_anything_may_have_changed(shelf_of: Any, running: Any, mock_clock: MockClock) -> None:
+    """Where a source tells so, before or after it has told of a skill, everything of it is looked at."""
+    shelf = shelf_of("pdf", "csv")
+    async with running(shelf) as registry:
+        for turn, told in enumerate([[["pdf"], []], [[], ["pdf"]]]):
+            shelf.put("csv", f"Has changed {turn}.")
+            for names in told:
+                shelf.tell(*names)
+            await _pass(mock_clock, 2 * QUIET)
+            assert registry.get("csv").description == f"Has changed {turn}."
+
+
+async def test_everything_after_a_failure(shelf_of: Any, running: Any, mock_clock: MockClock) -> None:
+    """What was told before a failure has been lost with it: after that everything is looked at, and then no more."""
+    shelf = shelf_of("pdf", "csv")
+    async with running(shelf) as registry:
+        shelf.fault = "the disk is gone"
+        shelf.put_all(["pdf", "csv"], "Has changed.")
+        shelf.tell("pdf")
+        await _pass(mock_clock, 2 * QUIET)
+        shelf.fault = None
+        shelf.tell("csv")
+        await _pass(mock_clock, 2 * QUIET)
+        assert [skill.description for skill in registry.list()] == ["Has changed."] * 2
+        looked = shelf.looked
+        shelf.tell("csv")
+        await _pass(mock_clock, 2 * QUIET)
+        assert (shelf.looked, shelf.looked_at) == (looked, ["pdf", "csv"])
+
+
 async def test_an_interval(shelf_of: Any, running: Any, mock_clock: MockClock) -> None:
     """Where one is set, skills are loaded after it, without any news."""
     shelf = shelf_of("pdf")

@@ -18,15 +18,17 @@ from observatory import SKILL_FILE, SkillSource
 
 
 class News:
-    """Counts what it is told, and waits for it."""
+    """Counts what it is told, keeps the paths, and waits for it."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.paths: set[str] = set()
         self._told = trio.Event()
 
-    def changed(self) -> None:
+    def changed(self, *paths: str) -> None:
         """Note that something may have changed."""
         self.count += 1
+        self.paths.update(paths)
         self._told.set()
 
     async def after(self, change: Callable[[], object]) -> None:
@@ -71,6 +73,15 @@ async def test_below_a_skill(tmp_path: Path) -> None:
         await quiet(news)
         await news.after((tmp_path / "pdf" / "scripts" / "deep" / "fill.py").touch)
         await news.after((tmp_path / "pdf" / "scripts" / "deep" / "fill.py").unlink)
+
+
+@pytest.mark.parametrize("name", ["pdf", "a\x7f b\xfc"])
+async def test_which_paths(tmp_path: Path, name: str) -> None:
+    """What is told is what has changed."""
+    file = make(tmp_path / name)
+    async with watched(FolderSource([(tmp_path, "user")])) as news:
+        await news.after(lambda: file.write_text("x"))
+        assert news.paths == {str(file)}
 
 
 async def test_skills_come_and_go(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def scan_packages(path: str, known: Iterable[SkillFile] = (), *, scope: SkillSco
     if os.path.isfile(root):
         found = scan.at(root, os.path.basename(root))
         return [] if found is None else [found]
-    return scan.through(root, "", lambda path: path.endswith(SUFFIX) and os.path.isfile(path))
+    return scan.through(root, "", os.path.isfile, SUFFIX)
 
 
 def _look(location: str, scope: SkillScope) -> SkillFile:

@@ -26,26 +26,26 @@ class Scan:
         self._look = look
         self._before = {file.location: file for file in known}
 
-    def through(self, root: str, inside: str, wanted: Callable[[str], bool]) -> list[Found]:
+    def through(self, root: str, inside: str, wanted: Callable[[str], bool], suffix: str = "") -> list[Found]:
         """Look at what lies directly in a folder, in order of names; what is hidden is left out.
 
         Args:
             root: the folder.
             inside: where in what may be a skill its location is, such as `/SKILL.md`.
             wanted: whether a path may be that of a skill: asked where none was found before.
+            suffix: what the names of skills end with.
 
         Raises:
             SkillSourceError: nothing can be told, as this process has run out of something.
         """
         try:
-            names = sorted(os.listdir(root))
+            names = sorted([name for name in os.listdir(root) if name.endswith(suffix)])
         except OSError as error:
             return [_problem(root, error)]
         found: list[Found] = []
         for name in names:
-            path = f"{root}/{name}"
-            one: Found | None = self.unchanged(path + inside)
-            if one is None and name[0] != "." and wanted(path):
+            one: Found | None = self.unchanged(f"{root}/{name}{inside}")
+            if one is None and name[0] != "." and wanted(path := f"{root}/{name}"):
                 one = self.at(path, name)
             if one is not None:
                 found.append(one)
@@ -54,8 +54,10 @@ class Scan:
     def unchanged(self, location: str) -> SkillFile | None:
         """Return what was found there before, when it has not changed since."""
         old = self._before.get(location)
+        if old is None:
+            return None
         try:
-            return old if old is not None and old.stamp == stamp_of(os.stat(location)) else None
+            return old if old.stamp == stamp_of(os.stat(location)) else None
         except OSError:
             return None
 

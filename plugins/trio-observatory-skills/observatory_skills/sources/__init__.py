@@ -3,12 +3,14 @@
 # folders    skills that are folders
 # packages   skills that are packages
 # files      what both are
+# asking     several of them
 # watching   the system's news of what has changed in folders
 
 import os
 from collections.abc import Sequence
 
 from observatory import InvalidInputError, SkillScope, SkillSource
+from observatory_skills.sources.asking import Found as Found, ask as ask
 from observatory_skills.sources.folders import FolderSource as FolderSource
 from observatory_skills.sources.packages import PackageSource as PackageSource
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
 import trio
 
@@ -35,12 +35,22 @@ class FilesSource(SkillSource):
         """Find the skills in a folder."""
 
     @abstractmethod
+    def _place(self, file: SkillFile) -> str:
+        """Return the path of a skill: whatever changes in that, or is that, is a change of the skill."""
+
+    @abstractmethod
     def _folders(self, path: str) -> Iterable[str]:
         """Return the folders in which something changes when skills of that folder do; itself is one of them."""
 
     async def load(self, known: Sequence[SkillFile] = ()) -> Sequence[SkillFile | Problem]:
         """Look at everything, as a `SkillSource` does."""
         return await trio.to_thread.run_sync(self._load, known, abandon_on_cancel=True)
+
+    async def load_changed(
+        self, known: Sequence[SkillFile | Problem], paths: Collection[str]
+    ) -> Sequence[SkillFile | Problem]:
+        """Look at the skills that these paths belong to, as a `SkillSource` does."""
+        return await trio.to_thread.run_sync(self._load_changed, known, paths, abandon_on_cancel=True)
 
     async def resources(self, skill: SkillFile) -> Sequence[str]:
         """Return the paths of all files of a skill but SKILL.md, as a `SkillSource` does."""
@@ -51,7 +61,7 @@ class FilesSource(SkillSource):
         return await trio.to_thread.run_sync(open_place(skill.location).read, path, abandon_on_cancel=True)
 
     async def watch(
-        self, changed: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self, changed: Callable[..., None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Call `changed` when something may have changed, as a `SkillSource` does.
 
@@ -62,6 +72,21 @@ class FilesSource(SkillSource):
         while True:
             await trio.to_thread.run_sync(watching.listen, limiter=limiter)
             await trio.sleep(_AGAIN)
+
+    def _load_changed(
+        self, known: Sequence[SkillFile | Problem], paths: Collection[str]
+    ) -> Sequence[SkillFile | Problem]:
+        files = [one for one in known if isinstance(one, SkillFile)]
+        places = {self._place(file): file for file in files}
+        again: dict[SkillFile | Problem, SkillFile] = {}
+        for place in {_place_of(path, places) for path in paths}:
+            old = places.get(place)
+            match self._scan(place, [old], old.scope) if old else []:
+                case [SkillFile() as new] if old and new.location == old.location:
+                    again[old] = new
+                case _:  # it may be others that have come, gone, or count instead
+                    return self._load(files)
+        return [again.get(one, one) for one in known]
 
     def _load(self, known: Sequence[SkillFile]) -> list[SkillFile | Problem]:
         found: dict[str, SkillFile | Problem] = {}
@@ -74,6 +99,13 @@ class FilesSource(SkillSource):
                         _refuse(one, path, known)
                         found.setdefault(one.where, one)
         return list(found.values())
+
+
+def _place_of(path: str, places: Container[str]) -> str:
+    """Return the place that a path is, or lies in; the empty one where it is none of them."""
+    while path and path not in places:
+        path = path.rpartition("/")[0]
+    return path
 
 
 def _refuse(problem: Problem, path: str, known: Sequence[SkillFile]) -> None:

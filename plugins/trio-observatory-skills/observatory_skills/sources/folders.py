@@ -17,6 +17,9 @@ class FolderSource(FilesSource):
     def _scan(self, path: str, known: Sequence[SkillFile], scope: SkillScope) -> list[SkillFile | Problem]:
         return scan_folder(path, known, scope=scope)
 
+    def _place(self, file: SkillFile) -> str:
+        return os.path.dirname(file.location)
+
     def _folders(self, path: str) -> Iterator[str]:
         yield path
         entries = _entries(path)

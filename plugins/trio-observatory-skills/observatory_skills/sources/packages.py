@@ -16,5 +16,8 @@ class PackageSource(FilesSource):
     def _scan(self, path: str, known: Sequence[SkillFile], scope: SkillScope) -> list[SkillFile | Problem]:
         return scan_packages(path, known, scope=scope)
 
+    def _place(self, file: SkillFile) -> str:
+        return file.location
+
     def _folders(self, path: str) -> Iterable[str]:
         return [path if os.path.isdir(path) else os.path.dirname(path)]

@@ -28,7 +28,8 @@ class Watching:
     Args:
         paths: what is to be watched; what is not there is waited for.
         folders: returns the folders that are to be listened to for one of them.
-        changed: called in the task whose thread this is, when something may have changed.
+        changed: called in the task whose thread this is, when something may have changed: with the paths, or with
+            none where it may be anything.
         begun: called there once nothing is missed any more.
     """
 
@@ -36,7 +37,7 @@ class Watching:
         self,
         paths: Sequence[str],
         folders: Callable[[str], Iterable[str]],
-        changed: Callable[[], None],
+        changed: Callable[..., None],
         begun: Callable[[], None],
     ) -> None:
         self._paths = paths
@@ -71,7 +72,7 @@ class Watching:
                 news = cast("set[tuple[int, str]]", notify.watch(_DEBOUNCE, _STEP, 0, _Cancelled()))
             except RuntimeError:  # after a name that is no UTF-8 there are only errors
                 return
-            trio.from_thread.run_sync(self._changed)
+            trio.from_thread.run_sync(self._changed, *{path for _, path in news})
             if any(kind != _MODIFIED for kind, _ in news) and folders != self._folders():
                 return
 
