@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ class Graph:
         self._project = project
         self._libraries = libraries
         self._hops: dict[str, list[Hop]] = {}
-        self._leads: dict[str, list[Hop]] = {}
+        self._leads: dict[str, list[tuple[str, Hop]]] = {}
         self._reaching: dict[str, bool] = {}  # whether a module reaches a library, by path
 
     def hops(self, module: Module, found: Import) -> Iterator[Hop]:
@@ -65,20 +64,21 @@ class Graph:
 
     def chains(self, module: Module, found: Import) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Return the libraries that an import reaches, with the shortest chain to each."""
-        seen = {module.path}
-        libraries: set[str] = set()
-        waiting = deque([hop for hop in self.hops(module, found) if hop.module is None or self._reaches(hop.module)])
-        while waiting:
-            here, library, steps = waiting.popleft()
-            if here is None:
-                if library not in libraries:
-                    libraries.add(library)
-                    yield library, steps
-            elif here.path not in seen:
-                seen.add(here.path)
-                for hop in self._leading(here):
-                    if hop.module is None or hop.module.path not in seen:
-                        waiting.append(Hop(hop.module, hop.library, steps + hop.steps))
+        met = {module.path}
+        trail: list[tuple[Hop, int]] = []  # hops, the nearest first, each with the number of the one that leads to it
+
+        def meet(hops: Iterable[tuple[str, Hop]], before: int) -> None:
+            for key, hop in hops:
+                if key not in met:
+                    met.add(key)
+                    trail.append((hop, before))
+
+        meet(self._led_to(self.hops(module, found)), -1)
+        for number, (hop, _) in enumerate(trail):  # which grows meanwhile
+            if hop.module is None:
+                yield hop.library, _steps_to(trail, number)
+            else:
+                meet(self._leading(hop.module), number)
 
     def _reaches(self, module: Module) -> bool:
         """Return whether a module reaches a library: most do not, and each is gone through once, whoever imports it."""
@@ -109,13 +109,15 @@ class Graph:
                 self._reaching[path] = True
                 found.extend(importers[path])
 
-    def _leading(self, module: Module) -> list[Hop]:
+    def _leading(self, module: Module) -> list[tuple[str, Hop]]:
         """Return the hops of a module by which a library can be reached."""
         known = self._leads.get(module.path)
         if known is None:
-            known = [hop for hop in self._hops_of(module) if hop.module is None or self._reaches(hop.module)]
-            self._leads[module.path] = known
+            known = self._leads[module.path] = self._led_to(self._hops_of(module))
         return known
+
+    def _led_to(self, hops: Iterable[Hop]) -> list[tuple[str, Hop]]:
+        return [(_key(hop), hop) for hop in hops if hop.module is None or self._reaches(hop.module)]
 
     def _hops_of(self, module: Module) -> list[Hop]:
         """Return what the imports of a module lead to, each once."""
@@ -124,7 +126,7 @@ class Graph:
             first: dict[str, Hop] = {}
             for found in module.facts.imports:
                 for hop in self.hops(module, found):
-                    first.setdefault(hop.module.path if hop.module else hop.library, hop)
+                    first.setdefault(_key(hop), hop)
             known = self._hops[module.path] = [*first.values()]
         return known
 
@@ -170,3 +172,16 @@ class Graph:
         if any(not kind.startswith("import ") for kind in kinds) and not any(k.startswith("import ") for k in kinds):
             return [Origin(package, name, ())]
         return self._project.attribute(package, name) or [Origin(package, name, ())]
+
+
+def _key(hop: Hop) -> str:
+    """Return what a hop leads to: the path of a module, or the name of a library."""
+    return hop.module.path if hop.module else hop.library
+
+
+def _steps_to(trail: list[tuple[Hop, int]], number: int) -> tuple[Step, ...]:
+    steps: tuple[Step, ...] = ()
+    while number >= 0:
+        hop, number = trail[number]
+        steps = hop.steps + steps
+    return steps

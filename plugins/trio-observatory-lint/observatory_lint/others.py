@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from functools import cache
 
 from observatory_lint.computing import UNKNOWN, Texts
 from observatory_lint.elsewhere import OWN, Elsewhere
@@ -37,9 +36,9 @@ class Others(Elsewhere):
         self._source_of = source_of
         self._digest_of = digest_of
         self.asked: dict[str, str] = {}
-        self._values = cache(self._find_values)
-        self._names = cache(self._find_names)
-        self._texts = cache(self._find_texts)
+        self._values: dict[str, list[tuple[Source, ast.expr]]] = {}
+        self._names: dict[str, frozenset[str]] = {}
+        self._texts: dict[str, Texts] = {}
         self._nodes: dict[str, ast.expr | None] = {}  # kept, since what is known of nodes is kept by their identity
 
     def stands_for(self, origin: str) -> str:
@@ -62,15 +61,20 @@ class Others(Elsewhere):
 
     def names(self, origin: str) -> frozenset[str]:
         """Return the origins outside the project, and of constants, that an origin in it stands for."""
-        return self._names(origin)
+        if origin not in self._names:
+            self._names[origin] = self._find_names(origin)
+        return self._names[origin]
 
     def texts(self, origin: str) -> Texts:
         """Return the texts that it may be."""
-        return self._texts(origin)
+        if origin not in self._texts:
+            self._texts[origin] = self._find_texts(origin)
+        return self._texts[origin]
 
     def elements(self, origin: str) -> list[list[Texts]]:
         """Return the lists of texts that it may be."""
-        return [found for source, node in self._values(origin) for found in source.elements(node, source.scopes.module)]
+        values = self._values_of(origin)
+        return [found for source, node in values for found in source.elements(node, source.scopes.module)]
 
     def _origins(self, origin: str) -> list[Origin]:
         if not origin.startswith((".", OWN)):
@@ -81,18 +85,20 @@ class Others(Elsewhere):
 
     def _find_names(self, origin: str) -> frozenset[str]:
         found = {o.name for o in self._origins(origin) if o.module is None}
-        for source, node in self._values(origin):
+        for source, node in self._values_of(origin):
             found |= {name for name in source.origins(node, source.scopes.module) if not name.startswith((".", "@"))}
         return frozenset(found - {origin})
 
     def _find_texts(self, origin: str) -> Texts:
-        for source, node in self._values(origin):
+        for source, node in self._values_of(origin):
             return source.texts(node, source.scopes.module)
         return UNKNOWN
 
-    def _find_values(self, origin: str) -> tuple[tuple[Source, ast.expr], ...]:
+    def _values_of(self, origin: str) -> list[tuple[Source, ast.expr]]:
         """Return the expressions that give it its value, with the files that they stand in."""
-        return tuple(self._each_value(origin))
+        if origin not in self._values:
+            self._values[origin] = list(self._each_value(origin))
+        return self._values[origin]
 
     def _each_value(self, origin: str) -> Iterator[tuple[Source, ast.expr]]:
         for found in self._origins(origin):
