@@ -133,14 +133,17 @@ async def test_what_could_not_be_written_is_not_gone(bench: Any) -> None:
     assert post.message.id not in watch.ids()
 
 
-async def test_a_half_written_file_is_adopted_once_it_is_whole(bench: Any) -> None:
+@pytest.fixture
+def slow_clock() -> trio.testing.MockClock:
+    """Make Trio's time run a tenth as fast as files change: on a busy machine, too, a file has just been written."""
+    return trio.testing.MockClock(rate=0.1)
+
+
+async def test_a_half_written_file_is_adopted_once_it_is_whole(bench: Any, slow_clock: Any) -> None:
     """Somebody who does not rename is waited for, and nothing is said about it."""
     async with bench.watching() as watch:
         path = bench.write_file()
         text = path.read_text()
-        path.write_text(text[:40])
-        await bench.see_everything(watch)
-        watch.adopted.clear()
         half = path.with_name("00000000000000ff.json")
         half.write_text(text[:40])
         await bench.see_everything(watch)
