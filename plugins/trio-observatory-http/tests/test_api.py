@@ -1,14 +1,13 @@
-"""The library below `/api`, and the document that describes it."""
+"""The library below `/api`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 import trio
-from jsonschema import Draft202012Validator
 from observatory_http.server.answers import status_of
 
 import observatory
@@ -90,6 +89,16 @@ async def test_notes(house: Any) -> None:
         assert [one["key"] for one in (await client.get("api/notes?after=build")).json()["notes"]] == ["deploy"]
         assert (await client.delete("api/notes/build")).json() is True
         assert (await client.delete("api/notes/build")).json() is False
+
+
+@pytest.mark.parametrize("key", ["src/main.py", "https://example.com/a?b#c", "a//b", "%2e%2e", "ä b"])
+async def test_notes_of_any_key(house: Any, key: str) -> None:
+    """What notes are about may have slashes in it, as paths and addresses do."""
+    async with house.client() as client:
+        path = "api/notes/" + quote(key, safe="")
+        assert (await client.put(path, json={"text": "red"})).json()["key"] == key
+        assert (await client.get(path)).json()["text"] == "red"
+        assert (await client.delete(path)).json() is True
 
 
 async def test_modules_and_services(open_house: Any) -> None:
@@ -188,21 +197,12 @@ async def test_attributes_of_errors(house: Any) -> None:
         assert (error["error"], error["fields"]) == ("UnknownNameError", {"kind": "note", "name": "none", "known": []})
 
 
-async def test_method_not_allowed(house: Any) -> None:
+async def test_method_not_allowed(house: Any, refused: Any) -> None:
     """A method that a path does not have is refused, with those that it has."""
     async with house.client() as client:
         response = await client.put("api/mailboxes/ann/messages", json={})
-        assert (response.status_code, "allow" in response.headers) == (405, True)
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-        for one in value.values():
-            yield from _references(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _references(one)
+        assert "it has GET, HEAD, POST" in refused(response, 405)
+        assert response.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_every_error_has_a_status() -> None:
@@ -222,74 +222,3 @@ def test_every_error_has_a_status() -> None:
         "SubscriptionOverflowError",
         "UnreachableError",
     }
-
-
-class TestDocument:
-    """`/api/openapi.json`."""
-
-    @pytest.fixture
-    async def document(self, open_house: Any) -> Any:
-        """Return it, with the routes that there are."""
-        async with open_house(plugins=(PLUGIN,), also=("skills",)) as house, house.client() as client:
-            document = (await client.get("api/openapi.json")).json()
-            document["routes"] = [(route.path, route.methods - {"HEAD"}) for route in house.service.routes]
-            return document
-
-    async def test_references(self, document: Any) -> None:  # noqa: ASYNC124 -- the fixture needs Trio
-        """Everything that it refers to is there, and every schema is one."""
-        schemas = document["components"]["schemas"]
-        references = set(_references(document))
-        assert "#/components/schemas/Message" in references
-        assert references == {f"#/components/schemas/{name}" for name in schemas}
-        for schema in schemas.values():
-            Draft202012Validator.check_schema(schema)
-
-    async def test_every_route(self, document: Any) -> None:  # noqa: ASYNC124 -- the fixture needs Trio
-        """Every route below `/api` is described, and nothing else is."""
-        described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
-        exposed = {one for one in described if one[0].startswith(("/api/modules/", "/api/services/"))}
-        assert ("/api/modules/Lamp/shine", "POST") in exposed
-        assert ("/api/services/skills/list", "POST") in exposed
-        there = {
-            (path, method)
-            for path, methods in document["routes"]
-            for method in methods
-            if path.startswith("/api") and "{part}" not in path and not path.endswith("openapi.json")
-        }
-        assert described - exposed == there
-        names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
-        assert len(names) == len(set(names))
-
-    async def test_parameters(self, document: Any) -> None:  # noqa: ASYNC124 -- the fixture needs Trio
-        """What stands in the path, in the query and in the body is told apart."""
-        send = document["paths"]["/api/mailboxes/{agent}/messages"]["post"]
-        assert [(one["name"], one["in"], one["required"]) for one in send["parameters"]] == [("agent", "path", True)]
-        body = send["requestBody"]["content"]["application/json"]["schema"]
-        assert ("from" in body["properties"], "agent" in body["properties"]) == (True, False)
-        assert (body["required"], body["additionalProperties"]) == (["content"], False)
-        listing = document["paths"]["/api/mailboxes/{agent}/messages"]["get"]
-        assert {one["name"]: one["in"] for one in listing["parameters"]} == {
-            "agent": "path",
-            "limit": "query",
-            "before": "query",
-            "unread_only": "query",
-        }
-        assert "requestBody" not in listing
-
-    async def test_answers(self, house: Any) -> None:
-        """Answers are what it says they are."""
-        async with house.client("bob") as client:
-            document = (await client.get("api/openapi.json")).json()
-            for method, path, place, body in (
-                ("POST", "api/mailboxes/ann/messages", "/api/mailboxes/{agent}/messages", {"content": "x"}),
-                ("GET", "api/mailboxes/ann/messages", "/api/mailboxes/{agent}/messages", None),
-                ("PUT", "api/notes/k", "/api/notes/{key}", {"text": "x"}),
-                ("GET", "api/notes", "/api/notes", None),
-                ("GET", "api/health", "/api/health", None),
-                ("GET", "api/notes/none", "/api/notes/{key}", None),
-            ):
-                response = await client.request(method, path, json=body)
-                answers = document["paths"][place][method.lower()]["responses"]
-                answer = answers["200" if response.status_code == 200 else "default"]
-                schema = answer["content"]["application/json"]["schema"] | {"components": document["components"]}
-                Draft202012Validator(schema).validate(response.json())

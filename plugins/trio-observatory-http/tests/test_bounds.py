@@ -122,7 +122,7 @@ async def test_full(open_house: Any) -> None:
             assert (await known.ask(known.request("GET /metrics HTTP/1.1")))[0] == 200
             async with house.raw() as other:
                 status, headers, _ = await other.answer()
-                assert (status, headers["retry-after"]) == (503, "1")
+                assert (status, headers["retry-after"], headers["x-frame-options"]) == (503, "1", "DENY")
         await house.until(lambda: house.figures["connections"] == 0)
         async with house.client() as client:
             assert (await client.get("metrics")).status_code == 200

@@ -2,7 +2,9 @@
 # service      opens the door, and tells where it is
 # connections  lets clients in, as many as there is room for, and sees them off
 # gate         the one layer before every route: Host, Origin, token, rate, bounds
+# pages        what browsers are told whose page may ask
 # site         which route answers what
+# resource     what is at one path, for each method
 # metrics      figures, as Prometheus reads them
 # api          what is below `/api`: where it is, and who does it
 # library      the methods of the library that are there

@@ -39,6 +39,15 @@ _STATUS: Mapping[str, HTTPStatus] = {
 }
 """The status of each error of the library; of one that does not stand here, that of its nearest base."""
 
+ALWAYS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+"""What every answer says to browsers."""
 
 _MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of one answer."""

@@ -7,7 +7,6 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from observatory import Context, Exposed, Identity, Module, Operation, Service
 from observatory_http.server.answers import answer
@@ -15,6 +14,7 @@ from observatory_http.server.endpoints import Endpoint, object_of
 from observatory_http.server.events import Events
 from observatory_http.server.library import Library
 from observatory_http.server.openapi import document
+from observatory_http.server.resource import Answer, Resource
 
 
 class Api:
@@ -29,12 +29,12 @@ class Api:
         self._modules, self._services = Exposed("module", context.module), Exposed("service", context.service)
         self._context = context
         self._endpoints = _endpoints(Library(context))
-        self.routes: Sequence[Route] = [
-            Route("/api/openapi.json", self._describe, methods=["GET"]),
-            Route("/api/events", events.take, methods=["POST"]),
-            Route("/api/modules/{part}/{method}", partial(_call, self._modules), methods=["POST"]),
-            Route("/api/services/{part}/{method}", partial(_call, self._services), methods=["POST"]),
-            *[endpoint.route() for endpoint in self._endpoints],
+        self.routes: Sequence[Resource] = [
+            Resource("/api/events", {"POST": events.take}),
+            Resource("/api/openapi.json", {"GET": self._describe}),
+            Resource("/api/modules/{part}/{method}", {"POST": partial(_call, self._modules)}),
+            Resource("/api/services/{part}/{method}", {"POST": partial(_call, self._services)}),
+            *_resources(self._endpoints),
         ]
         """What it answers."""
 
@@ -63,6 +63,14 @@ async def _call(exposed: Exposed, request: Request) -> Response:
     return answer(await exposed.call(part, method, await object_of(request), identity=identity))
 
 
+def _resources(endpoints: Sequence[Endpoint]) -> list[Resource]:
+    """Return what is at each path."""
+    answers: dict[str, dict[str, Answer]] = {}
+    for endpoint in endpoints:
+        answers.setdefault(endpoint.route, {})[endpoint.method] = endpoint.answer
+    return [Resource(route, methods) for route, methods in answers.items()]
+
+
 def _endpoints(library: Library) -> Sequence[Endpoint]:
     return [
         Endpoint("GET", "/api/mailboxes", library.mailboxes, "mailboxes.figures"),
@@ -72,8 +80,8 @@ def _endpoints(library: Library) -> Sequence[Endpoint]:
         Endpoint("POST", "/api/mailboxes/{agent}/messages", library.send, "mailbox.send"),
         Endpoint("POST", "/api/mailboxes/{agent}/acknowledge", library.acknowledge, "mailbox.acknowledge"),
         Endpoint("GET", "/api/notes", library.list_notes, "notes.list"),
-        Endpoint("GET", "/api/notes/{key}", library.get_note, "notes.get"),
-        Endpoint("PUT", "/api/notes/{key}", library.add_note, "notes.add"),
-        Endpoint("DELETE", "/api/notes/{key}", library.delete_note, "notes.delete"),
+        Endpoint("GET", "/api/notes/{key:path}", library.get_note, "notes.get"),
+        Endpoint("PUT", "/api/notes/{key:path}", library.add_note, "notes.add"),
+        Endpoint("DELETE", "/api/notes/{key:path}", library.delete_note, "notes.delete"),
         Endpoint("GET", "/api/health", library.health, "health"),
     ]

@@ -7,11 +7,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import trio
 from anycorn import Config
 from anycorn.app_wrappers import ASGIWrapper
+from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import TaskGroup
 from anycorn.worker_context import AnyioSingleTask, WorkerContext
@@ -19,6 +20,7 @@ from anyio.abc import SocketStream
 from trio.abc import Stream
 
 from observatory import Asgi, Identity
+from observatory_http.server.answers import ALWAYS
 from observatory_http.server.client_stream import ClientStream
 from observatory_http.settings import HttpSettings
 
@@ -30,7 +32,14 @@ _MAX_HEAD = 16 * 1024
 _GOODBYE = 1.0
 """Seconds that requests in hand have when the service ends."""
 
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_FULL = b"\r\n".join(
+    [
+        b"HTTP/1.1 503 Service Unavailable",
+        *(b"retry-after: 1", b"content-length: 0", b"connection: close"),
+        *[name + b": " + value for name, value in ALWAYS],
+        b"\r\n",
+    ]
+)
 
 Receive: TypeAlias = Callable[[], Awaitable[Asgi]]
 Send: TypeAlias = Callable[[Asgi], Awaitable[None]]
@@ -107,7 +116,7 @@ class Connections:
         app = ASGIWrapper(partial(self._handle, connection))
         try:
             stream = cast("SocketStream", connection.stream)  # as far as anycorn uses it
-            server = TCPServer(app, self._config, self._worker, {}, stream)
+            server = _Server(app, self._config, self._worker, {}, stream)
             server.idle_task = idle = _IdleTask()
             connection.stream.on_end = idle.end
             await server.run()
@@ -139,6 +148,31 @@ class Connections:
             self._empty.set()
 
 
+class _Http1(H11Protocol):
+    """Speaks HTTP/1.1, also with whoever would like HTTP/2 better: that keeps none of our bounds."""
+
+    async def _check_protocol(self, event: Any) -> None:  # noqa: ASYNC124 -- as anycorn has it
+        """Stay with it."""
+
+
+class _Server(TCPServer):
+    """Serves one connection."""
+
+    async def _read_data(self) -> None:
+        made = self.protocol
+        common = (made.app, made.config, made.context, made.task_group, made.state, made.client, made.server, made.send)
+        made.protocol = _Http1(*common, made.tls, zero_copy_send=made.zero_copy_send)
+        await super()._read_data()
+
+
+class _Config(Config):
+    """What anycorn is told."""
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """Return what stands in every answer, those that anycorn gives itself included."""
+        return [*super().response_headers(protocol), *ALWAYS]
+
+
 class _IdleTask(AnyioSingleTask):
     """Waits while a connection is idle; with anycorn's own, one that the client has closed would count as that, too."""
 
@@ -158,7 +192,7 @@ class _IdleTask(AnyioSingleTask):
 
 
 def _config(settings: HttpSettings) -> Config:
-    config = Config()
+    config = _Config()
     config.h11_max_incomplete_size = _MAX_HEAD
     config.keep_alive_timeout = settings.request_seconds
     config.include_server_header = False

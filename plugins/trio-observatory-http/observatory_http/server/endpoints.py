@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from observatory import Identity, InvalidInputError, Operation
 from observatory_http.server.answers import answer
@@ -24,17 +23,19 @@ class Endpoint:
 
     Args:
         method: such as `GET`.
-        path: such as `/api/notes/{key}`.
+        route: such as `/api/notes/{key}`; with `{key:path}` slashes may stand in it.
         function: what is called; with a parameter `identity` it is told who asks.
         name: what it is called in the document.
     """
 
-    def __init__(self, method: str, path: str, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, method: str, route: str, function: Callable[..., Any], name: str) -> None:
         self.method = method
-        self.path = path
+        self.route = route
+        self.path = re.sub(r":\w+\}", "}", route)
+        """As the document says it."""
         told = {"identity"}.intersection(inspect.signature(function).parameters)
         self.operation = Operation(function, name=name, leave_out=told)
-        self.in_path: Sequence[str] = re.findall(r"\{(\w+)\}", path)
+        self.in_path: Sequence[str] = re.findall(r"\{(\w+)\}", self.path)
         """Parameters that stand in the path."""
 
     @property
@@ -42,11 +43,12 @@ class Endpoint:
         """Whether the others stand in the query; else they stand in the body."""
         return self.method in ("GET", "DELETE")
 
-    def route(self) -> Route:
-        """Return its route."""
-        return Route(self.path, self._answer, methods=[self.method])
+    async def answer(self, request: Request) -> Response:
+        """Answer a request.
 
-    async def _answer(self, request: Request) -> Response:
+        Raises:
+            ObservatoryError: what is asked for is not allowed; and what the function raises.
+        """
         identity: Identity = request.state.identity
         given = self._of_query(request) if self.in_query else await object_of(request)
         for name in self.in_path:

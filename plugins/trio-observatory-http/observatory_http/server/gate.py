@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TypeAlias
 
 from observatory import Asgi, AsgiApp, Context, Identity, ObservatoryError, Presence, UnauthorizedError
 from observatory_http.server.answers import RefusedError, refusal
 from observatory_http.server.body import Body, too_large
 from observatory_http.server.connections import Connection, Receive, Send
+from observatory_http.server.pages import Headers, answer_preflight, is_preflight, told_to_page, values_of
 from observatory_http.settings import HttpSettings
 
 _log = logging.getLogger("observatory.http")
-
-Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
-"""Names, in lower case, and values."""
 
 OPEN = ("/healthz", "/readyz")
 """What needs no token: it tells nothing but whether all is well."""
@@ -27,16 +23,6 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 
 _OF_A_BODY = (b"content-length", b"transfer-encoding")
 """Headers that announce one."""
-
-_ALWAYS = [
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-]
-"""What every answer says to browsers."""
 
 
 class Gate:
@@ -76,18 +62,36 @@ class Gate:
 
     async def _answer(self, connection: Connection, scope: Asgi, body: Body, answering: _Answering) -> None:
         try:
+            self._check_sender(scope)
+            answering.headers = told_to_page(scope["headers"])
+            if is_preflight(scope):
+                await answer_preflight(scope["headers"])(scope, body.receive, answering.send)
+                return
             self._let_in(connection, scope)
             self.requests += 1
             await self.site(scope, body.receive, answering.send)
         except Exception as error:  # one of the four edges: a connection
             known = isinstance(error, RefusedError | ObservatoryError)
             if not known:
-                _log.error("%s %s has failed", scope["method"], scope["path"], exc_info=error)
+                _log.error("%s %.200r has failed", scope["method"], scope["path"], exc_info=error)
             if answering.begun:
                 raise
             response = refusal(error)
             self.refused[response.status_code] += 1
             await response(scope, body.receive, answering.send)
+
+    def _check_sender(self, scope: Asgi) -> None:
+        """See that it is for us, and that no page has sent it that must not.
+
+        Raises:
+            ObservatoryError, RefusedError: it is not let in.
+        """
+        headers = scope["headers"]
+        self._security.check_host(values_of(headers, b"host"), self.port)
+        self._security.check_origin(values_of(headers, b"origin"))
+        if not scope["raw_path"].startswith(b"/") or _climbs(scope["path"]):
+            reason = f"expected a path without . and .. in it, such as /api/health, got {scope['path']!r:.200}"
+            raise RefusedError(HTTPStatus.BAD_REQUEST, reason)
 
     def _let_in(self, connection: Connection, scope: Asgi) -> None:
         """See who asks for what.
@@ -96,17 +100,15 @@ class Gate:
             ObservatoryError, RefusedError: it is not let in.
         """
         headers = scope["headers"]
-        self._security.check_host(_values(headers, b"host"), self.port)
-        self._security.check_origin(_values(headers, b"origin"))
         if scope["path"] not in OPEN:
             scope["state"]["identity"] = connection.identity = self._identify(headers)
         _check_kind(scope["method"], headers)
-        for size in _values(headers, b"content-length"):
+        for size in values_of(headers, b"content-length"):
             if int(size) > self._settings.max_body_bytes:
                 raise too_large(self._settings.max_body_bytes)
 
     def _identify(self, headers: Headers) -> Identity:
-        token = self._security.bearer(_values(headers, b"authorization"))
+        token = self._security.bearer(values_of(headers, b"authorization"))
         if token is None:
             raise UnauthorizedError
         identity = self._security.identify(token)
@@ -118,7 +120,7 @@ class Gate:
 
 
 class _Answering:
-    """Sends an answer, with what every answer says.
+    """Sends an answer.
 
     Args:
         send: takes it.
@@ -127,24 +129,30 @@ class _Answering:
     def __init__(self, send: Send) -> None:
         self.begun = False
         """Whether something of it was sent."""
+        self.headers: Headers = ()
+        """What its head says beside what it says itself."""
         self._send = send
 
     async def send(self, message: Asgi) -> None:
         """Send a part."""
         if message["type"] == "http.response.start":
             self.begun = True
-            message["headers"] = [*message.get("headers", ()), *_ALWAYS]
+            message["headers"] = [*message.get("headers", ()), *self.headers]
         await self._send(message)
 
 
-def _values(headers: Headers, name: bytes) -> list[bytes]:
-    return [value for key, value in headers if key == name]
+def _climbs(path: str) -> bool:
+    """Return whether somebody on the way could take a path for another one."""
+    return "/." in path and any(part in (".", "..") for part in path.split("/"))
 
 
 def _check_kind(method: str, headers: Headers) -> None:
     """See that what is sent says that it is JSON."""
     if method not in _WITH_BODY:
         return
-    kinds = [value.partition(b";")[0].strip().lower() for value in _values(headers, b"content-type")]
+    kinds = [value.partition(b";")[0].strip().lower() for value in values_of(headers, b"content-type")]
     if kinds != [b"application/json"]:
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected the header Content-Type: application/json")
+    if any(value.strip().lower() != b"identity" for value in values_of(headers, b"content-encoding")):
+        reason = "nothing is decompressed here; send it without the header Content-Encoding"
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, reason, Accept_Encoding="identity")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import trio
-from starlette.routing import Route
 
 from observatory import Context, Service, ServiceFile, ServiceRunningError
 from observatory_http.server.api import Api
 from observatory_http.server.connections import Connections
 from observatory_http.server.events import Events
 from observatory_http.server.gate import Gate
+from observatory_http.server.resource import Resource
 from observatory_http.server.site import Site, nothing_here
 from observatory_http.settings import DOOR, HttpSettings
 
@@ -30,7 +30,8 @@ class HttpService(Service):
 
     Attributes:
         url: where it can be reached; None while it cannot.
-        routes: what it answers, once it runs.
+        routes: what it answers itself, once it runs.
+        mounted: names of what other plugins answer, each below `/NAME`.
 
     Args:
         context: what every service is handed.
@@ -38,7 +39,8 @@ class HttpService(Service):
 
     def __init__(self, context: Context) -> None:
         self.url: str | None = None
-        self.routes: Sequence[Route] = ()
+        self.routes: Sequence[Resource] = ()
+        self.mounted: Collection[str] = context.routes.keys()
         self._context = context
         self._settings: HttpSettings = context.settings or HttpSettings()
         self._file = context.service_file or ServiceFile(context.root, context.security, context.clock)

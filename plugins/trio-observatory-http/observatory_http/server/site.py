@@ -7,12 +7,13 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 
 from observatory import Asgi, AsgiApp, Context
 from observatory_http.server.answers import RefusedError
 from observatory_http.server.connections import Receive, Send
 from observatory_http.server.metrics import metrics_of
+from observatory_http.server.resource import Resource
 
 
 class Site:
@@ -23,12 +24,12 @@ class Site:
         api: what is below `/api`.
     """
 
-    def __init__(self, context: Context, api: Sequence[Route] = ()) -> None:
+    def __init__(self, context: Context, api: Sequence[Resource] = ()) -> None:
         self._context = context
         self.routes = (
-            Route("/healthz", self._health, methods=["GET"]),
-            Route("/readyz", self._ready, methods=["GET"]),
-            Route("/metrics", self._metrics, methods=["GET"]),
+            Resource("/healthz", {"GET": self._health}),
+            Resource("/readyz", {"GET": self._ready}),
+            Resource("/metrics", {"GET": self._metrics}),
             *api,
         )
         """What it answers itself."""
