@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -207,6 +208,23 @@ async def test_large(open_house: Any) -> None:
         assert (await client.post("api/events", json=event)).status_code == 413
         assert house.figures["events"]["accepted"] == 1
         assert house.figures["refused"] == {"413": 1}
+
+
+@pytest.mark.parametrize(
+    "value", ["[],", "{},", '{"a":1},', "[1],", "1.5,", '"ab",', "[[[1]]],", '{"a":{"b":"c"}},'], ids=str
+)
+async def test_counted_for_what_it_takes(house: Any, value: str) -> None:
+    """The bound on what is replayed counts the memory that an event takes, and not its letters: no bomb gets by."""
+    body = f'{{"session_id": "s", "hook_event_name": "Stop", "x": [{value * 10_000}0]}}'
+    async with house.obs.pubsub.subscribe("events:stream") as events, house.client() as client:
+        await client.post("api/events", content=body, headers={"Content-Type": "application/json"})
+        data = (await anext(events)).payload.data
+    assert house.obs.pubsub.statistics().replay_bytes / 2 >= _bytes_of(data) * 0.9
+
+
+def _bytes_of(value: Any) -> int:
+    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return sys.getsizeof(value) + sum(_bytes_of(one) for one in inner)
 
 
 async def test_redacted(open_house: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +11,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from observatory import Context, HookEvent, Identity, InvalidInputError, Mailbox
+from observatory import Context, HookEvent, Identity, InvalidInputError, Mailbox, ObservatoryError
 from observatory_http.server.answers import answer
 from observatory_http.server.body import read_all
 from observatory_http.server.json_data import read_json, replaced
@@ -22,7 +21,12 @@ from observatory_http.settings import HttpSettings
 _LARGE = 64 * 1024
 """Bytes of an event that another thread reads, so that nobody waits for that."""
 
+_OF_OBJECT, _OF_LIST, _OF_VALUE = 240, 90, 64
+"""Bytes that CPython takes for the smallest of each that has something in it."""
+
 _REDACTED = "[redacted]"
+
+_TAKEN = Response(status_code=HTTPStatus.NO_CONTENT)
 
 _is_session = re.compile(r"[!-~]{1,200}(?<!:\*)").fullmatch
 _is_event = re.compile(r"[!-~]{1,100}").fullmatch
@@ -40,6 +44,7 @@ class Events:
         self._context = context
         self._patterns = [re.compile(pattern) for pattern in settings.redact]
         self._offers = Offers(context) if settings.offer_mail else None
+        self._turn = trio.Lock()  # while a large one is read: others wait for it, so that the order stays
         self._accepted = 0
         self._refused = 0
         self._redacted = 0
@@ -56,25 +61,34 @@ class Events:
     async def take(self, request: Request) -> Response:
         """Publish an event, and answer with unread mail, or with nothing."""
         body = await read_all(request.receive)
-        identity: Identity = request.state.identity
+        identity: Identity = request.scope["state"]["identity"]
         try:
-            agent = self._agent_of(identity, request.query_params.get("agent"))
-            read = partial(self._read, body)
-            data = await trio.to_thread.run_sync(read) if len(body) > _LARGE else read()
-            event = HookEvent(data["hook_event_name"], data["session_id"], self._context.clock.now(), agent, data)
-        except Exception:
+            agent = self._agent_of(identity, request)
+            if len(body) <= _LARGE and not self._turn.locked():
+                event = self._publish(body, self._read(body), agent, identity)
+            else:
+                async with self._turn:
+                    data = await trio.to_thread.run_sync(self._read, body)
+                    event = self._publish(body, data, agent, identity)
+        except ObservatoryError:
             self._refused += 1
             raise
-        self._accepted += 1
-        for topic in ("events:stream", f"session:{event.session_id}"):
-            self._context.pubsub.publish(topic, event, size=len(body), verified=identity.verified)
         text = self._offers.offer(event) if self._offers else None
         if text is None:
-            return Response(status_code=HTTPStatus.NO_CONTENT)
+            return _TAKEN
         return answer({"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": text}})
 
-    def _agent_of(self, identity: Identity, named: str | None) -> str | None:
+    def _publish(self, body: bytes, data: dict[str, Any], agent: str | None, identity: Identity) -> HookEvent:
+        event = HookEvent(data["hook_event_name"], data["session_id"], self._context.clock.now(), agent, data)
+        size, publish = _bytes_kept(body), self._context.pubsub.publish
+        publish("events:stream", event, size=size, verified=identity.verified)
+        publish(f"session:{event.session_id}", event, size=size, verified=identity.verified)
+        self._accepted += 1
+        return event
+
+    def _agent_of(self, identity: Identity, request: Request) -> str | None:
         """Return whose program it is, as far as that is known: whom the token names, or whom its owner does."""
+        named = request.query_params.get("agent") if request.scope["query_string"] else None
         if named is None:
             return identity.name
         identity.check_acts_as(named)
@@ -103,6 +117,11 @@ class Events:
         for pattern in self._patterns:
             text = pattern.sub(_REDACTED, text)
         return text
+
+
+def _bytes_kept(body: bytes) -> int:
+    """Return how many bytes an event may keep alive: what stands in it takes more than it has letters."""
+    return len(body) + _OF_OBJECT * body.count(b"{") + _OF_LIST * body.count(b"[") + _OF_VALUE * body.count(b",")
 
 
 def _check(data: Mapping[str, Any], name: str, is_one: Any, words: str) -> None:

@@ -27,10 +27,10 @@ class Site:
     def __init__(self, context: Context, api: Sequence[Resource] = ()) -> None:
         self._context = context
         self.routes = (
+            *api,  # hook events first, which are the most
             Resource("/healthz", {"GET": self._health}),
             Resource("/readyz", {"GET": self._ready}),
             Resource("/metrics", {"GET": self._metrics}),
-            *api,
         )
         """What it answers itself."""
         self.app: AsgiApp = Router(self.routes, redirect_slashes=False, default=self._others)
