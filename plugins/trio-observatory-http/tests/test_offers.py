@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -106,6 +107,18 @@ async def test_budget(house: Any) -> None:
     assert lines > 5
     [more] = re.findall(r"and (\d+) more\]", text)
     assert len(whole) + lines + int(more) == 300
+
+
+async def test_much_mail_holds_nobody_up(house: Any) -> None:
+    """Mail that has no room in the answer is not read through for it: the answer is there at once."""
+    for _ in range(500):
+        await house.obs.mailbox.send_message("ann", "bob", "ä" * 30_000)
+    async with house.client() as client:
+        before = time.perf_counter()
+        text = await offered(client)
+        assert time.perf_counter() - before < 0.25
+    assert text is not None
+    assert "30,000 characters, not shown here" in text
 
 
 FORGED = [

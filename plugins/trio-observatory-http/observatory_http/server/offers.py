@@ -100,15 +100,16 @@ def _text_of(name: str, messages: list[Message]) -> tuple[str, list[str]]:
     parts, shown, room, omitted = [head], [], _MAX_CHARS - _size(head) - _REST, 0
     for message in messages:
         label = f"[{mark} message {message.id} of {_plain(message.from_)}, {message.timestamp:%Y-%m-%d %H:%M} UTC"
-        whole = f"{label}]\n{_plain(message.content)}\n[{mark} end]\n"
-        line = f"{label}: {len(message.content):,} characters, not shown here]\n"
-        part = next((one for one in (whole, line) if _size(one) <= room), None)
-        if part is None:
+        part, is_whole = f"{label}: {len(message.content):,} characters, not shown here]\n", False
+        if len(message.content) < room:  # else no character of it is looked at: there may be very many
+            whole = f"{label}]\n{_plain(message.content)}\n[{mark} end]\n"
+            part, is_whole = (whole, True) if _size(whole) <= room else (part, False)
+        if _size(part) > room:
             omitted += 1
             continue
         room -= _size(part)
         parts.append(part)
-        if part is whole:
+        if is_whole:
             shown.append(message.id)
     if omitted:
         parts.append(f"[{mark} and {omitted:,} more]\n")
