@@ -39,6 +39,17 @@ _STATUS: Mapping[str, HTTPStatus] = {
 }
 """The status of each error of the library; of one that does not stand here, that of its nearest base."""
 
+STATUSES = sorted(
+    {
+        *_STATUS.values(),
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""All that can be answered to a request that is not carried out, and says why."""
+
 ALWAYS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),

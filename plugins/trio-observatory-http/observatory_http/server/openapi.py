@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 from observatory import ObservatoryError, Operation, schema_of
+from observatory_http.server.answers import STATUSES
 from observatory_http.server.endpoints import Endpoint
 
 _DEFINED, _SHARED = "#/$defs/", "#/components/schemas/"
 
+_SAID = {
+    HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
+    HTTPStatus.METHOD_NOT_ALLOWED: ["Allow"],
+    HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After"],
+}
+"""Headers of the answer to what is refused."""
+
 _EVENT = {
     "type": "object",
-    "properties": {"session_id": {"type": "string"}, "hook_event_name": {"type": "string"}},
+    "properties": {
+        "session_id": {"type": "string", "pattern": r"^(?!.*:\*$)[!-~]{1,200}$"},
+        "hook_event_name": {"type": "string", "pattern": "^[!-~]{1,100}$"},
+    },
     "required": ["session_id", "hook_event_name"],
 }
 
@@ -38,7 +50,9 @@ class _Writer:
     def __init__(self) -> None:
         self._paths: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, Any] = {}
-        self._failed = {"default": _content("What went wrong.", self._shared(schema_of(ObservatoryError)))}
+        error = self._shared(schema_of(ObservatoryError))
+        self._refusals = {f"Refused{status:d}": _refusal(status, error) for status in STATUSES}
+        self._failed = {f"{status:d}": {"$ref": f"#/components/responses/Refused{status:d}"} for status in STATUSES}
 
     def add(self, method: str, path: str, operation: Operation, in_path: Sequence[str], *, in_query: bool) -> None:
         """Add an operation at a path."""
@@ -63,7 +77,7 @@ class _Writer:
                 "properties": {name: one for name, one in params["properties"].items() if name not in in_path},
                 "required": [name for name in required if name not in in_path],
             }
-            entry["requestBody"] = {"required": bool(body["required"]), **_json(body)}
+            entry["requestBody"] = {"required": True, **_json(body)}
         self._paths.setdefault(path, {})[method.lower()] = entry
 
     def add_events(self) -> None:
@@ -90,6 +104,7 @@ class _Writer:
             "paths": self._paths,
             "components": {
                 "schemas": self._schemas,
+                "responses": self._refusals,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             },
             "security": [{"token": []}],
@@ -111,6 +126,11 @@ def _moved(schema: Any) -> Any:
         key: value.replace(_DEFINED, _SHARED, 1) if key == "$ref" and isinstance(value, str) else _moved(value)
         for key, value in schema.items()
     }
+
+
+def _refusal(status: HTTPStatus, error: Any) -> dict[str, Any]:
+    headers = {name: {"required": True, "schema": {"type": "string"}} for name in _SAID.get(status, ())}
+    return {**_content(f"{status.phrase}: says what is wrong, and where.", error), "headers": headers}
 
 
 def _json(schema: Any) -> dict[str, Any]:
