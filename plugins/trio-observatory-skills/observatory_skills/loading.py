@@ -17,7 +17,7 @@ from observatory_skills.values import Flaw, Loaded, Skill
 
 
 def load(path: str | os.PathLike[str]) -> Loaded:
-    """Load skills: what can be used is, and what is wrong is told.
+    """Load skills: what can be used is, and what is wrong is told, such as a folder that cannot be listed.
 
     It reads files: in a task, call it in a worker thread.
 
@@ -26,7 +26,7 @@ def load(path: str | os.PathLike[str]) -> Loaded:
             or a package.
 
     Raises:
-        SkillSourceError: there is nothing at that path, or it cannot be read.
+        SkillSourceError: there is nothing at that path, or it cannot be looked at.
     """
     return _loaded(_found(present(path)))
 

@@ -95,7 +95,7 @@ class SkillRegistry(Service):
         self._contents = NOTHING
         self._by_hand = ByHand()
         self._index: Mapping[str, Skill] = NotRunning(name, "is not started: await nursery.start(registry.run)")
-        self._runs = False
+        self._runs = self._running = False  # whether it can be read; whether a task runs it
         self._turn = trio.Lock()
         self._news = News()
         self._reloads = 0
@@ -106,8 +106,13 @@ class SkillRegistry(Service):
 
         Raises:
             SkillSourceError: nothing could be loaded at the start.
+            trio.BusyResourceError: another task runs it.
         """
-        self._runs = True
+        if self._running:
+            raise trio.BusyResourceError(
+                f"skill registry {self.name!r} is run by another task already: make a second one"
+            )
+        self._runs = self._running = True
         try:
             await self._load()
             async with trio.open_nursery() as nursery:
@@ -118,6 +123,7 @@ class SkillRegistry(Service):
                 task_status.started()
                 await self._follow()
         finally:
+            self._running = False
             if trio.current_effective_deadline() == -math.inf:  # where it has failed, it is still read, and run again
                 self._runs, self._index = False, NotRunning(self.name, "is closed")
 

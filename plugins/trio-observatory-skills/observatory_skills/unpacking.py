@@ -20,9 +20,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def unpack(file: str | os.PathLike[str], folder: str | os.PathLike[str], *, replace: bool = False) -> Path:
     """Make the folder of a skill from a package.
 
-    Whatever happens there is the old skill or the new one, as a whole. A process that is killed may leave a hidden
-    folder behind, whose name begins with `.unpacking-`. It reads and writes files: in a task, call it in a worker
-    thread.
+    Whatever happens, a power cut included, there is the old skill or the new one, as a whole. A process that is killed
+    may leave a hidden folder behind, whose name begins with `.unpacking-`. It reads and writes files: in a task, call
+    it in a worker thread.
 
     Args:
         file: the package.
@@ -45,10 +45,12 @@ def unpack(file: str | os.PathLike[str], folder: str | os.PathLike[str], *, repl
             try:
                 made = os.path.join(hidden, package.folder)
                 _write(package, made)
+                _sync_folders(made)
                 if replace and os.path.lexists(target):
                     exchange(made, target)
                 else:
                     os.rename(made, target)
+                _sync(os.path.dirname(target))
             finally:
                 shutil.rmtree(hidden, ignore_errors=True)
         except OSError as error:
@@ -75,3 +77,19 @@ def _write(package: Package, folder: str) -> None:
         with open(descriptor, "wb") as file:
             for chunk in package.chunks(path):
                 file.write(chunk)
+            file.flush()
+            os.fsync(descriptor)
+
+
+def _sync_folders(folder: str) -> None:
+    for path, _, _ in os.walk(folder):
+        _sync(path)
+
+
+def _sync(folder: str) -> None:
+    """Make durable what stands in a folder: else a power cut could lose the names of files that are there."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

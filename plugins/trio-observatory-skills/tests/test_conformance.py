@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -25,7 +25,7 @@ from observatory import (
     make_service,
     open_observatory,
 )
-from observatory.testing import PluginConformance, ServiceConformance
+from observatory.testing import PluginConformance, ServiceConformance, observatory_plugin
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +146,24 @@ async def test_settings(only_skills: Settings, tmp_path: Path, written: str, pat
         async with open_observatory(settings):
             pass
     assert refusal.value.path == f"$.plugins.skills.{path}"
+
+
+async def test_a_source_that_breaks_in_an_observatory(
+    shelf_of: Any, only_skills: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a stranger's source raises that no law allows is contained by the supervisor: the service runs again."""
+    shelf = shelf_of("pdf")
+    load, broken = shelf.load, [KeyError("no such thing")]
+
+    async def load_once_it_is_mended(known: Any = ()) -> Any:
+        if broken:
+            raise broken.pop()
+        return await load(known)
+
+    shelf.load = load_once_it_is_mended
+    plugin = observatory_plugin("strange", skill_sources={"shelf": lambda context: shelf})
+    async with open_observatory(only_skills, plugins=(plugin,)) as obs:
+        [child] = [one for one in obs.health().children if one.name == "service:skills"]
+        assert (child.state, child.restarts) == ("running", 1)
+        assert [skill.name for skill in obs.service("skills").list()] == ["pdf"]
+    assert "service:skills failed: KeyError: 'no such thing'" in caplog.text

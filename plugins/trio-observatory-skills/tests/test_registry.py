@@ -88,6 +88,15 @@ async def test_nothing_can_be_done_before_it_runs(shelf_of: Any, act: Any) -> No
         await act(SkillRegistry(sources={"shelf": shelf_of("pdf")}))
 
 
+async def test_runs_once_at_a_time(shelf_of: Any, running: Any) -> None:
+    """A second task that would run it is refused, and the first one goes on."""
+    async with running(shelf_of("pdf"), name="house") as registry:
+        with pytest.raises(trio.BusyResourceError, match="skill registry 'house' is run by another task"):
+            await registry.run()
+        assert registry.count() == 1
+        assert (await registry.reload()).added == ()
+
+
 async def test_runs_again(shelf_of: Any, running: Any) -> None:
     """What was closed can be run again."""
     registry = SkillRegistry(sources={"shelf": shelf_of("pdf")})

@@ -41,6 +41,29 @@ class TestUnpack:
         assert modes == {"forms.md": False, "scripts/fill.py": True}
         assert os.listdir(folder.parent) == ["pdf"]
 
+    @pytest.mark.parametrize("replace", [False, True])
+    def test_durable(self, skill: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool) -> None:
+        """Every file and folder is made durable before the skill appears, and then its name."""
+        package, steps = pack(skill), list[int]()
+        if replace:
+            unpack(package, tmp_path / "new")
+        synced, moved = os.fsync, exchange.exchange if replace else os.rename
+
+        def sync(descriptor: int) -> None:
+            steps.append(os.fstat(descriptor).st_ino)
+            synced(descriptor)
+
+        def move(one: Any, other: Any) -> None:
+            steps.append(0)
+            moved(one, other)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(*((unpacking, "exchange") if replace else (os, "rename")), move)
+        folder = unpack(package, tmp_path / "new", replace=replace)
+        before, after = steps[: steps.index(0)], steps[steps.index(0) + 1 :]
+        assert {path.stat().st_ino for path in (folder, *folder.rglob("*"))} <= set(before)
+        assert after == [folder.parent.stat().st_ino]
+
     @settings(max_examples=60, deadline=None)
     @given(files=st.dictionaries(PATHS, st.tuples(st.binary(max_size=50), st.booleans()), max_size=5))
     def test_any_files(
