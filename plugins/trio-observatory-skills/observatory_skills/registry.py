@@ -109,9 +109,7 @@ class SkillRegistry(Service):
             trio.BusyResourceError: another task runs it.
         """
         if self._running:
-            raise trio.BusyResourceError(
-                f"skill registry {self.name!r} is run by another task already: make a second one"
-            )
+            raise trio.BusyResourceError(f"skill registry {self.name!r} is run by another task: make a second one")
         self._runs = self._running = True
         try:
             await self._load()
