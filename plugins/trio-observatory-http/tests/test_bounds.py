@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -125,6 +126,25 @@ async def test_full(open_house: Any) -> None:
                 assert (status, headers["retry-after"], headers["x-frame-options"]) == (503, "1", "DENY")
         await house.until(lambda: house.figures["connections"] == 0)
         async with house.client() as client:
+            assert (await client.get("metrics")).status_code == 200
+
+
+async def test_one_agent_does_not_take_all(open_house: Any) -> None:
+    """One agent has a quarter of the places at most; what it has open goes on, and others come in."""
+    async with open_house(max_connections=8) as house, AsyncExitStack() as stack:
+        ann = {"Authorization": f"Bearer {house.obs.security.token_for('ann')}"}
+        first, second, third = [await stack.enter_async_context(house.raw()) for _ in range(3)]
+        for raw in (first, second):
+            assert (await raw.ask(raw.request("GET /metrics HTTP/1.1", **ann)))[0] == 200
+        status, headers, text = await third.ask(third.request("GET /metrics HTTP/1.1", **ann))
+        assert (status, headers["connection"], headers["retry-after"]) == (503, "close", "1")
+        assert "'ann' has 2 connections already" in text
+        assert (await first.ask(first.request("GET /metrics HTTP/1.1", **ann)))[0] == 200
+        async with house.client("bob") as client, house.client() as owner:
+            assert (await client.get("metrics")).status_code == (await owner.get("metrics")).status_code == 200
+        await second.stream.aclose()
+        await house.until(lambda: house.figures["connections"] == 1)
+        async with house.client("ann") as client:
             assert (await client.get("metrics")).status_code == 200
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
 import trio
@@ -20,7 +21,7 @@ from anyio.abc import SocketStream
 from trio.abc import Stream
 
 from observatory import Asgi, Identity
-from observatory_http.server.answers import ALWAYS
+from observatory_http.server.answers import ALWAYS, RefusedError
 from observatory_http.server.client_stream import ClientStream
 from observatory_http.settings import HttpSettings
 
@@ -28,6 +29,9 @@ _log = logging.getLogger("observatory.http")
 
 _MAX_HEAD = 16 * 1024
 """Bytes of the largest head of a request (431)."""
+
+_SHARE = 4
+"""The part of all connections that may be one agent's is one of so many."""
 
 _GOODBYE = 1.0
 """Seconds that requests in hand have when the service ends."""
@@ -52,12 +56,28 @@ class Connection:
 
     Args:
         stream: what it is read from.
+        there: all that are connected.
+        most: how many of them may be one agent's.
     """
 
-    def __init__(self, stream: ClientStream) -> None:
+    def __init__(self, stream: ClientStream, there: Collection[Connection], most: int) -> None:
         self.stream = stream
         self.identity: Identity | None = None
         """Who it has said it is, with its last request that was let in."""
+        self._there = there
+        self._most = most
+
+    def belong_to(self, identity: Identity) -> None:
+        """Note who it has said it is.
+
+        Raises:
+            RefusedError: that agent has as many connections already as one may have.
+        """
+        is_new = identity.name is not None and identity != self.identity
+        if is_new and sum(one.identity == identity for one in self._there) >= self._most:
+            reason = f"{identity.name!r} has {self._most} connections already: let one of them go first"
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, reason, Connection="close", Retry_After="1")
+        self.identity = identity
 
 
 class Connections:
@@ -106,7 +126,8 @@ class Connections:
         spoken: Stream = socket
         if tls is not None:
             spoken = trio.SSLStream(socket, tls, server_side=True, https_compatible=True)
-        connection = Connection(ClientStream(socket, spoken, self._settings.write_seconds))
+        stream = ClientStream(socket, spoken, self._settings.write_seconds)
+        connection = Connection(stream, self._there, max(1, self._settings.max_connections // _SHARE))
         if not await self._make_room(socket, encrypted=tls is not None):
             return
         if not self._there:
@@ -115,10 +136,9 @@ class Connections:
         self.accepted += 1
         app = ASGIWrapper(partial(self._handle, connection))
         try:
-            stream = cast("SocketStream", connection.stream)  # as far as anycorn uses it
-            server = _Server(app, self._config, self._worker, {}, stream)
+            server = _Server(app, self._config, self._worker, {}, cast("SocketStream", stream))  # as far as it is used
             server.idle_task = idle = _IdleTask()
-            connection.stream.on_end = idle.end
+            stream.on_end = idle.end
             await server.run()
         except Exception as error:  # noqa: BLE001 -- one of the four edges: a connection
             _log.error("a connection has failed", exc_info=error)
@@ -198,6 +218,7 @@ def _config(settings: HttpSettings) -> Config:
     config.include_server_header = False
     config.accesslog = None
     config.errorlog = logging.getLogger("observatory.http.anycorn")
+    config.errorlog.setLevel(logging.WARNING)  # below that it tells what clients have sent, tokens included
     return config
 
 

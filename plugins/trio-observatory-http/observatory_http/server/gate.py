@@ -101,7 +101,8 @@ class Gate:
         """
         headers = scope["headers"]
         if scope["path"] not in OPEN:
-            scope["state"]["identity"] = connection.identity = self._identify(headers)
+            scope["state"]["identity"] = identity = self._identify(headers)
+            connection.belong_to(identity)
         _check_kind(scope["method"], headers)
         for size in values_of(headers, b"content-length"):
             if int(size) > self._settings.max_body_bytes:
