@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from observatory import SecuritySettings
@@ -21,6 +22,7 @@ _CHOSEN = [
 ]
 
 
+@pytest.mark.slow
 async def test_every_operation(open_house: Any, tmp_path: Path) -> None:
     """Nothing fails, every status is documented, every answer is as its schema says, and what is wrong is refused."""
     tables = {"security": SecuritySettings(requests_per_second=1_000_000, burst=1_000_000)}
