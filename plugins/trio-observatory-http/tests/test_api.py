@@ -146,6 +146,7 @@ async def test_in_whose_name(house: Any, refused: Any) -> None:
         ("GET", "api/mailboxes/ann/messages?agent=bob", None, 400, "params.agent: stands in the path already"),
         ("GET", "api/mailboxes/ann/messages?unread_only=1", None, 400, "params.unread_only: expected"),
         ("GET", "api/mailboxes/ann/messages?before=0123456789abcdef", None, 404, "0123456789abcdef"),
+        ("GET", "api/mailboxes?a%0Ab=1&a%0Ab=2", None, 400, r"params['a\nb']: unknown parameter"),
         ("GET", "api/mailboxes?limits=1", None, 400, "params.limits: unknown parameter"),
         ("POST", "api/mailboxes/ann/messages", b"{", 400, "this is not JSON"),
         ("POST", "api/mailboxes/ann/messages", b"[]", 400, "expected an object with the parameters by name"),

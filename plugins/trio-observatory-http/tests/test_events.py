@@ -34,6 +34,16 @@ async def test_not_that_agent(house: Any, refused: Any, caller: str | None, agen
     assert house.figures["events"]["refused"] == 1
 
 
+@pytest.mark.parametrize("query", ["agent=ann&agent=ann", "agnet=ann", "agent=ann&token=x", "x%0Ay=1"])
+async def test_other_parameters(house: Any, refused: Any, query: str) -> None:
+    """What could be meant for the agent, and is not, is refused rather than ignored."""
+    async with house.client() as client:
+        event = {"session_id": "s-1", "hook_event_name": "Stop"}
+        text = refused(await client.post(f"api/events?{query}", json=event), 400)
+    assert "params: expected nothing but one agent, got " in text
+    assert "\n" not in text
+
+
 GOOD = b'"session_id": "s", "hook_event_name": "Stop"'
 
 

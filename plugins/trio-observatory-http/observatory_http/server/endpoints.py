@@ -61,8 +61,8 @@ class Endpoint:
         kinds = {one.name: one.kind for one in self.operation.parameters}
         given: dict[str, Any] = {}
         for name, text in request.query_params.multi_items():
-            if name in given:
-                raise InvalidInputError(f"params.{name:.80}", "stands in the query twice")
+            if name in given and name in kinds:  # of what is no parameter more is said than that
+                raise InvalidInputError(f"params.{name}", "stands in the query twice")
             given[name] = _value_of(text, kinds.get(name))
         return given
 

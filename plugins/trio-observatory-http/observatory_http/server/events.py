@@ -88,9 +88,12 @@ class Events:
 
     def _agent_of(self, identity: Identity, request: Request) -> str | None:
         """Return whose program it is, as far as that is known: whom the token names, or whom its owner does."""
-        named = request.query_params.get("agent") if request.scope["query_string"] else None
-        if named is None:
+        if not request.scope["query_string"]:
             return identity.name
+        names = [name for name, _ in request.query_params.multi_items()]
+        if names != ["agent"]:
+            raise InvalidInputError("params", f"expected nothing but one agent, got {', '.join(names)!r:.80}")
+        named = request.query_params["agent"]
         identity.check_acts_as(named)
         self._context.module(Mailbox).unread_count(named)  # which looks at the name
         return named
