@@ -36,7 +36,18 @@ def fails(context: Context) -> AsgiApp:
     return app
 
 
-PLUGIN = observatory_plugin("mine", routes={"who": who, "fails": fails})
+def splits(context: Context) -> AsgiApp:
+    """Make a route that puts what it was sent into a header of its answer."""
+
+    async def app(scope: Asgi, receive: Any, send: Any) -> None:
+        headers = [(b"x-path", scope["path"].encode()), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    return app
+
+
+PLUGIN = observatory_plugin("mine", routes={"who": who, "fails": fails, "splits": splits})
 
 
 @pytest.fixture
@@ -180,6 +191,19 @@ async def test_a_route_that_fails_late(house: Any, log: Any) -> None:
     async with house.raw() as raw:
         await raw.stream.send_all(raw.request("GET /fails/late HTTP/1.1"))
         await raw.everything()
+    async with house.client() as client:
+        assert (await client.get("who")).status_code == 200
+
+
+async def test_a_route_that_can_be_made_to_split_its_answer(house: Any, log: Any) -> None:
+    """No line of a client's gets into the head of an answer, and the others go on."""
+    async with house.raw() as raw:
+        assert (await raw.ask(raw.request("GET /splits/a HTTP/1.1")))[1]["x-path"] == "/splits/a"
+    log.expect("GET .* has failed")
+    log.expect("Error in ASGI Framework")
+    async with house.raw() as raw:
+        await raw.stream.send_all(raw.request("GET /splits/a%0d%0aSet-Cookie:%20a=b HTTP/1.1"))
+        assert b"Set-Cookie" not in await raw.everything()
     async with house.client() as client:
         assert (await client.get("who")).status_code == 200
 
