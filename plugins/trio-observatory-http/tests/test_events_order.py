@@ -14,6 +14,7 @@ from starlette.requests import Request
 from trio.testing import wait_all_tasks_blocked
 
 from observatory import Clock, Context, Identity, InvalidInputError, PubSub
+from observatory.testing import cancel_at_every_checkpoint
 
 
 def _event(number: int, **more: Any) -> Request:
@@ -78,3 +79,22 @@ async def test_many_at_once(events: Events, pubsub: PubSub) -> None:
             await wait_all_tasks_blocked()
         got = [(await anext(session)).payload.data["number"] for _ in range(30)]
     assert got == list(range(30))
+
+
+@pytest.mark.parametrize("size", [0, 20_000])
+async def test_cancelled_anywhere(events: Events, pubsub: PubSub, size: int) -> None:
+    """An event whose request is cancelled is on both topics or on none, and nobody waits for it."""
+    number = 0
+
+    async def take() -> None:
+        nonlocal number
+        number += 1
+        await events.take(_event(number, x=["ab"] * size))
+
+    async def check() -> None:
+        with trio.fail_after(5):
+            await events.take(_event(0))
+        assert pubsub.newest("session:s") == pubsub.newest("events:stream") == events.statistics()["accepted"]
+
+    assert await cancel_at_every_checkpoint(take, check) >= 1
+    assert events.statistics()["refused"] == 0

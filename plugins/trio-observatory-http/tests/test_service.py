@@ -13,7 +13,7 @@ from observatory_http.server.service import HttpService
 from observatory_http.settings import HttpSettings
 
 from observatory import Asgi, AsgiApp, Clock, Context, PubSub, UnknownNameError, read_service
-from observatory.testing import observatory_plugin
+from observatory.testing import cancel_at_every_checkpoint, observatory_plugin
 
 
 def _make(root: Path, **settings: Any) -> HttpService:
@@ -184,3 +184,20 @@ async def test_no_secret_in_the_log(house: Any, caplog: pytest.LogCaptureFixture
     text = "\n".join(record.getMessage() for record in caplog.records)
     assert house.token not in text
     assert house.obs.security.token_for("agent-1") not in text
+
+
+async def test_a_client_that_goes_at_any_moment(house: Any) -> None:
+    """Wherever a client gives up, its message is there once or not at all, its connection is gone, and others go on."""
+
+    async def send() -> None:
+        async with house.raw() as raw:
+            body = b'{"content": "x", "from": "ann"}'
+            await raw.ask(raw.request("POST /api/mailboxes/bob/messages HTTP/1.1", body))
+
+    async def check() -> None:
+        await house.until(lambda: house.figures["connections"] == 0)
+
+    runs = await cancel_at_every_checkpoint(send, check)
+    assert 0 < house.obs.mailbox.unread_count("bob") <= runs + 1
+    async with house.client() as client:
+        assert (await client.get("readyz")).status_code == 200
