@@ -15,7 +15,8 @@ from observatory_http.server.answers import answer
 from observatory_http.server.body import read_all
 from observatory_http.server.json_data import read_json
 
-_MAX_DIGITS = 19
+MAX_DIGITS = 19
+"""Of an integer in a query."""
 
 
 class Endpoint:
@@ -85,6 +86,6 @@ def _value_of(text: str, kind: Any) -> Any:
     kinds = (kind, *get_args(kind))
     if bool in kinds and text in ("true", "false"):
         return text == "true"
-    if int in kinds and re.fullmatch(r"-?[0-9]+", text, re.ASCII) and len(text) <= _MAX_DIGITS:
+    if int in kinds and re.fullmatch(r"-?[0-9]+", text, re.ASCII) and len(text) <= MAX_DIGITS:
         return int(text)
     return text

@@ -9,7 +9,7 @@ from typing import Any
 
 from observatory import ObservatoryError, Operation, schema_of
 from observatory_http.server.answers import STATUSES
-from observatory_http.server.endpoints import Endpoint
+from observatory_http.server.endpoints import MAX_DIGITS, Endpoint
 
 _DEFINED, _SHARED = "#/$defs/", "#/components/schemas/"
 
@@ -19,6 +19,18 @@ _SAID = {
     HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After"],
 }
 """Headers of the answer to what is refused."""
+
+_NAME = {"pattern": r"^[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,127}$"}
+
+_FACETS: Mapping[str, Mapping[str, Any]] = {
+    "agent": _NAME,
+    "from": {"anyOf": [{"type": "string", **_NAME}, {"type": "null"}]},
+    "ids": {"maxItems": 1_000},
+    "key": {"minLength": 1, "maxLength": 256},
+    "limit": {"minimum": 0, "maximum": 10**MAX_DIGITS - 1},
+    "type": {"minLength": 1, "maxLength": 128},
+}
+"""What can be said of parameters of the library beyond their types."""
 
 _EVENT = {
     "type": "object",
@@ -39,9 +51,9 @@ def document(endpoints: Sequence[Endpoint], operations: Mapping[str, Operation])
     """
     writer = _Writer()
     for endpoint in endpoints:
-        writer.add(endpoint.method, endpoint.path, endpoint.operation, endpoint.in_path, in_query=endpoint.in_query)
+        writer.add(endpoint.method, endpoint.path, endpoint.operation, endpoint.in_path, _FACETS, endpoint.in_query)
     for path, operation in operations.items():
-        writer.add("POST", path, operation, (), in_query=False)
+        writer.add("POST", path, operation, (), {}, in_query=False)
     writer.add_events()
     return writer.document()
 
@@ -54,10 +66,19 @@ class _Writer:
         self._refusals = {f"Refused{status:d}": _refusal(status, error) for status in STATUSES}
         self._failed = {f"{status:d}": {"$ref": f"#/components/responses/Refused{status:d}"} for status in STATUSES}
 
-    def add(self, method: str, path: str, operation: Operation, in_path: Sequence[str], *, in_query: bool) -> None:
+    def add(
+        self,
+        method: str,
+        path: str,
+        operation: Operation,
+        in_path: Sequence[str],
+        facets: Mapping[str, Mapping[str, Any]],
+        in_query: bool,
+    ) -> None:
         """Add an operation at a path."""
         schema = operation.schema()
         params, result = self._shared(schema["params"]), self._shared(schema["result"])
+        params["properties"] = {name: {**one, **facets.get(name, {})} for name, one in params["properties"].items()}
         required = params["required"]
         places = dict.fromkeys(in_path, "path")
         if in_query:
@@ -86,7 +107,9 @@ class _Writer:
             "post": {
                 "operationId": "events.take",
                 "summary": "Take an event of a coding agent's hooks.",
-                "parameters": [{"name": "agent", "in": "query", "required": False, "schema": {"type": "string"}}],
+                "parameters": [
+                    {"name": "agent", "in": "query", "required": False, "schema": {"type": "string", **_NAME}}
+                ],
                 "requestBody": {"required": True, **_json(_EVENT)},
                 "responses": {
                     "200": _content("Unread mail, for the agent's context.", {"type": "object"}),
