@@ -86,6 +86,8 @@ class ClientStream(ByteStream):
             anyio.BrokenResourceError: the other side is gone, or has taken nothing for too long.
             anyio.ClosedResourceError: the connection was closed.
         """
+        if self._closing:
+            raise anyio.ClosedResourceError
         view = memoryview(item)
         for start in range(0, len(view), _PORTION):
             with trio.move_on_after(self._write_seconds) as limit, _in_words_of_anyio():
