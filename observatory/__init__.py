@@ -19,6 +19,7 @@
 #   security.py       tokens, identities, Host and Origin: one layer for every door
 #   operations.py     typed functions, offered to clients who speak JSON
 #   service_file.py   tells clients of a service that runs on a root
+#   doors.py          what every service does that lets clients in
 #   presence/         who is there, and who holds what
 #   event_log.py, subscriptions.py, pubsub.py   topics: their events, who reads them, who publishes
 #   overview.py       what an Observatory tells of itself as a whole

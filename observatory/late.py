@@ -14,6 +14,7 @@ from observatory.client import (
 )
 from observatory.connecting import find_client as find_client
 from observatory.doctor import Diagnosis as Diagnosis, examine as examine
+from observatory.doors import Door as Door, LetIn as LetIn
 from observatory.embedded import EmbeddedClient as EmbeddedClient
 from observatory.entries import (
     Cleared as Cleared,

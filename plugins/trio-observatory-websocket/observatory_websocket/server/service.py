@@ -13,7 +13,7 @@ import trio
 from trio.abc import Stream
 from trio_websocket import WebSocketConnection
 
-from observatory import Context, Identity, Mailbox, Service, ServiceFile, ServiceRunningError
+from observatory import Context, Door, Identity, Mailbox, Service
 from observatory_websocket.server.accepting import Headers, accept
 from observatory_websocket.server.api import Api
 from observatory_websocket.server.connection import GOING_AWAY, Connection
@@ -28,9 +28,6 @@ from observatory_websocket.settings import DOOR, WebSocketSettings
 
 _log = logging.getLogger("observatory.websocket")
 
-_RETRY = 2.0
-"""Seconds between two looks whether another process's service on this root has ended."""
-
 _MOMENT = 0.5
 """Seconds that telling all clients that the service ends may take."""
 
@@ -40,14 +37,11 @@ _WATCHED_AT_ONCE = 16
 _TOTALS = ("requests", "failed", "written_bytes", "closed_slow")
 """Figures of connections that count on when a connection has ended."""
 
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not bound here: what is told instead of it
-
 
 class WebSocketService(Service):
     """Serves the websocket of one root.
 
     Attributes:
-        url: where it can be reached; None while it cannot.
         listeners: who listens for an agent's mail.
 
     Args:
@@ -55,11 +49,10 @@ class WebSocketService(Service):
     """
 
     def __init__(self, context: Context) -> None:
-        self.url: str | None = None
         self.listeners = Listeners()
         self._context = context
         self._settings: WebSocketSettings = context.settings or WebSocketSettings()
-        self._file = context.service_file or ServiceFile(context.root, context.security, context.clock)
+        self._door = Door(context, DOOR, ("ws", "wss"), host=self._settings.host, port=self._settings.port)
         self._feeds = Feeds()
         self._fan_outs = FanOuts(self._feeds)
         self._connections: set[Connection] = set()
@@ -68,21 +61,17 @@ class WebSocketService(Service):
         self._refused: Counter[int] = Counter()  # by HTTP status
         self._ended: Counter[str] = Counter()  # what connections that are no more have done
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 -- the door calls it
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Serve until cancelled; while another process serves this root, wait until it has ended."""
-        self._context.security.check_binding(self._settings.host)
         api = Api(self._context)
-        self._told = ""  # why it waits
-        while True:
-            try:
-                await self._serve(api, task_status.started)
-            except ServiceRunningError as error:
-                if str(error) != self._told:
-                    self._told = str(error)
-                    _log.warning("%s; this one waits until that has ended", error)
-                task_status.started()
-                task_status = trio.TASK_STATUS_IGNORED
-                await trio.sleep(_RETRY)
+        await self._door.run(partial(self._listen, api), task_status=task_status)
+
+    @property
+    def url(self) -> str | None:
+        """Where it can be reached; None while it cannot."""
+        return self._door.url
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the figures of the service and of its connections."""
@@ -97,62 +86,18 @@ class WebSocketService(Service):
             "clients": clients,
         }
 
-    async def _serve(self, api: Api, started: Callable[[], None]) -> None:
-        listeners = await self._open_listeners()
-        try:
-            if not self._settings.port:  # of several addresses each would have a port of its own, and one is announced
-                while len(listeners) > 1:
-                    await listeners.pop().aclose()
-            await self._announce(listeners[0])
-            if self._told:
-                _log.info("that has ended: clients are let in at %s", self.url)
-            async with trio.open_nursery() as nursery:
-                clients = await nursery.start(_hold_clients)
-                try:
-                    await self._listen(listeners, clients, api, started)
-                finally:
-                    try:
-                        await self._say_goodbye()  # noqa: ASYNC102 -- shielded, for a moment
-                    finally:
-                        clients.cancel_scope.cancel()
-        finally:
-            self.url = None
-            with trio.CancelScope(shield=True):
-                for listener in listeners:
-                    await listener.aclose()
-                await trio.to_thread.run_sync(self._file.withdraw, DOOR)
-
-    async def _open_listeners(self) -> list[trio.SocketListener]:
-        host, port = self._settings.host, self._settings.port
-        try:
-            return await trio.open_tcp_listeners(port, host=host)
-        except OSError as error:
-            where = f"port {port} of {host!r:.80}" if port else f"a port of {host!r:.80}"
-            remedy = "end what uses it, or set another host or port under plugins.websocket"
-            raise OSError(error.errno, f"cannot listen at {where}: {error.strerror}; {remedy}") from error
-
-    async def _announce(self, listener: trio.SocketListener) -> None:
-        host, self._port = listener.socket.getsockname()[:2]
-        self._tls = await trio.to_thread.run_sync(self._context.security.ssl_context)
-        host = _ANY_ADDRESS.get(host, host)
-        url = f"{'wss' if self._tls else 'ws'}://{f'[{host}]' if ':' in host else host}:{self._port}/"
-        await trio.to_thread.run_sync(self._file.announce, DOOR, url)
-        self.url = url
-
-    async def _listen(
-        self,
-        listeners: list[trio.SocketListener],
-        clients: trio.Nursery,
-        api: Api,
-        started: Callable[[], None],
-    ) -> None:
-        async def let_in(stream: trio.SocketStream) -> None:
-            await self._let_in(stream, api)
-
+    async def _listen(self, api: Api, listeners: list[trio.SocketListener], started: Callable[[], None]) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch)
-            started()
-            await trio.serve_listeners(let_in, listeners, handler_nursery=clients)
+            clients = await nursery.start(_hold_clients)
+            try:
+                nursery.start_soon(self._watch)
+                started()
+                await trio.serve_listeners(partial(self._let_in, api), listeners, handler_nursery=clients)
+            finally:
+                try:
+                    await self._say_goodbye()  # noqa: ASYNC102 -- shielded, for a moment
+                finally:
+                    clients.cancel_scope.cancel()
 
     async def _say_goodbye(self) -> None:
         """Tell all clients that the service ends, as long as that goes quickly."""
@@ -173,7 +118,7 @@ class WebSocketService(Service):
                 if number % _WATCHED_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()  # each has a look at all that it follows
 
-    async def _let_in(self, stream: trio.SocketStream, api: Api) -> None:
+    async def _let_in(self, api: Api, stream: trio.SocketStream) -> None:
         """Serve one connection, and let nothing that goes wrong with it reach another."""
         cut_off = self._places.take(stream)
         if cut_off is not None:
@@ -181,8 +126,8 @@ class WebSocketService(Service):
             cut_off.socket.close()
         try:
             readable: Stream = stream
-            if self._tls is not None:
-                readable = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+            if self._door.tls is not None:
+                readable = trio.SSLStream(stream, self._door.tls, server_side=True, https_compatible=True)
             check, session = partial(self._check, stream), partial(self._serve_one, stream, api)
             await accept(readable, check, session, self._settings, self._headers())
         except RefusedError as error:
@@ -206,7 +151,7 @@ class WebSocketService(Service):
         refusal = self._places.why_full if self._places.full else None
         identity = None
         if refusal is None:
-            identity = identify(head, self._context.security, self._port)
+            identity = identify(head, self._context.security, self._door.port)
             refusal = self._places.keep(stream, identity) if identity else None
         if refusal is not None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, refusal, Retry_After="1")
