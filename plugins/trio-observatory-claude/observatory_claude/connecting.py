@@ -1,0 +1,129 @@
+"""Which files of Claude Code change when it is connected, and into what."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+
+from observatory_claude.entries import with_hooks, with_server
+from observatory_claude.errors import SettingsFileError
+from observatory_claude.files import SettingsFile, read, write
+from observatory_claude.json_text import style_of
+
+
+@attrs.frozen
+class Places:
+    """Where hooks and MCP servers of a project or a person stand."""
+
+    hooks: Path
+    servers: Path
+
+
+def of_project(folder: Path) -> Places:
+    """Return those of a project: the hooks name this machine, and so stand in the file that is not shared."""
+    return Places(folder / ".claude" / "settings.local.json", folder / ".mcp.json")
+
+
+def of_user() -> Places:
+    """Return those of whoever is asking, for all projects."""
+    config = os.environ.get("CLAUDE_CONFIG_DIR")
+    folder = Path(config).expanduser() if config else Path.home() / ".claude"
+    return Places(folder / "settings.json", (folder if config else Path.home()) / ".claude.json")
+
+
+@attrs.frozen
+class Change:
+    """What becomes of a file."""
+
+    file: SettingsFile
+    """As it is."""
+    after: bytes | None
+    """What it becomes; None for one that goes."""
+    backup: bytes | None = None
+    """What its backup becomes; None for one that goes, or is not there."""
+
+    def difference(self) -> str:
+        """Return it as a person reads it: a unified difference."""
+        before = (self.file.data or b"").decode().splitlines()
+        after = (self.after or b"").decode().splitlines()
+        old, new = (str(self.file.place) if data is not None else "nothing" for data in (self.file.data, self.after))
+        return "\n".join(difflib.unified_diff(before, after, old, new, n=1, lineterm=""))
+
+    def carry_out(self) -> None:
+        """Make it so.
+
+        Raises:
+            SettingsFileError: it cannot be, or the file is another one by now.
+        """
+        write(self.file, self.after, backup=self.backup)
+
+
+@attrs.frozen
+class Wanted:
+    """Our entries."""
+
+    hooks: Mapping[str, Any]
+    """By event."""
+    server: Mapping[str, Any] | None
+    """The MCP server, if there is one."""
+
+
+_NOTHING = Wanted({}, None)
+_Edit: TypeAlias = Callable[[str, Wanted], str]
+
+
+def changes(places: Places, wanted: Wanted, *, remove: bool = False) -> Sequence[Change]:
+    """Return what has to change until our entries are these, or gone: nothing where that is so.
+
+    Raises:
+        SettingsFileError: one of the files cannot be changed; none was.
+    """
+    change = _removal if remove else _change
+    found = [change(places.hooks, wanted, _edit_hooks), change(places.servers, wanted, _edit_servers)]
+    return [one for one in found if one is not None]
+
+
+def _edit_hooks(text: str, wanted: Wanted) -> str:
+    return with_hooks(text, wanted.hooks, style_of(text))
+
+
+def _edit_servers(text: str, wanted: Wanted) -> str:
+    return with_server(text, wanted.server, style_of(text))
+
+
+def _change(path: Path, wanted: Wanted, edit: _Edit) -> Change | None:
+    file = read(path)
+    after = _edited(file, wanted, edit)
+    if after == file.text:
+        return None
+    connected = _edited(file, _NOTHING, edit) != file.text
+    return Change(file, file.with_text(after), file.kept() if connected else file.data)
+
+
+def _removal(path: Path, wanted: Wanted, edit: _Edit) -> Change | None:
+    """Return how a file becomes what it was: to the byte, if nobody has changed anything else since."""
+    file = read(path)
+    bare = _edited(file, _NOTHING, edit)
+    if bare == file.text:
+        return None
+    kept = file.kept()
+    if kept is None:
+        return Change(file, file.with_text(bare) if bare != "{}" else None)
+    before = attrs.evolve(file, data=kept)
+    with suppress(SettingsFileError):
+        if before.with_text(_edited(before, wanted, edit)) == file.data:
+            return Change(file, kept)
+    return Change(file, file.with_text(bare), kept)
+
+
+def _edited(file: SettingsFile, wanted: Wanted, edit: _Edit) -> str:
+    try:
+        return edit(file.text, wanted)
+    except ValueError as error:
+        raise SettingsFileError(str(file.path), f"{error}; nothing was changed") from error

@@ -1,0 +1,239 @@
+"""What the check finds: each thing that can be wrong on the way from Claude Code to the service, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import trio
+from observatory_claude import check
+from observatory_claude.check import ClaudeCheck
+from observatory_claude.connecting import Wanted, changes, of_project, of_user
+from observatory_claude.entries import wanted_hooks, wanted_server
+
+from observatory import Finding, Observatory, Settings, SwarmSettings, open_observatory
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def doors() -> tuple[str, ...]:
+    """Return the plugins that the service has."""
+    return ("http",)
+
+
+@pytest.fixture
+async def obs(root: Path, doors: tuple[str, ...]) -> AsyncIterator[Observatory]:
+    """Return a service."""
+    pytest.importorskip("observatory_http", reason="needs a door: trio-observatory-http is not installed")
+    installed = {point.name for point in entry_points(group="observatory")}
+    if missing := set(doors) - installed:
+        pytest.skip(f"{missing} is not installed")
+    settings = Settings(
+        root=root, disabled_plugins=tuple(sorted(installed - set(doors))), swarm=SwarmSettings(follow=False)
+    )
+    with trio.fail_after(60):
+        async with open_observatory(settings) as obs:
+            yield obs
+
+
+@pytest.fixture
+def connect(project: Path, root: Path) -> Connect:
+    """Return what connects the project, or the user, to the root, or to another one."""
+
+    def connect(*, user: bool = False, other: Path = root) -> None:
+        places = of_user() if user else of_project(project)
+        for one in changes(places, Wanted(wanted_hooks(other), wanted_server(other))):
+            one.carry_out()
+
+    return connect
+
+
+async def found(root: Path) -> list[Finding]:
+    """Return what the check finds."""
+    return list(await ClaudeCheck(root).run())
+
+
+async def the_one(root: Path) -> tuple[str, str, str]:
+    """Return the only thing that it finds."""
+    [finding] = await found(root)
+    return finding.subject, finding.problem, finding.remedy
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file."""
+    path.write_text(text)
+
+
+def change(path: Path, edit: Callable[[Any], None]) -> None:
+    """Change a file of JSON."""
+    value = json.loads(path.read_text())
+    edit(value)
+    path.write_text(json.dumps(value))
+
+
+async def test_all_is_well(obs: Observatory, connect: Connect, root: Path) -> None:
+    """Connected, and with a service, nothing is wrong; looking publishes nothing."""
+    connect(user=True)
+    connect()
+    async with obs.pubsub.subscribe("events:stream") as events:
+        assert await found(root) == []
+        assert events.receive_batch_nowait() == []
+
+
+async def test_not_connected(root: Path, settings: Path) -> None:
+    """Who does not use Claude Code, or has connected it to another root, has nothing wrong."""
+    write(settings, json.dumps({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}}))
+    assert await found(root) == []
+
+
+async def test_another_root(connect: Connect, root: Path, tmp_path: Path) -> None:
+    """What leads to another root is that one's business."""
+    connect(other=tmp_path / "other")
+    assert await found(root) == []
+    assert await found(tmp_path / "other") != []
+
+
+async def test_hooks_missing(obs: Observatory, connect: Connect, root: Path, settings: Path) -> None:
+    """Hooks that are missing are named, with the command that writes them."""
+    connect()
+    change(settings, lambda value: value["hooks"].pop("SessionStart"))
+    command = f"observatory connect claude --root {root}"
+    assert await the_one(root) == (str(settings), "hooks are missing: SessionStart", command)
+    connect()
+    assert await found(root) == []
+
+
+async def test_hooks_of_user(obs: Observatory, connect: Connect, root: Path) -> None:
+    """For those of the user it is another command."""
+    connect(user=True)
+    change(root / "settings.json", lambda value: value["hooks"].pop("Stop"))
+    assert (await the_one(root))[2] == f"observatory connect claude --user --root {root}"
+
+
+@pytest.mark.parametrize(("old", "new"), [("-I -S", "-I"), ("/bin/", "/gone/"), ("hook.py", "hook.py '")])
+async def test_hooks_changed(
+    obs: Observatory, connect: Connect, root: Path, settings: Path, old: str, new: str
+) -> None:
+    """Hooks that are of another installation, or that somebody has changed, are named."""
+    connect()
+
+    def edit(value: Any) -> None:
+        hook = value["hooks"]["Stop"][0]["hooks"][0]
+        assert old in hook["command"]
+        hook["command"] = hook["command"].replace(old, new)
+
+    change(settings, edit)
+    assert (await the_one(root))[1] == "hooks are of another installation, or changed: Stop"
+
+
+async def test_turned_off(obs: Observatory, connect: Connect, root: Path, settings: Path) -> None:
+    """It is said when hooks are turned off."""
+    connect()
+    change(settings, lambda value: value.update(disableAllHooks=True))
+    assert (await the_one(root))[1] == "all hooks are turned off"
+
+
+async def test_broken(obs: Observatory, connect: Connect, root: Path, settings: Path) -> None:
+    """A file that is broken is named, with line and column."""
+    write(settings, "{\n  oops\n}")
+    subject, problem, remedy = await the_one(root)
+    assert (subject, "line 2 column 3" in problem) == (str(settings), True)
+    assert remedy.endswith(f"observatory connect claude --root {root}")
+
+
+@pytest.mark.usefixtures("with_mcp")
+async def test_server(obs: Observatory, connect: Connect, root: Path, project: Path) -> None:
+    """The MCP server has to be there, to be ours, and to be a program."""
+    connect()
+    path = project / ".mcp.json"
+    change(path, lambda value: value["mcpServers"]["observatory"].update(args=["mcp", "--root", "/elsewhere"]))
+    assert (await the_one(root))[1] == "the MCP server is another installation's, or another root's"
+    path.unlink()
+    assert (await the_one(root))[1] == "the MCP server is not there"
+
+
+@pytest.mark.usefixtures("with_mcp")
+async def test_no_program(
+    obs: Observatory, connect: Connect, root: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the program is not to be found, that is said."""
+    monkeypatch.setattr("observatory_claude.entries.sys.executable", "/gone/bin/python")
+    connect()
+    problems = [finding.problem for finding in await found(root)]
+    assert problems == ["there is no program '/gone/bin/observatory'", "it cannot be run: No such file or directory"]
+
+
+async def test_command_fails(
+    obs: Observatory, connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command is run, and has to end well, in time."""
+    (tmp_path / "observatory_claude").mkdir()
+    program = tmp_path / "observatory_claude" / "hook.py"
+    program.write_text("raise SystemExit(3)")
+    monkeypatch.setattr("observatory_claude.entries.HOOK", program)
+    connect()
+    assert (await the_one(root))[:2] == ("hook command", "it ends with 3")
+    program.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(check, "_PATIENCE", 0.2)
+    assert "it takes more than 0.2 s" in [finding.problem for finding in await found(root)]
+
+
+async def test_no_service(connect: Connect, root: Path) -> None:
+    """Without a service it says how to start one."""
+    connect()
+    start = f"observatory serve --root {root}"
+    assert await the_one(root) == (f"service on {root}", "none runs, so hooks do nothing", start)
+
+
+@pytest.mark.parametrize("doors", [("websocket",)])
+async def test_no_door(obs: Observatory, connect: Connect, root: Path) -> None:
+    """A service without the door for HTTP cannot hear of events."""
+    connect()
+    assert (await the_one(root))[1] == "it has no door for HTTP, so hooks do nothing"
+
+
+async def test_file_for_all(obs: Observatory, connect: Connect, root: Path) -> None:
+    """A service's file that others may read is not used."""
+    connect()
+    (root / "observatory" / "service.json").chmod(0o644)
+    assert (await the_one(root))[0] == f"{root}/observatory/service.json"
+
+
+async def test_token(obs: Observatory, connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token of another run is told of."""
+    connect()
+    monkeypatch.setenv("OBSERVATORY_TOKEN", "old")
+    _, problem, remedy = await the_one(root)
+    assert (problem, "observatory token" in remedy) == ("it does not know the token", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ((404, b""), "it takes no events"),
+        ((500, b""), "it answers with 500 where events go"),
+        (OSError(111, "Connection refused"), "it does not answer: Connection refused"),
+        (ValueError(), "it does not answer: ValueError"),
+    ],
+)
+async def test_answers(
+    connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, problem: str
+) -> None:
+    """What it answers otherwise is told of."""
+    hook = ModuleType("hook")
+
+    def ask(*_: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    vars(hook).update(read_service=lambda _: {"pid": 7, "doors": {"http": ""}}, ask=ask)
+    monkeypatch.setattr(check, "hook", hook)
+    connect()
+    assert (await the_one(root))[1] == problem

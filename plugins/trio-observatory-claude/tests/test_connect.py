@@ -1,0 +1,236 @@
+"""`observatory connect claude`: what it writes, and that it takes that away again."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Load = Callable[[Path], Any]
+Connect = Callable[..., Any]
+
+OTHERS = {"matcher": "Edit|Write", "hooks": [{"type": "command", "command": "prettier --write"}]}
+
+
+def commands_in(settings: Any) -> set[str]:
+    """Return every command of a hook."""
+    return {hook["command"] for groups in settings["hooks"].values() for group in groups for hook in group["hooks"]}
+
+
+class TestWritten:
+    """What is there then."""
+
+    def test_hooks(self, connect: Connect, settings: Path, root: Path, load: Load) -> None:
+        """Hooks of the project call one command, that runs, and names the root but no token."""
+        assert connect().code == 0
+        [command] = commands_in(load(settings))
+        assert shlex.split(command)[-1] == str(root)
+        assert subprocess.run(command, shell=True, input=b"{}", capture_output=True, check=True).stdout == b""  # noqa: S602
+        assert "oken" not in settings.read_text()
+
+    def test_who_waits(self, connect: Connect, settings: Path, load: Load) -> None:
+        """Only hooks whose answer may bring mail, and the last one, are waited for."""
+        connect()
+        hooks = load(settings)["hooks"]
+        waited = {event for event, [group] in hooks.items() if not group["hooks"][0].get("async")}
+        assert waited == {
+            *("SessionStart", "UserPromptSubmit", "UserPromptExpansion", "SessionEnd"),
+            *("PostToolUse", "PostToolUseFailure", "PostToolBatch"),
+        }
+        assert not {"WorktreeCreate", "PermissionRequest", "Elicitation", "MessageDisplay"} & set(hooks)
+
+    def test_user(self, connect: Connect, project: Path, root: Path, load: Load) -> None:
+        """Those of the user stand in the user's settings, and the project is left alone."""
+        assert connect("--user").code == 0
+        assert commands_in(load(root / "settings.json"))
+        assert list(project.iterdir()) == []
+
+    def test_user_at_home(self, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Load) -> None:
+        """Without CLAUDE_CONFIG_DIR that is below the home folder."""
+        monkeypatch.delenv("CLAUDE_CONFIG_DIR")
+        (tmp_path / "home" / ".claude").mkdir()
+        assert connect("--user").code == 0
+        [command] = commands_in(load(tmp_path / "home" / ".claude" / "settings.json"))
+        assert command.endswith(str(tmp_path / "home" / ".claude"))
+
+    def test_project(self, connect: Connect, tmp_path: Path, load: Load) -> None:
+        """Another project can be named, but not together with the user."""
+        (tmp_path / "other").mkdir()
+        assert connect("--project", str(tmp_path / "other"), "--root", str(tmp_path / "a b")).code == 0
+        [command] = commands_in(load(tmp_path / "other" / ".claude" / "settings.local.json"))
+        assert shlex.split(command)[-1] == str(tmp_path / "a b")
+        assert connect("--project", str(tmp_path / "other"), "--user").code == 2
+        assert "which is not there" not in connect("--project", str(tmp_path / "nowhere")).err
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_server(self, connect: Connect, project: Path, tmp_path: Path, load: Load) -> None:
+        """With a plugin for MCP its server is there, and names no root but one that is not the usual."""
+        connect()
+        server = load(project / ".mcp.json")["mcpServers"]["observatory"]
+        assert (Path(server["command"]).name, server["args"]) == ("observatory", ["mcp"])
+        connect("--root", str(tmp_path))
+        assert load(project / ".mcp.json")["mcpServers"]["observatory"]["args"] == ["mcp", "--root", str(tmp_path)]
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_server_of_user(self, connect: Connect, root: Path, load: Load) -> None:
+        """That of the user stands where Claude Code keeps it, beside everything else there."""
+        (root / ".claude.json").write_text('{"numStartups": 7, "mcpServers": {"other": {"command": "x"}}}')
+        connect("--user")
+        kept = load(root / ".claude.json")
+        assert (kept["numStartups"], list(kept["mcpServers"])) == (7, ["other", "observatory"])
+
+    def test_no_server(self, connect: Connect, project: Path) -> None:
+        """Without one there is none, and that is said."""
+        assert "trio-observatory-mcp is not installed" in connect().err
+        assert not (project / ".mcp.json").exists()
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_name_is_taken(self, connect: Connect, project: Path, settings: Path) -> None:
+        """Somebody else's server of our name is left alone; then nothing at all is written."""
+        (project / ".mcp.json").write_text('{"mcpServers": {"observatory": {"command": "telescope"}}}')
+        result = connect()
+        assert (result.code, "$.mcpServers.observatory: another server has that name" in result.err) == (1, True)
+        assert not settings.exists()
+        assert connect("--remove").code == 0
+
+
+class TestOthers:
+    """What was there before."""
+
+    def test_kept(self, connect: Connect, settings: Path, load: Load) -> None:
+        """Keys, their order, and hooks of others on the same events stay."""
+        before = {"model": "opus", "hooks": {"PostToolUse": [OTHERS], "Unheard": [OTHERS]}, "env": {"A": "1"}}
+        settings.write_text(json.dumps(before))
+        connect()
+        after = load(settings)
+        assert list(after) == ["model", "hooks", "env"]
+        assert after["hooks"]["PostToolUse"][0] == after["hooks"]["Unheard"][0] == OTHERS
+        assert len(after["hooks"]["PostToolUse"]) == 2
+
+    def test_idempotent(self, connect: Connect, settings: Path) -> None:
+        """Written again nothing changes, not even the time of the file."""
+        connect()
+        before = settings.stat().st_mtime_ns, settings.stat().st_ino
+        result = connect()
+        assert (result.code, result.out, result.err) == (0, "", "nothing has to change\n")
+        assert (settings.stat().st_mtime_ns, settings.stat().st_ino) == before
+
+    def test_older_ones(self, connect: Connect, settings: Path, load: Load) -> None:
+        """Hooks of ours from another installation go, wherever they stand; what stands beside them stays."""
+        old = {"type": "command", "command": "/old/python -I -S /old/observatory_claude/hook.py /old/root"}
+        settings.write_text(
+            json.dumps(
+                {
+                    "hooks": {
+                        "PostToolUse": [{"hooks": [old, *OTHERS["hooks"]]}, {"hooks": [old]}],
+                        "MessageDisplay": [{"hooks": [old]}],
+                        "Stop": [{"matcher": "", "hooks": [old]}, OTHERS],
+                    }
+                }
+            )
+        )
+        connect()
+        assert "/old/" not in settings.read_text()
+        hooks = load(settings)["hooks"]
+        assert hooks["PostToolUse"][0] == {"hooks": OTHERS["hooks"]}
+        assert hooks["Stop"][0] == OTHERS
+        assert "MessageDisplay" not in hooks
+
+    def test_another_root(self, connect: Connect, settings: Path, tmp_path: Path, load: Load) -> None:
+        """A project belongs to one root: connected to another it leaves the first, and what it was before is kept."""
+        settings.write_text("{ }")
+        connect()
+        connect("--root", str(tmp_path / "other"))
+        [command] = commands_in(load(settings))
+        assert command.endswith("/other")
+        assert Path(f"{settings}.before-observatory").read_text() == "{ }"
+
+
+class TestRemoved:
+    """Taking it away."""
+
+    @pytest.mark.parametrize(
+        "before",
+        [
+            *(
+                b"",
+                b"{}",
+                b"{ }\n",
+                b" {}  ",
+                b'{"hooks": {}}',
+                b'{"hooks": {"Stop": [ ]}, "a":1.0}\n',
+                b"\xef\xbb\xbf",
+            ),
+            *(b'\xef\xbb\xbf{\r\n\t"a": 1\r\n}\r\n', b'{"hooks":{"Stop":[{"hooks":[]}]}}', b"\n\n"),
+            json.dumps({"hooks": {"Stop": [OTHERS], "PostToolUse": [OTHERS, OTHERS]}}, indent=3).encode(),
+        ],
+    )
+    def test_as_before(self, connect: Connect, settings: Path, before: bytes, load: Load) -> None:
+        """The file becomes what it was, to the byte, and nothing is left beside it."""
+        settings.write_bytes(before)
+        settings.chmod(0o640)
+        assert connect().code == 0
+        assert commands_in(load(settings))
+        assert connect("--remove").code == 0
+        assert (settings.read_bytes(), settings.stat().st_mode & 0o777) == (before, 0o640)
+        assert list(settings.parent.iterdir()) == [settings]
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_nothing_before(self, connect: Connect, settings: Path, project: Path) -> None:
+        """Files that were not there go."""
+        connect()
+        assert connect("--remove").code == 0
+        assert (list(settings.parent.iterdir()), list(project.iterdir())) == ([], [settings.parent])
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_changed_since(self, connect: Connect, settings: Path, project: Path, load: Load) -> None:
+        """What somebody has changed since stays changed."""
+        settings.write_text('{\n  "model": "opus"\n}\n')
+        connect()
+        settings.write_text(settings.read_text().replace("opus", "sonnet"))
+        (project / ".mcp.json").write_text((project / ".mcp.json").read_text().replace("{\n", '{\n  "a": 1,\n', 1))
+        connect("--remove")
+        assert settings.read_text() == '{\n  "model": "sonnet"\n}\n'
+        assert load(project / ".mcp.json") == {"a": 1}
+
+    def test_nothing_of_ours(self, connect: Connect, settings: Path) -> None:
+        """Where nothing of ours is, nothing happens."""
+        settings.write_text('{"hooks": {}}')
+        assert connect("--remove").err == "nothing has to change\n"
+        assert settings.read_text() == '{"hooks": {}}'
+
+
+class TestAsked:
+    """The difference, and the question."""
+
+    def test_dry_run(self, connect: Connect, settings: Path) -> None:
+        """With --dry-run it is only shown."""
+        settings.write_text('{"model": "opus"}\n')
+        result = connect("--dry-run")
+        assert result.code == 0
+        assert result.out.startswith(f'--- {settings}\n+++ {settings}\n@@ -1 +1 @@\n-{{"model": "opus"}}\n+{{"model"')
+        assert settings.read_text() == '{"model": "opus"}\n'
+
+    def test_nobody_to_ask(self, connect: Connect, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where nobody can be asked, nothing is written, and it says how it would be."""
+        monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+        result = connect(yes=False)
+        assert (result.code, "--yes" in result.err, settings.exists()) == (2, True, False)
+
+    @pytest.mark.parametrize(("answer", "code"), [("y", 0), (" Yes ", 0), ("", 1), ("n", 1), ("what?", 1)])
+    def test_asked(
+        self, connect: Connect, settings: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+    ) -> None:
+        """Only a yes is one."""
+        terminal = io.StringIO(f"{answer}\n")
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert connect(yes=False).code == code
+        assert settings.exists() is (code == 0)
