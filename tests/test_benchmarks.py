@@ -23,6 +23,7 @@ SUBJECTS = {
     "skills": ["load", "registry started", "one changed", "get"],
     "mcp": ["check_inbox", "send_message", "an empty tool"],
     "events": ["POST /api/events with 10 subscribers"],
+    "hook": ["service up: process time", "service down", "observatory --help"],
     "bystanders": ["stuck channel", "failing channel"],
     "websocket-fan-out": ["websocket events to 2 connections: ours"],
     "websocket-requests": ["mailbox.send, memory only: 1 client", "mailbox.send, memory only: 50", "send to event"],
@@ -30,6 +31,7 @@ SUBJECTS = {
 }
 NEEDED = {
     "inbox": "inbox",
+    "hook": "claude",
     "skills": "skills",
     "mcp": "mcp",
     "events": "http",

@@ -13,6 +13,7 @@ import bystanders
 import depth
 import events
 import fan_out
+import hook
 import imports
 import inbox
 import mcp_tools
@@ -47,6 +48,7 @@ SUBJECTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "skills": skills.measure,
     "mcp": mcp_tools.measure,
     "events": events.measure,
+    "hook": hook.measure,
     "bystanders": bystanders.measure,
     "websocket-fan-out": websocket_fan_out.measure,
     "websocket-requests": websocket_requests.measure,
