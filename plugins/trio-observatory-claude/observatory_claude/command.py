@@ -71,7 +71,11 @@ def wanted_of(settings: Settings) -> Wanted:
 def _is_agreed(count: int) -> bool:
     if not sys.stdin.isatty():
         raise CycloptsError(msg="there is nobody to ask: --yes makes it so, --dry-run only shows it")
-    return input(f"Change {counted(count, 'file')}? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"Change {counted(count, 'file')}? [y/N] ")
+    except EOFError:  # Ctrl-D
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _told(places: Places, wanted: Wanted, *, count: int, remove: bool) -> str:

@@ -31,10 +31,17 @@ def of_project(folder: Path) -> Places:
 
 
 def of_user() -> Places:
-    """Return those of whoever is asking, for all projects."""
+    """Return those of whoever is asking, for all projects.
+
+    Raises:
+        SettingsFileError: there is no home folder.
+    """
     config = os.environ.get("CLAUDE_CONFIG_DIR")
-    folder = Path(config).expanduser() if config else Path.home() / ".claude"
-    return Places(folder / "settings.json", (folder if config else Path.home()) / ".claude.json")
+    try:
+        folder = Path(config or "~/.claude").expanduser()
+    except RuntimeError as error:
+        raise SettingsFileError(config or "~/.claude", "there is no such home folder; set CLAUDE_CONFIG_DIR") from error
+    return Places(folder / "settings.json", (folder if config else folder.parent) / ".claude.json")
 
 
 @attrs.frozen

@@ -153,6 +153,8 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
+            with suppress(OSError):  # nobody was there, or nothing can be given to them: then it is ours
+                os.fchown(descriptor, (before := path.stat()).st_uid, before.st_gid)
             os.fchmod(descriptor, mode)
             file.write(data)
             file.flush()

@@ -36,10 +36,10 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: the root; and how many seconds everything may take, if not `PATIENCE`.
     """
-    seconds = float(arguments[1]) if len(arguments) > 1 else PATIENCE
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        seconds = float(arguments[1]) if len(arguments) > 1 else PATIENCE
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         event = sys.stdin.buffer.read(_MAX_EVENT + 1)
         service = read_service(arguments[0]) if 0 < len(event) <= _MAX_EVENT else None
         if service is not None:

@@ -20,7 +20,7 @@ _indented = re.compile(r"(\r?\n)([ \t]+)\S").search
 _decoder = json.JSONDecoder()
 
 
-class NotJsonError(Exception):
+class NotJsonError(ValueError):
     """Raised for a text that is no JSON; says at which line and column."""
 
     def __init__(self, text: str, place: int, reason: str) -> None:

@@ -200,6 +200,16 @@ class TestRemoved:
         assert settings.read_text() == '{\n  "model": "sonnet"\n}\n'
         assert load(project / ".mcp.json") == {"a": 1}
 
+    @pytest.mark.parametrize("kept", [b"{", b"\xff", b'{"hooks": 7}'])
+    def test_backup_is_broken(self, connect: Connect, settings: Path, kept: bytes) -> None:
+        """A backup that somebody has spoiled is not put back, and stays."""
+        settings.write_text('{"a": 1}')
+        connect()
+        backup = Path(f"{settings}.before-observatory")
+        backup.write_bytes(kept)
+        assert connect("--remove").code == 0
+        assert (settings.read_text(), backup.read_bytes()) == ('{"a": 1}', kept)
+
     def test_nothing_of_ours(self, connect: Connect, settings: Path) -> None:
         """Where nothing of ours is, nothing happens."""
         settings.write_text('{"hooks": {}}')
@@ -224,12 +234,14 @@ class TestAsked:
         result = connect(yes=False)
         assert (result.code, "--yes" in result.err, settings.exists()) == (2, True, False)
 
-    @pytest.mark.parametrize(("answer", "code"), [("y", 0), (" Yes ", 0), ("", 1), ("n", 1), ("what?", 1)])
+    @pytest.mark.parametrize(
+        ("answer", "code"), [("y\n", 0), (" Yes \n", 0), ("\n", 1), ("n\n", 1), ("what?\n", 1), ("", 1)]
+    )
     def test_asked(
         self, connect: Connect, settings: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
     ) -> None:
         """Only a yes is one."""
-        terminal = io.StringIO(f"{answer}\n")
+        terminal = io.StringIO(answer)
         monkeypatch.setattr(terminal, "isatty", lambda: True)
         monkeypatch.setattr(sys, "stdin", terminal)
         assert connect(yes=False).code == code

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from observatory_claude.connecting import Wanted, changes, of_project
+from observatory_claude.connecting import Wanted, changes, of_project, of_user
 from observatory_claude.entries import wanted_hooks
 from observatory_claude.errors import SettingsFileError
 
@@ -125,6 +125,15 @@ def test_mode(connect: Connect, settings: Path) -> None:
     assert settings.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give files away")
+def test_owner(connect: Connect, settings: Path) -> None:
+    """A file stays its owner's, whoever has it changed."""
+    settings.write_text("{}")
+    os.chown(settings, 12_345, 12_346)
+    connect()
+    assert (settings.stat().st_uid, settings.stat().st_gid) == (12_345, 12_346)
+
+
 def test_huge(connect: Connect, settings: Path) -> None:
     """One of some megabytes is changed, and restored, like any other."""
     text = json.dumps({"history": [{"display": f"line {number}", "pasted": {}} for number in range(60_000)]}, indent=2)
@@ -154,6 +163,13 @@ def test_backup_is_a_link(connect: Connect, settings: Path, tmp_path: Path) -> N
     connect()
     assert (tmp_path / "precious").read_text() == "mine"
     assert Path(f"{settings}.before-observatory").read_text() == "{}"
+
+
+def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no home folder, that is said."""
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", "~nobody-at-all/claude")
+    with pytest.raises(SettingsFileError, match="there is no such home folder"):
+        of_user()
 
 
 def test_root_that_is_no_text(settings: Path, project: Path) -> None:
