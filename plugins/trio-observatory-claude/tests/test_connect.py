@@ -143,6 +143,16 @@ class TestOthers:
         assert hooks["Stop"][0] == OTHERS
         assert "MessageDisplay" not in hooks
 
+    def test_twice(self, connect: Connect, settings: Path, load: Load) -> None:
+        """What of ours stands there twice stands there once afterwards."""
+        connect()
+        before = settings.read_text()
+        value = load(settings)
+        value["hooks"]["Stop"] *= 2
+        settings.write_text(json.dumps(value, indent=2) + "\n")
+        connect()
+        assert settings.read_text() == before
+
     def test_another_root(self, connect: Connect, settings: Path, tmp_path: Path, load: Load) -> None:
         """A project belongs to one root: connected to another it leaves the first, and what it was before is kept."""
         settings.write_text("{ }")

@@ -134,6 +134,12 @@ class TestService:
             event = await anext(events)
         assert len(event.payload.data["prompt"]) == 1_000_000
 
+    async def test_too_large(self, obs: Observatory, root: Path) -> None:
+        """One that is larger than the service takes is not told of, nor a part of it."""
+        async with obs.pubsub.subscribe("events:stream") as events:
+            await told(root, json.dumps(EVENT).encode() + b" " * 4 * 1024 * 1024)
+            assert events.receive_batch_nowait() == []
+
     async def test_tls(self, root: Path, tmp_path: Path) -> None:
         """Over TLS it trusts the service's own certificate."""
         certificate = trustme.CA().issue_cert("127.0.0.1")
