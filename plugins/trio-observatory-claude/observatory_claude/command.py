@@ -8,11 +8,11 @@ from typing import Annotated
 
 import trio
 from cyclopts import App, CycloptsError, Parameter
+from rich.text import Text
 
-from observatory import Settings
-from observatory.commands import FAILED, OK, Options, counted, harmless, note
-from observatory_claude.connecting import Places, Wanted, changes, of_project, of_user
-from observatory_claude.entries import wanted_hooks, wanted_server
+from observatory.commands import DASHED, FAILED, OK, Options, check_name, counted, harmless, make_console, note
+from observatory_claude.connecting import Places, Wanted, changes, of_project, of_user, wanted_for
+from observatory_claude.naming import OF_USER, agent_of, connected_agent
 
 app = App(name="connect", help="Let programs that run agents talk with Observatory.")
 
@@ -24,6 +24,7 @@ async def claude(
     *,
     user: Annotated[bool, _FLAG] = False,
     project: Path | None = None,
+    agent: Annotated[str | None, DASHED] = None,
     remove: Annotated[bool, _FLAG] = False,
     yes: Annotated[bool, _FLAG] = False,
     dry_run: Annotated[bool, _FLAG] = False,
@@ -37,6 +38,8 @@ async def claude(
     Args:
         user: In all projects of whoever is asking: in the user's settings.
         project: In which project; by default in the current folder.
+        agent: Whose mail its sessions read, and who they are to others; by default who they were, or else what the
+            project's folder is called, or `claude` for the user. A session with `OBSERVATORY_AGENT` set is that agent.
         remove: Take away what of ours is there. What nobody has changed since becomes what it was, to the byte.
         yes: Do not ask.
         dry_run: Only show what would change.
@@ -44,28 +47,40 @@ async def claude(
     """
     if user and project is not None:
         raise CycloptsError(msg="--user and --project do not go together: it is all projects, or one")
-    places = of_user() if user else of_project((project or Path()).absolute())
-    wanted = wanted_of(options.settings())
+    if agent is not None:
+        check_name("agent", agent)
+    folder = (project or Path()).absolute()
+    places, usual = (of_user(), OF_USER) if user else (of_project(folder), agent_of(folder))
+    root = options.settings().root.resolve()
+    name = agent or await trio.to_thread.run_sync(connected_agent, places, root) or usual
+    wanted = wanted_for(root, name)
     found = await trio.to_thread.run_sync(lambda: changes(places, wanted, remove=remove))
     if not found:
         note("nothing has to change")
         return OK
     for change in found:
-        print(harmless(change.difference(), lines=True))
+        _show(change.difference())
     if dry_run:
         return OK
     if not yes and not _is_agreed(len(found)):
         return FAILED
     for change in found:
         await trio.to_thread.run_sync(change.carry_out)
-    note(_told(places, wanted, count=len(found), remove=remove))
+    note(f"{counted(len(found), 'file')} changed")
+    if not remove:
+        _tell_what_next(name, places, wanted)
     return OK
 
 
-def wanted_of(settings: Settings) -> Wanted:
-    """Return what our entries are for a root."""
-    root = settings.root.resolve()
-    return Wanted(wanted_hooks(root), wanted_server(root))
+_STYLES = {"---": "bold", "+++": "bold", "@": "cyan", "-": "red", "+": "green"}
+
+
+def _show(difference: str) -> None:
+    """Print a difference; on a terminal, as those are coloured."""
+    console = make_console()
+    for line in difference.splitlines():
+        style = next((style for start, style in _STYLES.items() if line.startswith(start)), "")
+        console.print(Text(harmless(line), style), soft_wrap=True)
 
 
 def _is_agreed(count: int) -> bool:
@@ -78,11 +93,8 @@ def _is_agreed(count: int) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _told(places: Places, wanted: Wanted, *, count: int, remove: bool) -> str:
-    changed = f"{counted(count, 'file')} changed"
-    if remove:
-        return changed
-    told = f"{changed}; sessions that begin now are told of, `observatory doctor` sees whether all is well"
-    return (
-        told if wanted.server else f"{told}; no MCP server in {places.servers}: trio-observatory-mcp is not installed"
-    )
+def _tell_what_next(name: str, places: Places, wanted: Wanted) -> None:
+    note(f"sessions that begin now are the agent {name!r}; one with OBSERVATORY_AGENT=NAME set is that one")
+    if wanted.server is None:
+        note(f"no MCP server in {places.servers}: trio-observatory-mcp is not installed")
+    note("`observatory serve` brings their mail, `observatory doctor` sees whether all is well")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from observatory_claude.entries import with_hooks, with_server
+from observatory_claude.entries import wanted_hooks, wanted_server, with_hooks, with_server
 from observatory_claude.errors import SettingsFileError
 from observatory_claude.files import SettingsFile, read, write
 from observatory_claude.json_text import style_of
@@ -79,6 +79,15 @@ class Wanted:
     """By event."""
     server: Mapping[str, Any] | None
     """The MCP server, if there is one."""
+
+
+def wanted_for(root: Path, agent: str) -> Wanted:
+    """Return our entries for a root, and for sessions that are that agent.
+
+    Raises:
+        SettingsFileError: the root's name cannot stand in JSON.
+    """
+    return Wanted(wanted_hooks(root, agent), wanted_server(root, agent))
 
 
 _NOTHING = Wanted({}, None)

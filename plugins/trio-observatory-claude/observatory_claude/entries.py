@@ -10,6 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from observatory import Settings
 from observatory_claude.errors import SettingsFileError
 from observatory_claude.json_text import Style, add, check, drop, edit, put
@@ -44,9 +46,17 @@ _SECONDS = 5
 
 _MARK = f"/{HOOK.parent.name}/{HOOK.name}"
 
+_AGENT = "OBSERVATORY_AGENT"
+"""The variable with which one session is another agent than the others of its project."""
 
-def wanted_hooks(root: Path) -> Mapping[str, Any]:
-    """Return what stands under each event, for a service of that root.
+
+def wanted_hooks(root: Path, agent: str) -> Mapping[str, Any]:
+    """Return what stands under each event.
+
+    Args:
+        root: of the service that is told.
+        agent: who a session is that does not say so itself; the hook command looks at the variable, for its shell may
+            be any.
 
     Raises:
         SettingsFileError: the root's name cannot stand in JSON.
@@ -55,23 +65,36 @@ def wanted_hooks(root: Path) -> Mapping[str, Any]:
         str(root).encode()
     except UnicodeEncodeError as error:
         raise SettingsFileError(str(root), "a root whose name is not UTF-8 cannot stand in settings") from error
-    command = shlex.join([sys.executable, "-I", "-S", str(HOOK), str(root)])
+    command = shlex.join([sys.executable, "-I", "-S", str(HOOK), str(root), agent])
     waited = {"type": "command", "command": command, "timeout": _SECONDS}
     beside = {**waited, "async": True}
     return {event: {"hooks": [waited]} for event in _WAITED_FOR} | {event: {"hooks": [beside]} for event in _BESIDE}
 
 
-def wanted_server(root: Path) -> Mapping[str, Any] | None:
+def wanted_server(root: Path, agent: str) -> Mapping[str, Any] | None:
     """Return the entry of the MCP server; None where no plugin is one.
 
-    A project shares it, so it names nothing of this machine that it need not name.
+    A project shares it, so it names nothing of this machine that it need not name. Claude Code puts in whose session it
+    is, by the same rule as the hook command: with the variable it is that agent, else this one.
     """
     if "mcp" not in entry_points(group="observatory").names:
         return None
     own = Path(sys.executable).with_name("observatory")
     found = shutil.which("observatory")
     command = "observatory" if found and Path(found).resolve() == own.resolve() else str(own)
-    return {"command": command, "args": ["mcp", *([] if root == Settings().root.resolve() else ["--root", str(root)])]}
+    where = [] if root == Settings().root.resolve() else ["--root", str(root)]
+    return {"command": command, "args": ["mcp", "--agent", f"${{{_AGENT}:-{agent}}}", *where]}
+
+
+def told_by(hook: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return root and agent that a hook of ours names; None where somebody has changed that."""
+    try:
+        words = shlex.split(hook["command"])
+    except ValueError:  # quotes that are not closed
+        return None
+    place = next((place for place, word in enumerate(words, start=1) if word.endswith(_MARK)), len(words))
+    root, agent = [*words[place:], "", ""][:2]
+    return (root, agent) if root else None
 
 
 def is_ours(hook: Any) -> bool:
@@ -102,9 +125,12 @@ def with_hooks(text: str, wanted: Mapping[str, Any], style: Style) -> str:
     """
     hooks = check(text).get("hooks")
     if hooks is None:
-        return put(text, ["hooks"], {event: [group] for event, group in wanted.items()}, style) if wanted else text
+        if not wanted:
+            return text
+        text, hooks = put(text, ["hooks"], {}, style), {}
     _check_shape(hooks, wanted)
-    return edit(text, "hooks", lambda inner: _with_hooks(inner, wanted, style))
+    a_line_each = attrs.evolve(style, compact=True)
+    return edit(text, "hooks", lambda inner: _with_hooks(inner, wanted, a_line_each))
 
 
 def _with_hooks(text: str, wanted: Mapping[str, Any], style: Style) -> str | None:

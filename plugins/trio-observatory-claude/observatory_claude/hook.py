@@ -34,16 +34,17 @@ def main(arguments: list[str]) -> None:
     """Hand over the event on standard input.
 
     Args:
-        arguments: the root; and how many seconds everything may take, if not `PATIENCE`.
+        arguments: the root; who the session is, if it does not say so by the variable `OBSERVATORY_AGENT`; and how many
+            seconds everything may take, if not `PATIENCE`.
     """
     try:
-        seconds = float(arguments[1]) if len(arguments) > 1 else PATIENCE
+        seconds = float(arguments[2]) if len(arguments) > 2 else PATIENCE
         signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         event = sys.stdin.buffer.read(_MAX_EVENT + 1)
         service = read_service(arguments[0]) if 0 < len(event) <= _MAX_EVENT else None
         if service is not None:
-            status, answer = ask(service, "POST", event, seconds)
+            status, answer = ask(service, arguments[1], event, seconds)
             if status == 200:
                 os.write(1, answer)  # at once, so that there is all of it or nothing
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -67,13 +68,31 @@ def read_service(root: str) -> dict[str, Any] | None:
         os.close(folder)
 
 
-def ask(service: dict[str, Any], method: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-    """Ask a service at `/api/events`, for so long at each step; return the status and the body of its answer.
+def name_of_session(agent: str) -> str:
+    """Return who a session is; that agent, if it does not say so itself.
+
+    Raises:
+        ValueError: it is called what nobody can be called.
+    """
+    name = os.environ.get("OBSERVATORY_AGENT") or agent
+    if not name.isascii() or not set("._@+-").issuperset(letter for letter in name if not letter.isalnum()):
+        raise ValueError(f"{name!r:.80} cannot be an agent's name: letters, digits and . _ @ + - can")
+    return name
+
+
+def ask(service: dict[str, Any], agent: str, body: bytes, seconds: float) -> tuple[int, bytes]:
+    """Tell a service of an event, for so long at each step; return the status and the body of its answer.
+
+    Args:
+        service: what it tells of itself.
+        agent: who the session is, if it does not say so itself.
+        body: the event.
+        seconds: how long each step may take.
 
     Raises:
         OSError: it cannot be reached.
         LookupError: it has no door for HTTP.
-        ValueError: what answers does not speak HTTP, or breaks off.
+        ValueError: what answers does not speak HTTP, or breaks off; or the session's agent or token is none.
     """
     scheme, _, rest = service["doors"]["http"].partition("://")
     netloc = rest.partition("/")[0]
@@ -81,7 +100,7 @@ def ask(service: dict[str, Any], method: str, body: bytes, seconds: float) -> tu
     if not (token.isascii() and token.isprintable()):
         raise ValueError("the token cannot stand in a header")
     head = (
-        f"{method} /api/events HTTP/1.1\r\nHost: {netloc}\r\nAuthorization: Bearer {token}\r\n"
+        f"POST /api/events?agent={name_of_session(agent).replace('+', '%2B')} HTTP/1.1\r\nHost: {netloc}\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     with _connect(netloc, service.get("certificate") if scheme == "https" else None, seconds) as connection:

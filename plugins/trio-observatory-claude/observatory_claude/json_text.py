@@ -36,6 +36,8 @@ class Style:
     """What ends a line; None where all stands on one line."""
     unit: str = "  "
     """What each level is indented by."""
+    compact: bool = False
+    """Whether what is new stands on one line, whatever it holds."""
 
 
 @attrs.frozen
@@ -151,7 +153,7 @@ def drop(text: str, path: Path) -> str:
 
 def _render(value: Any, style: Style, before: str | None) -> str:
     """Write a value; where lines are ended, each further one begins with what stands before it."""
-    if before is None:
+    if before is None or style.compact:
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(value, ensure_ascii=False, indent=style.unit).replace("\n", before)
 

@@ -79,7 +79,17 @@ def load() -> Callable[[Path], Any]:
 def with_mcp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a plugin be there that is an MCP server."""
 
-    class Names:
-        names = frozenset({"claude", "mcp"})
+    monkeypatch.setattr("observatory_claude.entries.entry_points", lambda **_: _Installed({"claude", "mcp"}))
 
-    monkeypatch.setattr("observatory_claude.entries.entry_points", lambda **_: Names)
+
+@pytest.fixture
+def without_mcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no plugin be there that is one."""
+    monkeypatch.setattr("observatory_claude.entries.entry_points", lambda **_: _Installed({"claude"}))
+
+
+@attrs.frozen
+class _Installed:
+    """Plugins, as far as they are asked for."""
+
+    names: set[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import Any
 
 import pytest
 import trio
-from observatory_claude import check
+from observatory_claude import trying
 from observatory_claude.check import ClaudeCheck
-from observatory_claude.connecting import Wanted, changes, of_project, of_user
-from observatory_claude.entries import wanted_hooks, wanted_server
+from observatory_claude.connecting import changes, of_project, of_user, wanted_for
 
 from observatory import Finding, Observatory, Settings, SwarmSettings, open_observatory
 
@@ -48,10 +48,30 @@ def connect(project: Path, root: Path) -> Connect:
 
     def connect(*, user: bool = False, other: Path = root) -> None:
         places = of_user() if user else of_project(project)
-        for one in changes(places, Wanted(wanted_hooks(other), wanted_server(other))):
+        for one in changes(places, wanted_for(other, "ann")):
             one.carry_out()
 
     return connect
+
+
+ANSWERS = """read line; echo '{"jsonrpc": "2.0", "id": 0, "result": {"serverInfo": {}}}'; cat"""
+
+Server = Callable[[str], None]
+
+
+@pytest.fixture
+def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Return what has the MCP server be another program, of the shell, beside the interpreter."""
+    (root / "bin").mkdir()
+    (root / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr("observatory_claude.entries.sys.executable", str(root / "bin" / "python"))
+
+    def server(program: str) -> None:
+        path = root / "bin" / "observatory"
+        path.write_text(f"#!/bin/sh\n{program}\n")
+        path.chmod(0o755)
+
+    return server
 
 
 async def found(root: Path) -> list[Finding]:
@@ -77,13 +97,23 @@ def change(path: Path, edit: Callable[[Any], None]) -> None:
     path.write_text(json.dumps(value))
 
 
-async def test_all_is_well(obs: Observatory, connect: Connect, root: Path) -> None:
+@pytest.mark.parametrize("user", [True, False])
+async def test_all_is_well(obs: Observatory, connect: Connect, root: Path, user: bool) -> None:
     """Connected, and with a service, nothing is wrong; looking publishes nothing."""
-    connect(user=True)
-    connect()
+    connect(user=user)
     async with obs.pubsub.subscribe("events:stream") as events:
         assert await found(root) == []
         assert events.receive_batch_nowait() == []
+
+
+@pytest.mark.usefixtures("without_mcp")
+async def test_twice(obs: Observatory, connect: Connect, root: Path, settings: Path) -> None:
+    """Where the user and the project are connected, each event comes twice."""
+    connect(user=True)
+    connect()
+    where, problem, remedy = await the_one(root)
+    assert (where, problem.endswith("so each event is told twice")) == (str(settings), True)
+    assert remedy == "observatory connect claude --remove --user"
 
 
 async def test_not_connected(root: Path, settings: Path) -> None:
@@ -148,25 +178,75 @@ async def test_broken(obs: Observatory, connect: Connect, root: Path, settings: 
 
 
 @pytest.mark.usefixtures("with_mcp")
-async def test_server(obs: Observatory, connect: Connect, root: Path, project: Path) -> None:
-    """The MCP server has to be there, to be ours, and to be a program."""
+async def test_server(obs: Observatory, connect: Connect, root: Path, project: Path, server: Server) -> None:
+    """The MCP server has to be there, and to be ours, for the same agent as the hooks."""
+    server(ANSWERS)
     connect()
     path = project / ".mcp.json"
-    change(path, lambda value: value["mcpServers"]["observatory"].update(args=["mcp", "--root", "/elsewhere"]))
-    assert (await the_one(root))[1] == "the MCP server is another installation's, or another root's"
+    change(path, lambda value: value["mcpServers"]["observatory"]["args"].remove("${OBSERVATORY_AGENT:-ann}"))
+    assert "another agent's than that of the hooks" in (await the_one(root))[1]
     path.unlink()
     assert (await the_one(root))[1] == "the MCP server is not there"
 
 
 @pytest.mark.usefixtures("with_mcp")
-async def test_no_program(
-    obs: Observatory, connect: Connect, root: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("exit 3", "it ends instead of answering: without a word"),
+        ("echo one >&2; echo 'observatory: no luck' >&2; exit 2", "it ends instead of answering: observatory: no luck"),
+        ("echo nonsense; exec sleep 60", "it does not answer within 2 s"),
+        ("exec sleep 60", "it does not answer within 2 s"),
+        ("exec 0<&-; exec sleep 60", "it does not answer within 2 s"),
+    ],
+)
+async def test_server_fails(
+    obs: Observatory,
+    connect: Connect,
+    root: Path,
+    server: Server,
+    program: str,
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the program is not to be found, that is said."""
-    monkeypatch.setattr("observatory_claude.entries.sys.executable", "/gone/bin/python")
+    """The MCP server is started as Claude Code does, for the session's agent, and has to answer."""
+    monkeypatch.setattr(trying, "_PATIENCE", 2)
+    monkeypatch.setenv("OBSERVATORY_AGENT", "bob")
+    server(program)
     connect()
-    problems = [finding.problem for finding in await found(root)]
-    assert problems == ["there is no program '/gone/bin/observatory'", "it cannot be run: No such file or directory"]
+    _, told, remedy = await the_one(root)
+    assert (told, "--agent bob" in remedy) == (problem, True)
+
+
+@pytest.mark.usefixtures("with_mcp")
+async def test_no_program(obs: Observatory, connect: Connect, root: Path, server: Server) -> None:
+    """Where the program is not to be found, that is said."""
+    server("")
+    connect()
+    (root / "bin" / "observatory").unlink()
+    assert (await the_one(root))[1] == "it cannot be run: No such file or directory"
+
+
+@pytest.mark.parametrize("name", ["a b", "ä"])
+async def test_no_agent(
+    obs: Observatory, connect: Connect, root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is called what nobody can be called is told of."""
+    monkeypatch.setenv("OBSERVATORY_AGENT", name)
+    connect()
+    subject, problem, _ = await the_one(root)
+    assert (subject, "cannot be an agent's name" in problem) == ("OBSERVATORY_AGENT", True)
+
+
+async def test_token_of_another(
+    obs: Observatory, connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that is another agent's is told of."""
+    monkeypatch.setenv("OBSERVATORY_TOKEN", obs.security.token_for("bob"))
+    connect()
+    assert (await the_one(root))[1].startswith("the token is another agent's")
+    monkeypatch.setenv("OBSERVATORY_AGENT", "bob")
+    assert await found(root) == []
 
 
 async def test_command_fails(
@@ -180,7 +260,7 @@ async def test_command_fails(
     connect()
     assert (await the_one(root))[:2] == ("hook command", "it ends with 3")
     program.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(check, "_PATIENCE", 0.2)
+    monkeypatch.setattr(trying, "_PATIENCE", 0.2)
     assert "it takes more than 0.2 s" in [finding.problem for finding in await found(root)]
 
 
@@ -233,7 +313,7 @@ async def test_answers(
             raise answer
         return answer
 
-    vars(hook).update(read_service=lambda _: {"pid": 7, "doors": {"http": ""}}, ask=ask)
-    monkeypatch.setattr(check, "hook", hook)
+    vars(hook).update(name_of_session=str, read_service=lambda _: {"pid": 7, "doors": {"http": ""}}, ask=ask)
+    monkeypatch.setattr(trying, "hook", hook)
     connect()
     assert (await the_one(root))[1] == problem

@@ -11,7 +11,7 @@ from observatory_claude.check import ClaudeCheck
 from observatory import CheckFactory
 from observatory.testing import CheckConformance, PluginConformance
 
-OLD = {"type": "command", "command": "/old/python -I -S /old/observatory_claude/hook.py {root}"}
+OLD = {"type": "command", "command": "/old/python -I -S /old/observatory_claude/hook.py {root} ann"}
 
 
 class TestPlugin(PluginConformance):
@@ -27,7 +27,7 @@ class TestCheck(CheckConformance):
     """The check `claude`; the root is the folder of the user's settings, too."""
 
     @pytest.fixture(autouse=True)
-    def _configure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _configure(self, without_mcp: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "root"))
 
     @pytest.fixture

@@ -31,7 +31,7 @@ class TestWritten:
         """Hooks of the project call one command, that runs, and names the root but no token."""
         assert connect().code == 0
         [command] = commands_in(load(settings))
-        assert shlex.split(command)[-1] == str(root)
+        assert shlex.split(command)[-2:] == [str(root), "project"]
         assert subprocess.run(command, shell=True, input=b"{}", capture_output=True, check=True).stdout == b""  # noqa: S602
         assert "oken" not in settings.read_text()
 
@@ -58,14 +58,14 @@ class TestWritten:
         (tmp_path / "home" / ".claude").mkdir()
         assert connect("--user").code == 0
         [command] = commands_in(load(tmp_path / "home" / ".claude" / "settings.json"))
-        assert command.endswith(str(tmp_path / "home" / ".claude"))
+        assert command.endswith(f"{tmp_path}/home/.claude claude")
 
     def test_project(self, connect: Connect, tmp_path: Path, load: Load) -> None:
         """Another project can be named, but not together with the user."""
         (tmp_path / "other").mkdir()
         assert connect("--project", str(tmp_path / "other"), "--root", str(tmp_path / "a b")).code == 0
         [command] = commands_in(load(tmp_path / "other" / ".claude" / "settings.local.json"))
-        assert shlex.split(command)[-1] == str(tmp_path / "a b")
+        assert shlex.split(command)[-2:] == [str(tmp_path / "a b"), "other"]
         assert connect("--project", str(tmp_path / "other"), "--user").code == 2
         assert "which is not there" not in connect("--project", str(tmp_path / "nowhere")).err
 
@@ -74,9 +74,11 @@ class TestWritten:
         """With a plugin for MCP its server is there, and names no root but one that is not the usual."""
         connect()
         server = load(project / ".mcp.json")["mcpServers"]["observatory"]
-        assert (Path(server["command"]).name, server["args"]) == ("observatory", ["mcp"])
+        agent = ["mcp", "--agent", "${OBSERVATORY_AGENT:-project}"]
+        assert (Path(server["command"]).name, server["args"]) == ("observatory", agent)
         connect("--root", str(tmp_path))
-        assert load(project / ".mcp.json")["mcpServers"]["observatory"]["args"] == ["mcp", "--root", str(tmp_path)]
+        args = load(project / ".mcp.json")["mcpServers"]["observatory"]["args"]
+        assert args == [*agent, "--root", str(tmp_path)]
 
     @pytest.mark.usefixtures("with_mcp")
     def test_server_of_user(self, connect: Connect, root: Path, load: Load) -> None:
@@ -86,6 +88,7 @@ class TestWritten:
         kept = load(root / ".claude.json")
         assert (kept["numStartups"], list(kept["mcpServers"])) == (7, ["other", "observatory"])
 
+    @pytest.mark.usefixtures("without_mcp")
     def test_no_server(self, connect: Connect, project: Path) -> None:
         """Without one there is none, and that is said."""
         assert "trio-observatory-mcp is not installed" in connect().err
@@ -99,6 +102,36 @@ class TestWritten:
         assert (result.code, "$.mcpServers.observatory: another server has that name" in result.err) == (1, True)
         assert not settings.exists()
         assert connect("--remove").code == 0
+
+
+class TestAgent:
+    """Who sessions are."""
+
+    @pytest.mark.usefixtures("with_mcp")
+    def test_named(self, connect: Connect, settings: Path, project: Path, load: Load) -> None:
+        """One name is in all hooks and in the entry of the MCP server, and stays when nothing is said of it."""
+        for arguments in (["--agent", "ann@team"], [], ["--agent=-x"], []):
+            result = connect(*arguments)
+            [command] = commands_in(load(settings))
+            name = "-x" if "--agent=-x" in arguments else shlex.split(command)[-1]
+            assert f"${{OBSERVATORY_AGENT:-{name}}}" in load(project / ".mcp.json")["mcpServers"]["observatory"]["args"]
+            assert (f"the agent {name!r}" in result.err) is bool(arguments)
+        assert command.endswith(" -x")
+
+    def test_no_name(self, connect: Connect, settings: Path) -> None:
+        """What cannot be a name is refused, and nothing is written."""
+        result = connect("--agent", "a b")
+        assert (result.code, "agent: " in result.err, settings.exists()) == (1, True, False)
+
+    @pytest.mark.parametrize(
+        ("folder", "name"), [("My App (2)", "My-App-2"), (".config", "config"), ("日本", "claude"), ("a" * 200, "a" * 64)]
+    )
+    def test_from_the_folder(self, connect: Connect, tmp_path: Path, load: Load, folder: str, name: str) -> None:
+        """Without a name it is what the folder is called, as far as a mailbox may be called so."""
+        (tmp_path / folder).mkdir()
+        assert connect("--project", str(tmp_path / folder)).code == 0
+        [command] = commands_in(load(tmp_path / folder / ".claude" / "settings.local.json"))
+        assert shlex.split(command)[-1] == name
 
 
 class TestOthers:
@@ -146,12 +179,12 @@ class TestOthers:
     def test_twice(self, connect: Connect, settings: Path, load: Load) -> None:
         """What of ours stands there twice stands there once afterwards."""
         connect()
-        before = settings.read_text()
+        before = load(settings)
         value = load(settings)
         value["hooks"]["Stop"] *= 2
         settings.write_text(json.dumps(value, indent=2) + "\n")
-        connect()
-        assert settings.read_text() == before
+        assert "-      }," in connect().out
+        assert load(settings) == before
 
     def test_another_root(self, connect: Connect, settings: Path, tmp_path: Path, load: Load) -> None:
         """A project belongs to one root: connected to another it leaves the first, and what it was before is kept."""
@@ -159,7 +192,7 @@ class TestOthers:
         connect()
         connect("--root", str(tmp_path / "other"))
         [command] = commands_in(load(settings))
-        assert command.endswith("/other")
+        assert command.endswith("/other project")
         assert Path(f"{settings}.before-observatory").read_text() == "{ }"
 
 

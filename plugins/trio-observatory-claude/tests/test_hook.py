@@ -23,12 +23,13 @@ from observatory_claude import hook
 from observatory import Observatory, SecuritySettings, Settings, SwarmSettings, open_observatory
 
 HOOK = str(Path(hook.__file__))
+AGENT = "agent-1"
 EVENT = {"session_id": "session-1", "hook_event_name": "UserPromptSubmit", "prompt": "go on"}
 
 
 def command(root: Path) -> list[str]:
     """Return the command of the hooks."""
-    return [sys.executable, "-I", "-S", HOOK, str(root)]
+    return [sys.executable, "-I", "-S", HOOK, str(root), AGENT]
 
 
 async def told(root: Path, event: Any = EVENT, **environ: str) -> str:
@@ -105,20 +106,44 @@ class TestService:
 
     async def test_mail(self, obs: Observatory, root: Path) -> None:
         """It prints unread mail as Claude Code reads it, once."""
-        await obs.mailbox.send_message("session-1", "bob", "look at the Ω")
+        await obs.mailbox.send_message(AGENT, "bob", "look at the Ω")
         printed = json.loads(await told(root))["hookSpecificOutput"]
         assert printed["hookEventName"] == "UserPromptSubmit"
         assert "look at the Ω" in printed["additionalContext"]
         assert await told(root) == ""
 
     async def test_agent(self, obs: Observatory, root: Path) -> None:
-        """The token of an agent tells whose event it is."""
+        """The session is the agent that the command names, to whoever looks at the event."""
+        async with obs.pubsub.subscribe("session:session-1") as events:
+            await told(root)
+            event = await anext(events)
+        assert (event.payload.agent, event.payload.session_id) == (AGENT, "session-1")
+
+    @pytest.mark.parametrize("name", ["alice", "a+b.c_d@team-1"])
+    async def test_another_agent(self, obs: Observatory, root: Path, name: str) -> None:
+        """Or the one that its environment names, with a token of that agent or without."""
+        await obs.mailbox.send_message(name, "bob", "for you alone")
+        token = obs.security.token_for(name)
+        assert "for you alone" in await told(root, OBSERVATORY_AGENT=name, OBSERVATORY_TOKEN=token)
+        await obs.mailbox.send_message(name, "bob", "once more")
+        assert "once more" in await told(root, OBSERVATORY_AGENT=name)
+
+    @pytest.mark.parametrize("name", ["two\r\nlines", "a b", "a&agent=b", "ä", "/", "%41"])
+    async def test_no_agent(self, obs: Observatory, root: Path, name: str) -> None:
+        """What can be no agent leads to nothing."""
+        async with obs.pubsub.subscribe("events:stream") as events:
+            assert await told(root, OBSERVATORY_AGENT=name) == ""
+            assert events.receive_batch_nowait() == []
+
+    async def test_token_of_another(self, obs: Observatory, root: Path) -> None:
+        """With another agent's token the session is nobody: neither that one nor the one that is named."""
         await obs.mailbox.send_message("alice", "bob", "for alice")
-        assert "for alice" in await told(root, OBSERVATORY_TOKEN=obs.security.token_for("alice"))
+        await obs.mailbox.send_message(AGENT, "bob", "for you")
+        assert await told(root, OBSERVATORY_TOKEN=obs.security.token_for("alice")) == ""
 
     async def test_tokens(self, obs: Observatory, root: Path) -> None:
         """A token that is none, or that no header can hold, leads to nothing."""
-        await obs.mailbox.send_message("session-1", "bob", "hello")
+        await obs.mailbox.send_message(AGENT, "bob", "hello")
         assert await told(root, OBSERVATORY_TOKEN="wrong") == ""
         assert await told(root, OBSERVATORY_TOKEN="two\r\nlines") == ""
 
@@ -148,7 +173,7 @@ class TestService:
         security = SecuritySettings(certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem")
         with trio.fail_after(60):
             async with open_observatory(settings_for(root, security=security)) as obs:
-                await obs.mailbox.send_message("session-1", "bob", "secretly")
+                await obs.mailbox.send_message(AGENT, "bob", "secretly")
                 assert "secretly" in await told(root)
 
 
@@ -163,7 +188,7 @@ class TestNoService:
 
     def test_no_root(self) -> None:
         """Called wrongly it ends well, too."""
-        done = subprocess.run([*command(Path())[:-1]], input=b"{}", capture_output=True, check=True)
+        done = subprocess.run([*command(Path())[:-2]], input=b"{}", capture_output=True, check=True)
         assert done.stdout + done.stderr == b""
 
     def test_left_behind(self, root: Path) -> None:

@@ -147,7 +147,7 @@ def test_huge(connect: Connect, settings: Path) -> None:
 def test_changed_meanwhile(settings: Path, project: Path, root: Path) -> None:
     """What somebody has written between the look and the write is not written over."""
     settings.write_text("{}")
-    [change] = changes(of_project(project), Wanted(wanted_hooks(root), None))
+    [change] = changes(of_project(project), Wanted(wanted_hooks(root, "ann"), None))
     settings.write_text('{"model": "opus"}')
     with pytest.raises(SettingsFileError, match="changed meanwhile"):
         change.carry_out()
@@ -175,4 +175,4 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_that_is_no_text(settings: Path, project: Path) -> None:
     """A root whose name is not UTF-8 could not be found again, so it is refused."""
     with pytest.raises(SettingsFileError, match="UTF-8"):
-        wanted_hooks(Path(os.fsdecode(b"/tmp/\xff")))
+        wanted_hooks(Path(os.fsdecode(b"/tmp/\xff")), "ann")
