@@ -99,8 +99,9 @@ def ask(service: dict[str, Any], agent: str, body: bytes, seconds: float) -> tup
     token = os.environ.get("OBSERVATORY_TOKEN") or service["token"]
     if not (token.isascii() and token.isprintable()):
         raise ValueError("the token cannot stand in a header")
+    name = name_of_session(agent).replace("+", "%2B")
     head = (
-        f"POST /api/events?agent={name_of_session(agent).replace('+', '%2B')} HTTP/1.1\r\nHost: {netloc}\r\nAuthorization: Bearer {token}\r\n"
+        f"POST /api/events?agent={name} HTTP/1.1\r\nHost: {netloc}\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     with _connect(netloc, service.get("certificate") if scheme == "https" else None, seconds) as connection:

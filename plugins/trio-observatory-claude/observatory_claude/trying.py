@@ -135,7 +135,10 @@ def _try_service(root: Path, agent: str) -> Sequence[Finding]:
 def _told_by(status: int, subject: str, start: str) -> Sequence[Finding]:
     """Say what the status means of the answer to what is no event: 400 is told to those whose events are taken."""
     problems = {
-        401: ("it does not know the token", "set OBSERVATORY_TOKEN to what `observatory token AGENT` prints, or unset it"),
+        401: (
+            "it does not know the token",
+            "set OBSERVATORY_TOKEN to what `observatory token AGENT` prints, or unset it",
+        ),
         403: (
             "the token is another agent's, so it takes no events of sessions here",
             "set OBSERVATORY_AGENT to whom OBSERVATORY_TOKEN is for, or unset both",

@@ -78,7 +78,6 @@ def load() -> Callable[[Path], Any]:
 @pytest.fixture
 def with_mcp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a plugin be there that is an MCP server."""
-
     monkeypatch.setattr("observatory_claude.entries.entry_points", lambda **_: _Installed({"claude", "mcp"}))
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import trio
-from observatory_claude import trying
 from observatory_claude.check import ClaudeCheck
 from observatory_claude.connecting import changes, of_project, of_user, wanted_for
 
@@ -52,26 +49,6 @@ def connect(project: Path, root: Path) -> Connect:
             one.carry_out()
 
     return connect
-
-
-ANSWERS = """read line; echo '{"jsonrpc": "2.0", "id": 0, "result": {"serverInfo": {}}}'; cat"""
-
-Server = Callable[[str], None]
-
-
-@pytest.fixture
-def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Return what has the MCP server be another program, of the shell, beside the interpreter."""
-    (root / "bin").mkdir()
-    (root / "bin" / "python").symlink_to(sys.executable)
-    monkeypatch.setattr("observatory_claude.entries.sys.executable", str(root / "bin" / "python"))
-
-    def server(program: str) -> None:
-        path = root / "bin" / "observatory"
-        path.write_text(f"#!/bin/sh\n{program}\n")
-        path.chmod(0o755)
-
-    return server
 
 
 async def found(root: Path) -> list[Finding]:
@@ -178,53 +155,14 @@ async def test_broken(obs: Observatory, connect: Connect, root: Path, settings: 
 
 
 @pytest.mark.usefixtures("with_mcp")
-async def test_server(obs: Observatory, connect: Connect, root: Path, project: Path, server: Server) -> None:
+async def test_server(obs: Observatory, connect: Connect, root: Path, project: Path) -> None:
     """The MCP server has to be there, and to be ours, for the same agent as the hooks."""
-    server(ANSWERS)
     connect()
     path = project / ".mcp.json"
     change(path, lambda value: value["mcpServers"]["observatory"]["args"].remove("${OBSERVATORY_AGENT:-ann}"))
     assert "another agent's than that of the hooks" in (await the_one(root))[1]
     path.unlink()
     assert (await the_one(root))[1] == "the MCP server is not there"
-
-
-@pytest.mark.usefixtures("with_mcp")
-@pytest.mark.parametrize(
-    ("program", "problem"),
-    [
-        ("exit 3", "it ends instead of answering: without a word"),
-        ("echo one >&2; echo 'observatory: no luck' >&2; exit 2", "it ends instead of answering: observatory: no luck"),
-        ("echo nonsense; exec sleep 60", "it does not answer within 2 s"),
-        ("exec sleep 60", "it does not answer within 2 s"),
-        ("exec 0<&-; exec sleep 60", "it does not answer within 2 s"),
-    ],
-)
-async def test_server_fails(
-    obs: Observatory,
-    connect: Connect,
-    root: Path,
-    server: Server,
-    program: str,
-    problem: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The MCP server is started as Claude Code does, for the session's agent, and has to answer."""
-    monkeypatch.setattr(trying, "_PATIENCE", 2)
-    monkeypatch.setenv("OBSERVATORY_AGENT", "bob")
-    server(program)
-    connect()
-    _, told, remedy = await the_one(root)
-    assert (told, "--agent bob" in remedy) == (problem, True)
-
-
-@pytest.mark.usefixtures("with_mcp")
-async def test_no_program(obs: Observatory, connect: Connect, root: Path, server: Server) -> None:
-    """Where the program is not to be found, that is said."""
-    server("")
-    connect()
-    (root / "bin" / "observatory").unlink()
-    assert (await the_one(root))[1] == "it cannot be run: No such file or directory"
 
 
 @pytest.mark.parametrize("name", ["a b", "ä"])
@@ -247,21 +185,6 @@ async def test_token_of_another(
     assert (await the_one(root))[1].startswith("the token is another agent's")
     monkeypatch.setenv("OBSERVATORY_AGENT", "bob")
     assert await found(root) == []
-
-
-async def test_command_fails(
-    obs: Observatory, connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The command is run, and has to end well, in time."""
-    (tmp_path / "observatory_claude").mkdir()
-    program = tmp_path / "observatory_claude" / "hook.py"
-    program.write_text("raise SystemExit(3)")
-    monkeypatch.setattr("observatory_claude.entries.HOOK", program)
-    connect()
-    assert (await the_one(root))[:2] == ("hook command", "it ends with 3")
-    program.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(trying, "_PATIENCE", 0.2)
-    assert "it takes more than 0.2 s" in [finding.problem for finding in await found(root)]
 
 
 async def test_no_service(connect: Connect, root: Path) -> None:
@@ -291,29 +214,3 @@ async def test_token(obs: Observatory, connect: Connect, root: Path, monkeypatch
     monkeypatch.setenv("OBSERVATORY_TOKEN", "old")
     _, problem, remedy = await the_one(root)
     assert (problem, "observatory token" in remedy) == ("it does not know the token", True)
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        ((404, b""), "it takes no events"),
-        ((500, b""), "it answers with 500 where events go"),
-        (OSError(111, "Connection refused"), "it does not answer: Connection refused"),
-        (ValueError(), "it does not answer: ValueError"),
-    ],
-)
-async def test_answers(
-    connect: Connect, root: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, problem: str
-) -> None:
-    """What it answers otherwise is told of."""
-    hook = ModuleType("hook")
-
-    def ask(*_: Any) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    vars(hook).update(name_of_session=str, read_service=lambda _: {"pid": 7, "doors": {"http": ""}}, ask=ask)
-    monkeypatch.setattr(trying, "hook", hook)
-    connect()
-    assert (await the_one(root))[1] == problem

@@ -124,7 +124,8 @@ class TestAgent:
         assert (result.code, "agent: " in result.err, settings.exists()) == (1, True, False)
 
     @pytest.mark.parametrize(
-        ("folder", "name"), [("My App (2)", "My-App-2"), (".config", "config"), ("日本", "claude"), ("a" * 200, "a" * 64)]
+        ("folder", "name"),
+        [("My App (2)", "My-App-2"), (".config", "config"), ("日本", "claude"), ("a" * 200, "a" * 64)],
     )
     def test_from_the_folder(self, connect: Connect, tmp_path: Path, load: Load, folder: str, name: str) -> None:
         """Without a name it is what the folder is called, as far as a mailbox may be called so."""

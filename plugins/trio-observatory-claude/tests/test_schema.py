@@ -1,14 +1,8 @@
-"""What is written is as the settings of Claude Code are described.
-
-The published schema is `claude-code-settings.json` of the JSON Schema Store (json.schemastore.org). It is not part of
-this checkout: `CLAUDE_SETTINGS_SCHEMA=FILE pytest …` compares with a copy of it, too. `hooks.schema.json` says in our
-own words what it says of hooks that are commands.
-"""
+"""What is written is valid by the published schema of the settings of Claude Code; `schema/README.md` says whose."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,16 +12,14 @@ import pytest
 
 Connect = Callable[..., Any]
 
-PUBLISHED = os.environ.get("CLAUDE_SETTINGS_SCHEMA")
-SCHEMAS = [Path(__file__).with_name("hooks.schema.json"), *([Path(PUBLISHED)] if PUBLISHED else [])]
+SCHEMA = json.loads(Path(__file__).with_name("schema").joinpath("claude-code-settings.json").read_text("utf-8"))
 
 
-@pytest.fixture(params=SCHEMAS, ids=lambda path: path.name)
-def validator(request: pytest.FixtureRequest) -> jsonschema.Draft7Validator:
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft7Validator:
     """Return what validates settings."""
-    schema = json.loads(request.param.read_text("utf-8"))
-    jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(schema)
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    return jsonschema.Draft7Validator(SCHEMA)
 
 
 @pytest.mark.parametrize("before", ["{}", '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}}'])
@@ -52,7 +44,7 @@ def test_valid(validator: jsonschema.Draft7Validator, connect: Connect, settings
 def test_invalid(
     validator: jsonschema.Draft7Validator, connect: Connect, settings: Path, change: Callable[[Any], None]
 ) -> None:
-    """The schemas tell what is not valid."""
+    """The schema tells what is not valid."""
     connect()
     value = json.loads(settings.read_text())
     change(value["hooks"])
