@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import pluggy
 
-from observatory import hookspecs
+import observatory.hookspecs as hookspecs
 from observatory.arguments import check_plugins
 from observatory.delivery.dead_letters import EXPIRED
 from observatory.errors import (

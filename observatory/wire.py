@@ -24,7 +24,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from observatory import errors
+import observatory.errors as errors
 from observatory.errors import InvalidInputError, ObservatoryError, SettingsError, did_you_mean
 from observatory.kinds import (
     LISTS,

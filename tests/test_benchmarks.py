@@ -16,7 +16,7 @@ SUBJECTS = {
     "depth": ["send", "mark_read, random", "unread_count", "one agent's statistics", "send that evicts"],
     "fan-out": ["in bursts of 16: subscriptions", "one at a time: subscriptions", "asyncio.Queue"],
     "resident": ["resident memory"],
-    "imports": ["import observatory"],
+    "imports": ["from observatory import Message"],
     "swarm": ["read", "ten times as many", "one status changed", "one dependency changed", "waves", "longest path"],
     "lint": ["lint, cold", "ast.parse and a walk", "lint, warm", "observatory-lint, one file changed"],
     "presence": ["by messages", "by hook events"],

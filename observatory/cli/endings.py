@@ -9,8 +9,8 @@ from typing import TextIO
 
 from cyclopts import CycloptsError
 
-from observatory import ObservatoryError
 from observatory.cli.output import OutputError, complain
+from observatory.errors import ObservatoryError
 
 OK = 0
 FAILED = 1

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from cyclopts import App
 
 from observatory import ObservatoryError, Settings, load_settings
+from observatory.cli.listing import config_of
 from observatory.cli.output import note
 from observatory.in_the_box import InTheBox
 from observatory.plugins import Plugins
@@ -52,7 +53,7 @@ def commands_of(settings: Settings) -> dict[str, App]:
 
 def _found(command: Sequence[str]) -> Mapping[str, Registered]:
     try:
-        return _registered(load_settings(_config_of(command)))
+        return _registered(load_settings(config_of(command)))
     except ObservatoryError as error:
         note(f"commands of plugins are left out: {error}")
         return {}
@@ -65,14 +66,3 @@ def _registered(settings: Settings) -> Mapping[str, Registered]:
 def _made(name: str, registered: Registered) -> App:
     app: App = registered.make(App, name)
     return app
-
-
-def _config_of(command: Sequence[str]) -> str | None:
-    """Return the settings file that a command names; whether that is written as it should be is seen later."""
-    options = list(command[: command.index("--")] if "--" in command else command)
-    for place, option in enumerate(options, start=1):
-        if option == "--config":
-            return next(iter(options[place:]), None)
-        if option.startswith("--config="):
-            return option.removeprefix("--config=")
-    return None

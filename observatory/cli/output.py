@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from observatory import ObservatoryError
+from observatory.errors import ObservatoryError
 
 _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories that move a cursor, change the direction of writing, hide, or begin a line."""
@@ -108,6 +107,8 @@ def harmless(text: str, *, lines: bool = False) -> str:
 
 def print_json(value: Any, *, flush: bool = False) -> None:
     """Print one line of JSON, all ASCII; at once, if somebody waits for it."""
+    import json  # here, so that the help is quick
+
     print(json.dumps(value), flush=flush)
 
 

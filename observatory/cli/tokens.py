@@ -12,7 +12,7 @@ from observatory.cli.reaching import service_of
 
 
 async def token(agent: Annotated[str, DASHED], /, *, options: Options = Options()) -> int:  # noqa: B008  # frozen
-    """Print a token for an agent, with which it can connect to the running service, and send as nobody else.
+    """Print a token with which an agent can connect to the running service, and send as nobody else.
 
     It is a secret: hand it to that agent only, such as in the variable `OBSERVATORY_TOKEN`. It ends with the service.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 _GROUP = "observatory"
+_COMMANDS = "observatory.commands"
 
 _LOADING = """
 import json, sys, trio, observatory
@@ -29,6 +30,13 @@ root, name, *others, configuration = sys.argv[1:]
 plugins = {name: json.loads(configuration)}
 trio.run(observatory.examine, observatory.Settings(root=root, disabled_plugins=tuple(others), plugins=plugins))
 print("cyclopts" in sys.modules)
+"""
+
+_LISTING = """
+import importlib, sys
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+print(*sorted({"cyclopts", "trio"}.intersection(sys.modules)), sep=" and ")
 """
 
 
@@ -99,15 +107,27 @@ class PluginConformance(Conformance):
                 group.help_print(place, console=make_console())
 
     @law
+    def test_listed(self, observatory_settings: Settings) -> None:
+        """The help lists its groups of commands, by entry points, and imports next to nothing for that."""
+        from observatory.commands import commands_of  # here, as above
+
+        found = {point.name: point for point in entry_points(group=_COMMANDS)}
+        groups = commands_of(observatory_settings)
+        for name, group in groups.items():
+            assert name in found, (
+                f"the help does not list {name!r}: no entry point in the group {_COMMANDS!r} names what makes it"
+            )
+            line = (found[name].load().__doc__ or "").strip().partition("\n")[0]
+            assert line == group.help.partition("\n")[0], f"the help says of {name!r} {line!r}, and it {group.help!r}"
+        dear = _output_of(_LISTING, *(found[name].module for name in groups))
+        assert dear == "\n", f"listing it imports {dear.strip()}; import that where commands are made"
+
+    @law
     def test_cheap(self, plugin_name: str, observatory_settings: Settings) -> None:
         """Loading it does not import cyclopts: every process loads it, and few are command lines."""
         root, others = str(observatory_settings.root), observatory_settings.disabled_plugins
-        given = [root, plugin_name, *others, json.dumps(self.configuration)]
-        command = [sys.executable, "-c", _LOADING, *given]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(command, env=environ, capture_output=True, text=True)  # noqa: S603  # of our own
-        assert done.returncode == 0, f"a process that loads it fails: {done.stderr}"
-        assert done.stdout == "False\n", "it imports cyclopts when it is loaded; import that where commands are made"
+        dear = _output_of(_LOADING, root, plugin_name, *others, json.dumps(self.configuration))
+        assert dear == "False\n", "it imports cyclopts when it is loaded; import that where commands are made"
 
     @law
     async def test_starts_and_stops(self, observatory_settings: Settings) -> None:
@@ -124,6 +144,14 @@ def _commands(group: App) -> Iterator[tuple[tuple[str, ...], App]]:
     for name in group:
         if not name.startswith("-"):
             yield from (((name, *place), command) for place, command in _commands(group[name]))
+
+
+def _output_of(program: str, *given: str) -> str:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program, *given]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)  # noqa: S603  # of our own
+    assert done.returncode == 0, f"a process that loads it fails: {done.stderr}"
+    return done.stdout
 
 
 def load(plugin_name: str) -> object:

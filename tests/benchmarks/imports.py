@@ -1,4 +1,4 @@
-"""What `import observatory` takes, against the libraries it cannot do without."""
+"""What it takes to import the usual names of `observatory`, against the libraries they cannot do without."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def measure(options: Options) -> Iterator[Figure]:
     """Measure in fresh processes, three times as many as elsewhere, since each is short."""
     more = attrs.evolve(options, pairs=options.pairs * options.size(3, 1))
     with tempfile.TemporaryDirectory() as cache:
-        sides = [partial(_seconds, names, cache) for names in ("observatory", _FLOOR)]
+        sides = [partial(_seconds, names, cache) for names in ("observatory.usual", _FLOOR)]
         for compile_first in sides:
             compile_first()
         ours, bare = interleave(more, *sides)
-    yield Figure("import observatory", f"import {_FLOOR}", costs(ours, bare), at_most(1.5))
+    yield Figure("from observatory import Message", f"import {_FLOOR}", costs(ours, bare), at_most(1.5))
 
 
 def _seconds(names: str, cache: str) -> float:

@@ -116,19 +116,23 @@ def serve(start: Callable[..., Service]) -> Callable[[], Service]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Install a plugin: a module, and a distribution with an entry point, in a folder of the test's own."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a plugin: a module, and a distribution with entry points, in a folder of the test's own."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)  # for processes
 
-    def install(name: str, code: str) -> None:
+    def install(name: str, code: str, **groups: str) -> None:
+        monkeypatch.delitem(sys.modules, f"plugin_{name}", raising=False)  # an earlier test may have imported it
         (folder / f"plugin_{name}.py").write_text(code)
         info = folder / f"plugin_{name}-3.1.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 3.1\n")
-        (info / "entry_points.txt").write_text(f"[observatory]\n{name} = plugin_{name}\n")
+        (info / "entry_points.txt").write_text(
+            f"[observatory]\n{name} = plugin_{name}\n\n[observatory.commands]\n# what the help lists\n"
+            + "".join(f"{group} = {path}\n" for group, path in groups.items())
+        )
 
     return install
 

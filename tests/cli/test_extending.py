@@ -13,10 +13,11 @@ import pytest
 from observatory.cli import app
 from observatory.registrar import CORE_COMMANDS
 
-Install: TypeAlias = Callable[[str, str], None]
+Install: TypeAlias = Callable[..., None]
 
 LIBRARY = """
 import sys
+from library_group import make
 from observatory import hookimpl
 
 print("loaded", file=sys.stderr)
@@ -24,8 +25,14 @@ print("loaded", file=sys.stderr)
 @hookimpl
 def observatory_register_commands(registrar):
     registrar.register("library", make)
+"""
 
+GROUP = """
 def make():
+    '''Look after books.
+
+    And after those who read them.
+    '''
     from library_commands import library
     return library
 """
@@ -81,6 +88,12 @@ async def ask(*, options: Options = Options()) -> None:
         print("there is one")
 """
 
+
+def listed_in(out: str) -> dict[str, str]:
+    """Return what a help lists, with what it says of that."""
+    return dict(re.findall(r"^│ ([a-z][a-z-]*) +(\S.*?) *│$", out, re.M))
+
+
 PLAIN = 'help="Look after books."'
 OTHERWISE = (
     'name="other", help="Look after books.", backend="asyncio", print_error=True, exit_on_error=True, '
@@ -99,22 +112,13 @@ def make():
 """
 
 
-@pytest.fixture
-def install(install: Install, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Install a plugin that no earlier test has imported."""
-
-    def install_anew(name: str, code: str) -> None:
-        monkeypatch.delitem(sys.modules, f"plugin_{name}", raising=False)
-        install(name, code)
-
-    return install_anew
-
-
 @pytest.fixture(params=[PLAIN, OTHERWISE], ids=["plain", "otherwise"])
 def library(request: pytest.FixtureRequest, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a plugin with the commands of a library, which says nothing of how it is run, or says it otherwise."""
-    monkeypatch.delitem(sys.modules, "library_commands", raising=False)
-    install("library", LIBRARY)
+    for name in ("library_commands", "library_group"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    install("library", LIBRARY, library="library_group:make")
+    (tmp_path / "site" / "library_group.py").write_text(GROUP)
     (tmp_path / "site" / "library_commands.py").write_text(COMMANDS.format(options=request.param))
 
 
@@ -166,12 +170,14 @@ class TestLibrary:
         assert (process.returncode, err) == (130, "loaded\n")
 
     def test_listed(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is listed beside those of the core."""
+        """It is listed beside those of the core, and nothing is loaded for that but what makes it."""
         monkeypatch.setenv("COLUMNS", "200")
-        out = run("--help", root="").out
-        listed = dict(re.findall(r"^│ ([a-z][a-z-]*) +(\S.*?) *│$", out, re.M))
+        result = run("--help", root="")
+        listed = listed_in(result.out)
         assert listed["library"] == "Look after books."
         assert set(listed) >= CORE_COMMANDS | {"library"}  # and those of the plugins that are installed
+        assert result.err == ""
+        assert {"library_group"} == {"library_group", "library_commands", "plugin_library"} & sys.modules.keys()
 
     def test_explains_itself(self, run: Any) -> None:
         """It is called by the name that it is registered under."""
@@ -218,22 +224,12 @@ class TestLibrary:
 def test_a_group_that_cannot_be_made(run: Any, install: Install, make: str, reason: str) -> None:
     """It is left out with a note, and an error only where it is what is asked for."""
     install("broken", BROKEN.format(make=make))
-    helped = run("--help", root="")
-    assert (helped.code, "broken" in helped.out, "send" in helped.out) == (0, False, True)
-    told = " ".join(helped.err.split())
-    assert told == f"a group of commands is left out: plugin 'broken': {reason}"
+    mistaken = run("nothing", root="")
+    assert (mistaken.code, "send" in mistaken.err) == (2, True)
+    told = " ".join(mistaken.err.split())
+    assert told.startswith(f"a group of commands is left out: plugin 'broken': {reason} ")
     asked = run("broken", "now", root="")
     assert (asked.code, asked.err) == (1, f"observatory: plugin 'broken': {reason}\n")
-
-
-@pytest.mark.parametrize("command", [["--help"], []])
-def test_broken_settings(run: Any, elsewhere: Path, command: list[str]) -> None:
-    """They leave out what plugins add, and a note says why."""
-    (elsewhere / "observatory.toml").write_text("rot = 1\n")
-    result = run(*command, root="")
-    assert result.code == 0
-    assert "send" in result.out
-    assert result.err.startswith("commands of plugins are left out: unknown key; did you mean 'root'? @ $.rot in ")
 
 
 def test_broken_settings_and_an_unknown_command(run: Any, elsewhere: Path) -> None:
@@ -247,26 +243,32 @@ def test_broken_settings_and_an_unknown_command(run: Any, elsewhere: Path) -> No
 
 
 def test_a_plugin_that_cannot_be_imported(run: Any, install: Install) -> None:
-    """The help is there, and says which one it is."""
+    """What is asked for is told which one it is, unless it is the help, which needs none of them."""
     install("broken", "import no_such_package")
-    result = run("--help", root="")
-    assert (result.code, "send" in result.out) == (0, True)
+    result = run("nothing", root="")
+    assert result.code == 2
     assert "observatory: warning: plugin broken is left out: it cannot be imported: ModuleNotFound" in result.err
+    assert run("--help", root="").err == ""
+    assert "plugin broken" in run("doctor").out
 
 
 def test_names_of_the_core(run: Any, install: Install) -> None:
     """A plugin cannot take the name of a command of the core."""
     assert {name for name in app if not name.startswith("-")} == CORE_COMMANDS
-    install("broken", BROKEN.format(make="pass").replace('"broken"', '"send"'))
-    result = run("--help", root="")
-    assert result.code == 0
+    names = {"send": "plugin_broken:make", "-h": "plugin_broken:make"}
+    install("broken", BROKEN.format(make="pass").replace('"broken"', '"send"'), **names)
+    helped = run("--help", root="")
+    assert (helped.code, helped.err, "Send a message" in listed_in(helped.out)["send"]) == (0, "", True)
+    result = run("nothing", root="")
+    assert result.code == 2
     assert "plugin 'broken': 'send' is a command of the core and cannot be replaced" in result.err
 
 
 def test_one_name_of_two_plugins(run: Any, install: Install) -> None:
     """Two plugins cannot have a group of the same name."""
     for name in ("broken", "another"):
-        install(name, BROKEN.format(make="pass"))
-    result = run("--help", root="")
-    assert result.code == 0
+        install(name, BROKEN.format(make="pass"), broken=f"plugin_{name}:make")
+    assert run("--help", root="").code == 0
+    result = run("nothing", root="")
+    assert result.code == 2
     assert "the command 'broken' is registered by plugin " in result.err

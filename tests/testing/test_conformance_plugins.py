@@ -78,12 +78,14 @@ NOT_EQUAL = "import attrs\n\n@attrs.frozen(eq=False)\nclass settings_class:\n   
 
 COMMANDS = """
 import observatory
+from observatory_trial_group import make
 
 @observatory.hookimpl
 def observatory_register_commands(registrar):
     registrar.register("trial", make)
-
+# Beside it:
 def make():
+    "Try things."
     from cyclopts import App
     trial = App(help="Try things.")
 
@@ -102,6 +104,14 @@ NO_GROUP = COMMANDS.replace("return trial", "return begin")
 
 DEAR = "import cyclopts" + COMMANDS
 
+UNLISTED = COMMANDS.replace("make", "make_it")
+
+UNLIKE = COMMANDS.replace('\n    "Try things."', '\n    "Try others."')
+
+ENTRY_POINTS = "[observatory]\ntrial = observatory_trial\n"
+
+LISTED = "[observatory.commands]\ntrial = observatory_trial_group:make\n"
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
@@ -111,11 +121,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         metadata = tmp_path / "site/trial-1.dist-info"
         metadata.mkdir(parents=True)
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: trial\nVersion: 1\n")
-        (metadata / "entry_points.txt").write_text("[observatory]\ntrial = observatory_trial\n")
-        (metadata.parent / "observatory_trial.py").write_text(source)
+        plugin, _, group = source.partition("# Beside it:\n")
+        (metadata / "entry_points.txt").write_text(ENTRY_POINTS + (LISTED if "def make()" in group else ""))
+        (metadata.parent / "observatory_trial.py").write_text(plugin)
+        (metadata.parent / "observatory_trial_group.py").write_text(group)
         monkeypatch.syspath_prepend(metadata.parent)
 
     yield write
+    sys.modules.pop("observatory_trial_group", None)
     trial = sys.modules.pop("observatory_trial", None)
     for descriptor in getattr(trial, "opened", ()):
         os.close(descriptor)
@@ -204,6 +217,25 @@ def test_broken_commands(install: Callable[[str], None], settings: Settings, sou
     install(source)
     with pytest.raises((AssertionError, PluginError), match=finding):
         LAWS.test_commands(settings)
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        (UNLISTED, "the help does not list 'trial': no entry point in the group 'observatory.commands' names what ma"),
+        (UNLIKE, "the help says of 'trial' 'Try others.', and it 'Try things.'"),
+        (UNLIKE.replace('"Try others."', ""), "the help says of 'trial' '', and it 'Try things.'"),
+        (
+            COMMANDS.replace("def make", "import cyclopts, trio\ndef make"),
+            "listing it imports cyclopts and trio; import that where commands are made",
+        ),
+    ],
+)
+def test_not_listed(install: Callable[[str], None], settings: Settings, source: str, finding: str) -> None:
+    """Commands that the help does not list, or otherwise than they say, or dearly, are found."""
+    install(source)
+    with pytest.raises(AssertionError, match=finding):
+        LAWS.test_listed(settings)
 
 
 @pytest.mark.parametrize(

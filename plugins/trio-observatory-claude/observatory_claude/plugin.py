@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from observatory import Check, CheckFactory, CommandFactory, Context, Registrar, hookimpl
-
-if TYPE_CHECKING:
-    from cyclopts import App
+from observatory_claude.group import connect
 
 
 @hookimpl
@@ -19,16 +15,10 @@ def observatory_register_checks(registrar: Registrar[CheckFactory]) -> None:
 @hookimpl
 def observatory_register_commands(registrar: Registrar[CommandFactory]) -> None:
     """Register `observatory connect`."""
-    registrar.register("connect", _make_commands)
+    registrar.register("connect", connect)
 
 
 def _make_check(context: Context) -> Check:
     from observatory_claude.check import ClaudeCheck
 
     return ClaudeCheck(context.root)
-
-
-def _make_commands() -> App:
-    from observatory_claude.command import app
-
-    return app

@@ -14,4 +14,5 @@
 #   serving.py    a connection over two streams of bytes
 #   wires.py      standard input and output as such streams
 #   command.py    the command line
+#   group.py      how that is listed
 #   plugin.py     what Observatory loads

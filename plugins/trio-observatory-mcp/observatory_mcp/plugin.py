@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from observatory import CommandFactory, Registrar, hookimpl
+from observatory_mcp.group import mcp
 from observatory_mcp.settings import McpSettings
-
-if TYPE_CHECKING:
-    from cyclopts import App
 
 settings_class = McpSettings
 
@@ -16,10 +12,4 @@ settings_class = McpSettings
 @hookimpl
 def observatory_register_commands(registrar: Registrar[CommandFactory]) -> None:
     """Register `observatory mcp`."""
-    registrar.register("mcp", _make_commands)
-
-
-def _make_commands() -> App:
-    from observatory_mcp.command import app
-
-    return app
+    registrar.register("mcp", mcp)

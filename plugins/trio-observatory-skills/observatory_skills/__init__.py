@@ -17,6 +17,7 @@
 #   news.py          when it loads again
 #   registry.py      skills by name, for everybody in the program
 #   flaws.py, commands/    the command line
+#   group.py         how that is listed
 #   plugin.py        what Observatory loads
 
 from __future__ import annotations

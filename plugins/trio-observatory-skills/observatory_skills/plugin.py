@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from observatory import (
     CommandFactory,
@@ -15,10 +14,8 @@ from observatory import (
     SkillSourceFactory,
     hookimpl,
 )
+from observatory_skills.group import skills
 from observatory_skills.settings import RegistrySettings, SkillsSettings
-
-if TYPE_CHECKING:
-    from cyclopts import App
 
 settings_class = SkillsSettings
 
@@ -34,7 +31,7 @@ def observatory_register_skill_sources(registrar: Registrar[SkillSourceFactory])
 @hookimpl
 def observatory_register_commands(registrar: Registrar[CommandFactory]) -> None:
     """Register `observatory skills`."""
-    registrar.register("skills", _make_commands)
+    registrar.register("skills", skills)
 
 
 @hookimpl
@@ -43,12 +40,6 @@ def observatory_register_services(registrar: Registrar[ServiceFactory]) -> None:
     registrar.register("skills", _make_registry)
     for name, settings in registrar.settings.registries.items():
         registrar.register(name, partial(_make_another, name, settings))
-
-
-def _make_commands() -> App:
-    from observatory_skills.commands import app
-
-    return app
 
 
 def _make_source(name: str, context: Context) -> SkillSource:
