@@ -72,7 +72,7 @@ def _help(options: Options) -> Iterator[Figure]:
 
 
 def _command(root: Path) -> list[str]:
-    return [sys.executable, "-I", "-S", str(Path(hook.__file__)), str(root)]
+    return [sys.executable, "-I", "-S", str(Path(hook.__file__)), str(root), "agent-1"]
 
 
 def _process_time(command: Sequence[str], environ: dict[str, str] | None = None) -> float:
