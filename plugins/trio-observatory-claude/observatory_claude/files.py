@@ -127,6 +127,7 @@ def write(file: SettingsFile, data: bytes | None, *, backup: bytes | None = None
     Raises:
         SettingsFileError: it cannot be written, or is not what was read any more.
     """
+    had_backup = os.path.lexists(file.backup)
     try:
         if read(file.path) != file:
             raise SettingsFileError(str(file.path), "it has changed meanwhile; try again")
@@ -144,6 +145,9 @@ def write(file: SettingsFile, data: bytes | None, *, backup: bytes | None = None
         if backup is None:
             file.backup.unlink(missing_ok=True)
     except OSError as error:
+        if not had_backup:
+            with suppress(OSError):
+                file.backup.unlink()  # of what has not changed
         raise SettingsFileError(str(file.path), f"it cannot be written: {_why(error)}") from error
 
 
