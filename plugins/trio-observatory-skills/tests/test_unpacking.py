@@ -265,10 +265,8 @@ def test_killed_anywhere(skill: Path, tmp_path: Path, folders: Any) -> None:
 
 
 _KILLED = """
-import os, signal, sys
-import shutil, tempfile, ctypes
+import ctypes, os, shutil, signal, sys, tempfile
 from observatory_skills.unpacking import unpack
-from observatory_skills.places.access import LEFT_OUT
 ctypes.CDLL(None)
 package, skill, root = sys.argv[1:]
 moment = 0
