@@ -41,7 +41,7 @@
 #   application.py    puts an Observatory together
 #   lifecycle.py      opens and closes one
 #   unopened.py       parts of plugins, without an Observatory that is open
-#   embedded.py       a client of one in the same process
+#   embedded/         a client of one in the same process
 #   connecting.py     finds a client for one that runs elsewhere
 #   doctor.py         asks the checks, without opening one
 #   usual.py, late.py the public names that most programs need, and the others; imported when one is first asked for

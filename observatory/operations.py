@@ -206,7 +206,7 @@ class Exposed:
         told = {"identity": identity} if operation.left_out else {}
         return await operation.call(params, **told)
 
-    async def ask(self, part: str, method: str, params: Mapping[str, Any]) -> Any:
+    async def ask(self, part: str, method: str, params: Mapping[str, Any], *, identity: Identity | None = None) -> Any:
         """Do the same for a client in this process, to whom parameters stand for themselves.
 
         Returns:
@@ -220,7 +220,7 @@ class Exposed:
         await trio.lowlevel.checkpoint()
         part, method = from_wire(part, str, path=self._kind), from_wire(method, str, path="method")
         try:
-            result = await self.call(part, method, params)
+            result = await self.call(part, method, params, identity=identity)
         except InvalidInputError as error:
             if error.field.startswith(_PARAMS):
                 raise InvalidInputError(error.field.removeprefix(_PARAMS), error.reason) from error
