@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import trio
@@ -15,6 +15,7 @@ from mcp.server.subscriptions import (
     ResourceUpdated,
     ServerEvent,
 )
+from mcp_types import PromptListChangedNotification, ResourceListChangedNotification
 
 from observatory import Client, Gap, SubscriptionOverflowError, to_wire
 from observatory_mcp import places
@@ -22,17 +23,21 @@ from observatory_mcp import places
 _STREAMS = 64
 """Streams of one agent at a time."""
 
+LISTS = "skills:update"
+"""The topic on which it depends which resources and prompts there are."""
+
 
 class News:
-    """Follows the topics that an agent's resources depend on, from when somebody first asks for that.
+    """Follows the topics that an agent's resources depend on, each from when somebody first asks for that.
 
     Args:
         client: of the Observatory.
         agent: whose inbox it is.
 
     Attributes:
-        listen: answers `subscriptions/listen`, once it has begun.
-        subscribed: by 2025-11-25, the session that wants to hear of a resource, by the address of that.
+        listen: answers `subscriptions/listen`, once what it is about is followed.
+        session: by 2025-11-25, the one of the connection: it hears when lists of resources and prompts change.
+        subscribed: by 2025-11-25, the addresses of resources of which it hears.
     """
 
     def __init__(self, client: Client, agent: str) -> None:
@@ -41,36 +46,44 @@ class News:
             f"agent:{agent}": lambda _: iter((ResourceUpdated(places.inbox(agent)),)),
             "notes:update": _of_note,
             "swarm:update": lambda _: iter((ResourceUpdated(places.SWARM),)),
-            "skills:update": _of_skills,
+            LISTS: _of_skills,
         }
+        self._kinds = dict(zip(("inbox", "notes", "swarm", "skills"), self._topics, strict=True))
         self._bus = InMemorySubscriptionBus()
         self.listen = ListenHandler(self._bus, max_subscriptions=_STREAMS)
-        self.subscribed: dict[str, ServerSession] = {}
-        self._wanted = trio.Event()
-        self._begun = trio.Event()
+        self.session: ServerSession | None = None
+        self.subscribed: set[str] = set()
+        self._followed: dict[str, trio.Event] = {}
+        self._wanted, self._asked = trio.open_memory_channel[str](len(self._topics))
 
-    async def begin(self) -> None:
-        """Begin to follow, unless that has been done: every change from now on is told."""
-        self._wanted.set()
-        await self._begun.wait()
+    async def begin(self, uris: Iterable[str], *, lists: bool = False) -> None:
+        """Begin to follow what resources depend on, unless that has been done: every change from now on is told.
+
+        Args:
+            uris: their addresses; one that nothing stands at never changes.
+            lists: also on what it depends which there are.
+        """
+        kinds = {kind for uri in uris for kind in places.parts_of(uri)[:1]}
+        topics = {self._kinds[kind] for kind in kinds if kind in self._kinds} | ({LISTS} if lists else set())
+        for topic in topics:
+            if topic not in self._followed:
+                self._followed[topic] = trio.Event()
+                self._wanted.send_nowait(topic)
+        for topic in topics:
+            await self._followed[topic].wait()
 
     async def run(self) -> None:
         """Tell of changes, once that is wanted, until cancelled."""
-        await self._wanted.wait()
         async with trio.open_nursery() as nursery:
-            for topic in self._topics:
-                await nursery.start(self._follow, topic)
-            self._begun.set()
+            async for topic in self._asked:
+                nursery.start_soon(self._follow, topic)
 
-    async def _follow(  # noqa: ASYNC114 -- started in a nursery, by `start`
-        self, topic: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def _follow(self, topic: str) -> None:
         changes = self._topics[topic]
         missed: tuple[Any, ...] = ()
         while True:
             async with await self._client.subscribe(topic) as events:
-                task_status.started()
-                task_status = trio.TASK_STATUS_IGNORED
+                self._followed[topic].set()
                 await self._tell(missed, changes)
                 try:
                     async for event in events:
@@ -86,8 +99,15 @@ class News:
 
     async def _tell_of(self, change: ServerEvent) -> None:
         await self._bus.publish(change)
-        if isinstance(change, ResourceUpdated) and change.uri in self.subscribed:
-            await self.subscribed[change.uri].send_resource_updated(change.uri)
+        if self.session is None:
+            return
+        if isinstance(change, ResourceUpdated):
+            if change.uri in self.subscribed:
+                await self.session.send_resource_updated(change.uri)
+        elif isinstance(change, ResourcesListChanged):
+            await self.session.send_notification(ResourceListChangedNotification())
+        else:
+            await self.session.send_notification(PromptListChangedNotification())
 
 
 def _of_note(payload: Any) -> Iterator[ServerEvent]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import trio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -21,6 +24,7 @@ from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
+    NotificationParams,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
@@ -32,6 +36,7 @@ from mcp_types import (
 
 from observatory_mcp import reading
 from observatory_mcp.desk import Call, Desk
+from observatory_mcp.exchange import exchange_of
 from observatory_mcp.tools import TOOLS
 
 Context: TypeAlias = ServerRequestContext[Desk, Any]
@@ -46,13 +51,32 @@ _SUBSCRIPTIONS = 1_000
 """Resources that one connection may subscribe to by 2025-11-25."""
 
 
-def make_server() -> Server[Desk]:
-    """Make a server for connections of which each has a desk as its lifespan's state."""
-    server = Server(
+class _Server(Server[Desk]):
+    def create_initialization_options(
+        self, notification_options: NotificationOptions | None = None, *arguments: Any, **more: Any
+    ) -> InitializationOptions:
+        """Say also that it tells of other resources and prompts; over HTTP the SDK does not ask for that."""
+        changes = notification_options or NotificationOptions(prompts_changed=True, resources_changed=True)
+        return super().create_initialization_options(changes, *arguments, **more)
+
+
+def make_server(desk: Desk) -> Server[Desk]:
+    """Make a server for an agent's connection."""
+
+    @asynccontextmanager
+    async def at_desk(_: Server[Desk]) -> AsyncIterator[Desk]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.news.run)  # noqa: ASYNC113 -- whoever needs it waits for it
+            yield desk
+            nursery.cancel_scope.cancel()
+
+    server = _Server(
         "observatory",
         version=version("trio-observatory-mcp"),
         title="Observatory",
         instructions=_INSTRUCTIONS,
+        lifespan=at_desk,
+        get_tool_input_schema=_input_schema,
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,
         on_list_resources=_list_resources,
@@ -64,8 +88,13 @@ def make_server() -> Server[Desk]:
         on_list_prompts=_list_prompts,
         on_get_prompt=_get_prompt,
     )
-    server.middleware.append(_bound)
+    server.add_notification_handler("notifications/initialized", NotificationParams, _tell_of_lists)
+    server.middleware += [_bound, _while_somebody_waits]
     return server
+
+
+def _input_schema(name: str) -> dict[str, Any] | None:
+    return TOOLS[name].described.input_schema if name in TOOLS else None
 
 
 async def _bound(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -80,6 +109,22 @@ async def _bound(ctx: Context, call_next: CallNext) -> HandlerResult:
         return await call_next(ctx)
     finally:
         desk.busy -= 1
+
+
+async def _while_somebody_waits(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """End what was asked over HTTP when the client has gone: a message that nobody is told must not count as shown."""
+    if ctx.request is None or ctx.request_id is None:
+        return await call_next(ctx)
+    with exchange_of(ctx.request.scope).work:
+        return await call_next(ctx)
+    raise MCPError(INTERNAL_ERROR, "nobody waits for the answer any more")
+
+
+async def _tell_of_lists(context: Context, params: NotificationParams) -> None:
+    """Once a connection by 2025-11-25 is ready, tell it when there are other resources and prompts."""
+    news = context.lifespan_context.news
+    news.session = context.session
+    await news.begin((), lists=True)
 
 
 async def _list_tools(_: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -117,20 +162,22 @@ async def _subscribe(context: Context, params: SubscribeRequestParams) -> EmptyR
         raise MCPError(
             INVALID_PARAMS, f"one can subscribe to {_SUBSCRIPTIONS} resources; unsubscribe from others first"
         )
-    news.subscribed[params.uri] = context.session
-    await news.begin()
+    news.subscribed.add(params.uri)
+    news.session = context.session
+    await news.begin((params.uri,))
     return EmptyResult()
 
 
 async def _unsubscribe(context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
     await trio.lowlevel.checkpoint()
-    context.lifespan_context.news.subscribed.pop(params.uri, None)
+    context.lifespan_context.news.subscribed.discard(params.uri)
     return EmptyResult()
 
 
 async def _listen(context: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-    news = context.lifespan_context.news
-    await news.begin()
+    news, wanted = context.lifespan_context.news, params.notifications
+    lists = bool(wanted.resources_list_changed or wanted.prompts_list_changed)
+    await news.begin(wanted.resource_subscriptions or (), lists=lists)
     return await news.listen(context, params)
 
 

@@ -29,20 +29,14 @@ async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.Send
     """
     to_server, requests = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     answers, to_client = anyio.create_memory_object_stream[SessionMessage](0)
-    server = make_server()
+    server = make_server(desk)
     async with trio.open_nursery() as nursery:
         backlog = _Backlog(answers)
         reader = _Reader(stdin, to_server, answers.clone(), backlog, desk.settings.max_line_bytes)
         nursery.start_soon(reader.run, nursery.cancel_scope)
-        nursery.start_soon(desk.news.run)
         nursery.start_soon(_write, stdout, to_client, backlog, nursery.cancel_scope)
-        await serve_dual_era_loop(
-            server,
-            requests,
-            answers,
-            lifespan_state=desk,
-            init_options=server.create_initialization_options(),
-        )
+        async with server.lifespan(server) as at_desk:
+            await serve_dual_era_loop(server, requests, answers, lifespan_state=at_desk)
 
 
 class _Backlog:

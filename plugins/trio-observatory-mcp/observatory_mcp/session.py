@@ -1,0 +1,78 @@
+"""An agent's session over HTTP."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from observatory_mcp.desk import Desk
+from observatory_mcp.exchange import Exchange
+from observatory_mcp.server import make_server
+
+
+class Session:
+    """What a handshake has begun, by 2025-11-25; by 2026-07-28, which knows none, all that an agent asks.
+
+    It ends by itself when nothing is asked for long.
+
+    Args:
+        desk: the agent's, for the time of the session.
+
+    Attributes:
+        agent: whose it is.
+        id: what clients know it by, once there is one.
+        requests: how many it was asked so far.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.agent = desk.agent
+        self.id: str | None = None
+        self.requests = 0
+        self._idle = desk.settings.session_seconds
+        self._scope = trio.CancelScope()
+        self._in_hand: set[trio.CancelScope] = set()
+        # How many there are, and how long they live, is seen to in one place for all of them: not in here.
+        self._manager = StreamableHTTPSessionManager(make_server(desk), max_sessions=1, session_idle_timeout=None)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._scope.cancel_called
+
+    @property
+    def in_use(self) -> bool:
+        """Whether something of it is being answered; a stream of changes counts."""
+        return bool(self._in_hand)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be there, until it is ended or has not been asked for long."""
+        with self._scope:
+            async with self._manager.run():
+                try:
+                    task_status.started()
+                    await trio.sleep_forever()
+                finally:  # before the SDK closes what they read from
+                    for answering in self._in_hand:
+                        answering.cancel()
+
+    def end(self) -> None:
+        """End it, and every answer that is not complete."""
+        self._scope.cancel()
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer a request."""
+        self.requests += 1
+        self._scope.deadline = math.inf
+        with trio.CancelScope() as answering:
+            self._in_hand.add(answering)
+            try:
+                await self._manager.handle_request(exchange.scope, exchange.receive, exchange.send)
+            finally:
+                self._in_hand.discard(answering)
+                exchange.leave()
+                if not self._in_hand:
+                    self._scope.deadline = trio.current_time() + self._idle
+        if answering.cancelled_caught:
+            await exchange.break_off()
