@@ -73,7 +73,8 @@ class Plugins:
         self._infos: dict[str, PluginInfo] = {}
         self._registered: dict[str, dict[str, Registered]] = {kind: {} for kind in _HOOKS.values()}
         self._add(_IN_THE_BOX, built_in, None)
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        # By name, so that it is the same on every machine what starts before what, and stops after it.
+        for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda found: found.name):
             self._load(entry_point)
         for plugin in check_plugins(extra):
             self._add_extra(_name_of(plugin), plugin)

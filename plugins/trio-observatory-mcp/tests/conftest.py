@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import httpx2
 import pytest
+import trio
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 from observatory_mcp.desk import Call, Desk
 from observatory_mcp.settings import McpSettings
 from observatory_mcp.tools import TOOLS
 
-from observatory import EmbeddedClient, Observatory, Settings, SwarmSettings, open_observatory
+from observatory import EmbeddedClient, Observatory, SecuritySettings, Settings, SwarmSettings, open_observatory
 
 Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
 Use: TypeAlias = Callable[..., Awaitable[Any]]
@@ -61,12 +65,82 @@ def use(desk: Desk) -> Use:
     return use
 
 
-@pytest.fixture
-def connect(tmp_path: Path) -> Connect:
-    """Return what starts `observatory mcp` and connects the official client to it."""
+class House:
+    """An Observatory with a door for HTTP, in this process."""
+
+    def __init__(self, obs: Observatory) -> None:
+        self.obs = obs
+        self.url = f"{obs.service('http').url}mcp"
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """What the service tells of itself."""
+        return self.obs.statistics().services["mcp"]
+
+    @asynccontextmanager
+    async def http(self, agent: str | None = "abc", **headers: str) -> AsyncIterator[httpx2.AsyncClient]:
+        """Open a client for HTTP, as an agent or as the owner."""
+        token = self.obs.security.token if agent is None else self.obs.security.token_for(agent)
+        fields = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream", **headers}
+        async with httpx2.AsyncClient(headers=fields, timeout=None) as client:
+            yield client
 
     @asynccontextmanager
     async def connect(
+        self, agent: str = "abc", *, mode: str = "legacy", environ: Mapping[str, str] | None = None, **more: Any
+    ) -> AsyncIterator[Client]:
+        """Connect the official client."""
+        async with self.http(agent) as http:
+            async with Client(
+                streamable_http_client(self.url, http_client=http), mode=mode, cache=None, **more
+            ) as client:
+                yield client
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until something is seen to have happened."""
+        await trio.lowlevel.checkpoint()
+        while not happened():  # noqa: ASYNC110 -- what happens in the service is told by nobody
+            await trio.sleep(0.005)
+
+
+OpenHouse: TypeAlias = Callable[..., AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> OpenHouse:
+    """Return what opens an Observatory whose door for HTTP is open."""
+    installed = {point.name for point in entry_points(group="observatory")}
+
+    @asynccontextmanager
+    async def open_house(plugins: tuple[object, ...] = (), **settings: Any) -> AsyncIterator[House]:
+        """Open it, with settings of MCP."""
+        whole = Settings(
+            root=tmp_path / "root",
+            disabled_plugins=tuple(sorted(installed - {"http", "inbox", "mcp", "skills", "websocket"})),
+            plugins={"mcp": settings},
+            swarm=SwarmSettings(follow=False),
+            security=SecuritySettings(requests_per_second=100_000, burst=100_000),
+        )
+        with trio.fail_after(60):
+            async with open_observatory(whole, plugins=plugins) as obs:
+                yield House(obs)
+
+    return open_house
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> AsyncIterator[House]:
+    """Return an Observatory whose door for HTTP is open."""
+    async with open_house() as house:
+        yield house
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Connect:
+    """Return what starts `observatory mcp` and connects the official client to it."""
+
+    @asynccontextmanager
+    async def start(
         agent: str = "abc", *, mode: str = "legacy", environ: Mapping[str, str] | None = None, **more: Any
     ) -> AsyncIterator[Client]:
         command = ["-m", "observatory", "mcp", "--agent", agent, "--root", str(tmp_path / "root")]
@@ -75,4 +149,14 @@ def connect(tmp_path: Path) -> Connect:
         async with Client(server, mode=mode, cache=None, **more) as client:
             yield client
 
-    return connect
+    return start
+
+
+@pytest.fixture(params=["stdio", "http"])
+async def connect(request: pytest.FixtureRequest, start: Connect, open_house: OpenHouse) -> AsyncIterator[Connect]:
+    """Return what connects the official client to the server, over either transport."""
+    if request.param == "stdio":
+        yield start
+    else:
+        async with open_house() as house:
+            yield house.connect

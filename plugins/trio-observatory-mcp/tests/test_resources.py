@@ -1,4 +1,4 @@
-"""Resources, what is told of their changes, and prompts: over standard input and output, on both revisions."""
+"""Resources, what is told of their changes, and prompts: over both transports and on both revisions."""
 
 from __future__ import annotations
 

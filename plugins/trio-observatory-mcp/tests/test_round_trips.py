@@ -1,4 +1,4 @@
-"""`observatory mcp` in a process of its own, with the official client on both revisions."""
+"""Round trips with the official client, over both transports and on both revisions."""
 
 from __future__ import annotations
 
@@ -100,22 +100,22 @@ async def service(root: Path) -> AsyncIterator[None]:
             process.terminate()
 
 
-async def test_with_a_service(connect: Connect, mode: str, service: None) -> None:
+async def test_with_a_service(start: Connect, mode: str, service: None) -> None:
     """Where a service runs on the root, that is asked: what it knows is known here, such as notes."""
     with trio.fail_after(30):
-        async with connect("abc", mode=mode) as abc:
+        async with start("abc", mode=mode) as abc:
             await call(abc, "add_note", key="plan", text="first")
-        async with connect("bob", mode=mode) as bob:
+        async with start("bob", mode=mode) as bob:
             [note] = (await call(bob, "list_notes"))["notes"]
             assert note["key"] == "plan"
 
 
-async def test_with_a_token(connect: Connect, mode: str, root: Path, service: None) -> None:
+async def test_with_a_token(start: Connect, mode: str, root: Path, service: None) -> None:
     """With an agent's token it is that agent, which the service sees to."""
     command = [sys.executable, "-m", "observatory", "token", "ann", "--root", str(root)]
     token = (await trio.run_process(command, capture_stdout=True)).stdout.decode().strip()
     with trio.fail_after(30):
-        async with connect("ann", mode=mode, environ={"OBSERVATORY_TOKEN": token}) as ann:
+        async with start("ann", mode=mode, environ={"OBSERVATORY_TOKEN": token}) as ann:
             await call(ann, "send_message", to="ann", content="to myself")
             [message] = (await call(ann, "check_inbox"))["messages"]
             assert message["from"] == "ann"
