@@ -170,3 +170,15 @@ async def test_settings_name_one_nearly(install: Install, inspect: Inspect) -> N
     install("good", GOOD)
     with pytest.raises(SettingsError, match="did you mean 'good'"):
         await inspect(plugins={"goood": {}})
+
+
+async def test_order(install: Install, inspect: Inspect) -> None:
+    """They are loaded by name, wherever they are found first."""
+    for name in ("zebra", "ant", "bee"):
+        install(name, GOOD.replace("keep", f"keep-{name}"))
+    observatory = await inspect()
+    assert [info.name for info in observatory.plugins() if info.name in ("ant", "bee", "zebra")] == [
+        "ant",
+        "bee",
+        "zebra",
+    ]

@@ -17,7 +17,7 @@ from mcp.server.subscriptions import (
 )
 from mcp_types import PromptListChangedNotification, ResourceListChangedNotification
 
-from observatory import Client, Gap, SubscriptionOverflowError, to_wire
+from observatory import Client, ClosedError, Gap, SubscriptionOverflowError, to_wire
 from observatory_mcp import places
 
 _STREAMS = 64
@@ -82,7 +82,11 @@ class News:
         changes = self._topics[topic]
         missed: tuple[Any, ...] = ()
         while True:
-            async with await self._client.subscribe(topic) as events:
+            try:
+                subscription = await self._client.subscribe(topic)
+            except ClosedError:  # it closes just now, and nothing changes any more
+                return
+            async with subscription as events:
                 self._followed[topic].set()
                 await self._tell(missed, changes)
                 try:

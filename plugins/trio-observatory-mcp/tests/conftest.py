@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -65,6 +66,65 @@ def use(desk: Desk) -> Use:
     return use
 
 
+OLD, NEW = "2025-11-25", "2026-07-28"
+HELLO = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+META = {"io.modelcontextprotocol/protocolVersion": NEW, "io.modelcontextprotocol/clientCapabilities": {}}
+
+
+class Wire:
+    """What is sent to `/mcp`, and what comes back.
+
+    Args:
+        http: the client.
+        url: of `/mcp`.
+        session: the session, by 2025-11-25; None for requests by 2026-07-28.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, url: str, session: str | None) -> None:
+        self.http = http
+        self.url = url
+        self.session = session
+
+    def headers(self, method: str, name: str | None = None) -> dict[str, str]:
+        """Return the headers of a request."""
+        if self.session is not None:
+            return {"Mcp-Session-Id": self.session, "MCP-Protocol-Version": OLD}
+        return {"MCP-Protocol-Version": NEW, "Mcp-Method": method} | ({"Mcp-Name": name} if name else {})
+
+    def body(self, method: str, id: int = 1, **params: Any) -> dict[str, Any]:
+        """Return the body of a request."""
+        meta = params.pop("_meta", {}) | (META if self.session is None else {})
+        return {"jsonrpc": "2.0", "id": id, "method": method, "params": params | ({"_meta": meta} if meta else {})}
+
+    async def post(self, method: str, **params: Any) -> httpx2.Response:
+        """Ask for something, and return the answer as HTTP has it."""
+        name = params.get("name") or params.get("uri")
+        headers = self.headers(method, name if isinstance(name, str) else None)
+        return await self.http.post(self.url, json=self.body(method, **params), headers=headers)
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Ask for something, and return the answer as JSON-RPC has it."""
+        return said(await self.post(method, **params))
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool, and return its result."""
+        return (await self.ask("tools/call", name=tool, arguments=arguments))["result"]
+
+    @asynccontextmanager
+    async def stream(self, method: str, **params: Any) -> AsyncIterator[AsyncIterator[str]]:
+        """Ask for something, and give the lines of the answer as they come."""
+        async with self.http.stream(
+            "POST", self.url, json=self.body(method, **params), headers=self.headers(method, params.get("name"))
+        ) as answer:
+            yield answer.aiter_lines()
+
+
+def said(answer: httpx2.Response) -> Any:
+    """Return what an answer says as JSON-RPC: the last message, where it is a stream."""
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    return json.loads(lines[-1] if lines else answer.text)
+
+
 class House:
     """An Observatory with a door for HTTP, in this process."""
 
@@ -90,11 +150,28 @@ class House:
         self, agent: str = "abc", *, mode: str = "legacy", environ: Mapping[str, str] | None = None, **more: Any
     ) -> AsyncIterator[Client]:
         """Connect the official client."""
+        async with (
+            self.http(agent) as http,
+            Client(streamable_http_client(self.url, http_client=http), mode=mode, cache=None, **more) as client,
+        ):
+            yield client
+
+    async def hello(self, http: httpx2.AsyncClient, revision: str = OLD) -> Wire:
+        """Begin a session, where the revision has any."""
+        if revision == NEW:
+            return Wire(http, self.url, None)
+        first = await http.post(self.url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO})
+        assert first.status_code == 200, first.text
+        session = first.headers["mcp-session-id"]
+        ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        assert (await http.post(self.url, json=ready, headers={"Mcp-Session-Id": session})).status_code == 202
+        return Wire(http, self.url, session)
+
+    @asynccontextmanager
+    async def wire(self, agent: str = "abc", revision: str = OLD) -> AsyncIterator[Wire]:
+        """Do so as an agent, with a client of its own."""
         async with self.http(agent) as http:
-            async with Client(
-                streamable_http_client(self.url, http_client=http), mode=mode, cache=None, **more
-            ) as client:
-                yield client
+            yield await self.hello(http, revision)
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Wait until something is seen to have happened."""

@@ -12,7 +12,13 @@ import pytest
 import trio
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ResourceUpdated
-from mcp_types import BlobResourceContents, ResourceUpdatedNotification, TextResourceContents
+from mcp_types import (
+    BlobResourceContents,
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
+    ResourceUpdatedNotification,
+    TextResourceContents,
+)
 
 Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -116,6 +122,30 @@ async def test_changes_by_the_handshake(connect: Connect) -> None:
             await client.call_tool("send_message", {"to": "abc", "content": "go"})
             await client.call_tool("add_note", {"key": "plan", "text": "first"})
             assert await heard.receive() == "observatory://notes"
+
+
+async def test_lists_that_change(connect: Connect, skill: Path) -> None:
+    """By 2025-11-25 one is told without asking when there are other prompts and resources, as was announced."""
+    send, heard = trio.open_memory_channel[str](10)
+
+    async def listen(message: Any) -> None:
+        if isinstance(message, PromptListChangedNotification | ResourceListChangedNotification):
+            await send.send(type(message).__name__)
+
+    with trio.fail_after(30):
+        async with connect(message_handler=listen) as client:
+            told = client.server_capabilities
+            assert told is not None
+            assert told.prompts is not None
+            assert told.prompts.list_changed
+            assert told.resources is not None
+            assert told.resources.list_changed
+            assert len((await client.list_prompts()).prompts) == 1
+            (skill / "SKILL.md").write_text("---\nname: pdf\ndescription: Reads forms.\n---\nLook.\n")
+            assert {await heard.receive(), await heard.receive()} == {
+                "PromptListChangedNotification",
+                "ResourceListChangedNotification",
+            }
 
 
 async def test_changes_by_listening(connect: Connect, skill: Path) -> None:
