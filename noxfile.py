@@ -46,6 +46,16 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def scenarios(session: nox.Session) -> None:
+    """Run the published conformance scenarios of MCP against the server, as they are published."""
+    install(session, "tests")
+    folder = "plugins/trio-observatory-mcp/tests/scenarios"
+    with session.chdir(f"{folder}/node"):
+        session.run("npm", "ci", "--silent", external=True)
+    session.run("pytest", folder, *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Run the core's own tests again, under coverage: without the slow ones they run every branch of `observatory/`."""
     install(session, "coverage")
