@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -33,6 +35,7 @@ class Session:
         self._idle = desk.settings.session_seconds
         self._scope = trio.CancelScope()
         self._in_hand: set[trio.CancelScope] = set()
+        self._ready = trio.Event()
         # How many there are, and how long they live, is seen to in one place for all of them: not in here.
         self._manager = StreamableHTTPSessionManager(make_server(desk), max_sessions=1, session_idle_timeout=None)
 
@@ -46,16 +49,22 @@ class Session:
         """Whether something of it is being answered; a stream of changes counts."""
         return bool(self._in_hand)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Be there, until it is ended or has not been asked for long."""
-        with self._scope:
+        with self._scope, self._breaking_off():
             async with self._manager.run():
-                try:
-                    task_status.started()
+                with self._breaking_off():  # before the SDK closes what they read from
+                    self._ready.set()
                     await trio.sleep_forever()
-                finally:  # before the SDK closes what they read from
-                    for answering in self._in_hand:
-                        answering.cancel()
+
+    @contextmanager
+    def _breaking_off(self) -> Iterator[None]:
+        """End every answer that is not complete, at the end of a block."""
+        try:
+            yield
+        finally:
+            for answering in self._in_hand:
+                answering.cancel()
 
     def end(self) -> None:
         """End it, and every answer that is not complete."""
@@ -68,6 +77,7 @@ class Session:
         with trio.CancelScope() as answering:
             self._in_hand.add(answering)
             try:
+                await self._ready.wait()
                 await self._manager.handle_request(exchange.scope, exchange.receive, exchange.send)
             finally:
                 self._in_hand.discard(answering)

@@ -65,28 +65,31 @@ class Sessions:
 
     async def _answer(self, exchange: Exchange, agent: str) -> None:
         version, id = exchange.header(_VERSION), exchange.header(_ID)
-        if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            session = self._without_handshake.get(agent)
-            if session is None or session.over:
-                session = await self._open(agent, exchange)
-                if session is None:
-                    return
-                self._without_handshake[agent] = session
-        elif id is not None:
-            session = self._by_id.get(id)
-            if session is None or session.over or session.agent != agent:  # whose it is, is nobody else's business
-                await exchange.refuse(HTTPStatus.NOT_FOUND, "there is no such session, or no more; begin another one")
-                return
-        else:
-            await self._begin(exchange, agent)
-            return
-        await self._answer_in(session, exchange)
+        try:
+            if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+                await self._answer_in(self._of_agent(agent), exchange)
+            elif id is not None:
+                await self._answer_in(self._known(id, agent), exchange)
+            else:
+                await self._begin(exchange, agent)
+        except _RefusedError as refused:
+            await exchange.refuse(refused.status, str(refused))
+
+    def _of_agent(self, agent: str) -> Session:
+        session = self._without_handshake.get(agent)
+        if session is None or session.over:
+            session = self._without_handshake[agent] = self._open(agent)
+        return session
+
+    def _known(self, id: str, agent: str) -> Session:
+        session = self._by_id.get(id)
+        if session is None or session.over or session.agent != agent:  # whose it is, is nobody else's business
+            raise _RefusedError(HTTPStatus.NOT_FOUND, "there is no such session, or no more; begin another one")
+        return session
 
     async def _begin(self, exchange: Exchange, agent: str) -> None:
         """Answer a request that begins a session; if it does not, there is none."""
-        session = await self._open(agent, exchange)
-        if session is None:
-            return
+        session = self._open(agent)
         exchange.on_session = partial(self._register, session)
         try:
             await self._answer_in(session, exchange)
@@ -104,31 +107,31 @@ class Sessions:
         session.id = id
         self._by_id[id] = session
 
-    async def _open(self, agent: str, exchange: Exchange) -> Session | None:
-        """Return a session that runs; None, and that is answered, where there is no room for one more."""
+    def _open(self, agent: str) -> Session:
+        """Begin a session.
+
+        Raises:
+            _RefusedError: there is no room for one more.
+        """
         of_agent = [one for one in self._all if one.agent == agent and not one.over]
         if len(of_agent) >= _OF_ONE:
             unused = next((one for one in of_agent if not one.in_use), None)
             if unused is None:
                 words = f"all {_OF_ONE} sessions of {agent!r} are in use; end one of them"
-                await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, words)
-                return None
+                raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words)
             unused.end()
         if len(self._all) >= self._most:
             words = f"all {self._most:,} sessions are in use; try again later"
-            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, words)
-            return None
+            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words)
         session = Session(self._make_desk(agent))
         self._all[session] = None
         self.opened += 1
-        await self._nursery.start(self._host, session)
+        self._nursery.start_soon(self._host, session)
         return session
 
-    async def _host(  # noqa: ASYNC114, ASYNC128 -- the session says that it has started
-        self, session: Session, *, task_status: trio.TaskStatus[None]
-    ) -> None:
+    async def _host(self, session: Session) -> None:
         try:
-            await session.run(task_status=task_status)
+            await session.run()
         except Exception:  # noqa: BLE001 -- one of the four edges: a connection
             _log.exception("a session of %s has failed", session.agent)
         finally:
@@ -136,3 +139,11 @@ class Sessions:
             self._by_id.pop(session.id or "", None)
             if self._without_handshake.get(session.agent) is session:
                 del self._without_handshake[session.agent]
+
+
+class _RefusedError(Exception):
+    """There is no session for a request."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
