@@ -21,7 +21,7 @@ SUBJECTS = {
     "lint": ["lint, cold", "ast.parse and a walk", "lint, warm", "observatory-lint, one file changed"],
     "presence": ["by messages", "by hook events"],
     "skills": ["load", "registry started", "one changed", "get"],
-    "mcp": ["check_inbox", "send_message", "an empty tool"],
+    "mcp": ["check_inbox", "send_message", "an empty tool", "HTTP, 2025-11-25", "HTTP, 2026-07-28"],
     "events": ["POST /api/events with 10 subscribers"],
     "hook": ["service up: process time", "service down", "observatory --help"],
     "bystanders": ["stuck channel", "failing channel"],

@@ -1,4 +1,4 @@
-"""The floor of `mcp_tools`: a server of the same SDK, with its own standard input and output, and an empty tool."""
+"""The floor of `mcp_tools`: a server of the same SDK, with its own transports, and an empty tool."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 
+def make_server() -> Server[Any]:
+    """Make the server."""
+    return Server("empty", on_list_tools=_list_tools, on_call_tool=_call_tool)
+
+
 async def main() -> None:
     """Serve until standard input is closed."""
-    server = Server[Any]("empty", on_list_tools=_list_tools, on_call_tool=_call_tool)
+    server = make_server()
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
 

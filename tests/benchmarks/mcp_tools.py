@@ -1,4 +1,8 @@
-"""Tools over standard input and output, one call after another, against an empty tool on the same SDK."""
+"""Tools over both transports, one call after another, against an empty tool on the same SDK.
+
+A call of `send_message` includes all that it promises: the message is in the table, told to subscribers, and its file is
+written, for which a worker thread is asked. Files in memory are what is judged; what a disk takes to make one is printed.
+"""
 
 from __future__ import annotations
 
@@ -14,38 +18,49 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
+import mcp_http
 from harness import MEMORY_FOLDER, Figure, Options, at_most, costs, interleave, settings
 
 _EMPTY = [sys.executable, str(Path(__file__).with_name("mcp_empty.py"))]
 _OURS = [sys.executable, "-m", "observatory", "mcp", "--agent", "agent-1"]
 _CONTENT = "x" * 100
+_CHECK = {"name": "check_inbox", "arguments": {"again": True}}
+_SEND = {"name": "send_message", "arguments": {"to": "agent-2", "content": _CONTENT}}
 _HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "benchmark", "version": "1"}}
 
 
 def measure(options: Options) -> Iterator[Figure]:
-    """Measure with an Observatory in the same process, and inbox files in memory: disks are measured elsewhere."""
-    if os.access(MEMORY_FOLDER, os.W_OK):
-        with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=MEMORY_FOLDER) as folder:
-            yield from _measure_in(Path(folder), options)
-    else:
+    """Measure with an Observatory in the same process as the server, and inbox files in memory."""
+    if not os.access(MEMORY_FOLDER, os.W_OK):
         yield from _measure_in(options.make_folder(), options)
+        return
+    with tempfile.TemporaryDirectory(prefix=".benchmark-", dir=MEMORY_FOLDER) as folder:
+        yield from _measure_in(Path(folder), options)
+    _, on_disk, _ = _over_stdio(options.make_folder(), options)
+    yield attrs.evolve(on_disk, name=f"{on_disk.name}, its file on disk", goal=None)
 
 
 def _measure_in(folder: Path, options: Options) -> Iterator[Figure]:
+    yield from _over_stdio(folder, options)
+    yield from mcp_http.measure(folder, options, _CHECK, _SEND)
+
+
+def _over_stdio(folder: Path, options: Options) -> tuple[Figure, Figure, Figure]:
     _write_settings(folder)
     count = options.size(500, 5)
-    check = {"name": "check_inbox", "arguments": {"again": True}}
-    send = {"name": "send_message", "arguments": {"to": "agent-2", "content": _CONTENT}}
     with _Server.start(_EMPTY, folder) as empty, _Server.start(_OURS, folder) as ours:
         ours.ask("tools/call", {"name": "send_message", "arguments": {"to": "agent-1", "content": _CONTENT}})
         floor = partial(empty.time, {"name": "empty", "arguments": {}}, count)
         bare, checks, sends = interleave(
-            options, floor, partial(ours.time, check, count), partial(ours.time, send, count)
+            options, floor, partial(ours.time, _CHECK, count), partial(ours.time, _SEND, count)
         )
     name = "an empty tool on the same SDK"
-    yield Figure("mcp over stdio: check_inbox", name, costs(checks, bare), at_most(1.5))
-    yield Figure("mcp over stdio: send_message", name, costs(sends, bare), at_most(1.5))
-    yield Figure("mcp over stdio: an empty tool", "none", [seconds / count * 1e6 for seconds in bare], unit="µs")
+    return (
+        Figure("mcp over stdio: check_inbox", name, costs(checks, bare), at_most(1.5)),
+        Figure("mcp over stdio: send_message", name, costs(sends, bare), at_most(1.5)),
+        Figure("mcp over stdio: an empty tool", "none", [seconds / count * 1e6 for seconds in bare], unit="µs"),
+    )
 
 
 def _write_settings(folder: Path) -> None:
