@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ def measure(folder: Path, options: Options, check: Any, send: Any) -> Iterator[F
     """Measure with the service in this process and the client in one of its own, on both revisions."""
     name = "an empty tool on the same SDK"
     for revision in REVISIONS:
-        run = partial(trio.run, _ask, folder / revision, options.size(500, 5), revision)
+        run = partial(trio.run, _ask, folder, options.size(500, 5), revision)
         bare, checks, sends = interleave(
             options,
             partial(run, "/empty", {"name": "empty", "arguments": {}}),
@@ -43,7 +44,8 @@ def measure(folder: Path, options: Options, check: Any, send: Any) -> Iterator[F
         yield Figure(f"mcp over HTTP, {revision}: an empty tool", "none", micros, unit="µs")
 
 
-async def _ask(root: Path, count: int, revision: str, path: str, call: Any) -> float:
+async def _ask(folder: Path, count: int, revision: str, path: str, call: Any) -> float:
+    root = tempfile.mkdtemp(dir=folder)  # what earlier runs have sent would be adopted meanwhile
     chosen = attrs.evolve(
         settings(root, "http", "inbox", "mcp"),
         security=SecuritySettings(requests_per_second=_LARGEST, burst=_LARGEST),
@@ -51,8 +53,6 @@ async def _ask(root: Path, count: int, revision: str, path: str, call: Any) -> f
     manager = StreamableHTTPSessionManager(mcp_empty.make_server())
     plugin = observatory_plugin("empty", routes={"empty": lambda _: manager.handle_request})
     async with open_observatory(chosen, plugins=[plugin], recover=()) as observatory, manager.run():
-        for agent in ("agent-1", "agent-2"):
-            await observatory.mailbox.clear_messages(agent)
         await observatory.mailbox.send_message("agent-1", "agent-2", "x" * 100)
         port = urlsplit(observatory.service("http").url).port
         token = observatory.security.token_for("agent-1")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import orjson
 from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
 
 from observatory import InvalidInputError, ObservatoryError, Operation, to_wire
@@ -60,7 +60,7 @@ class AgentTool:
         except Exception:  # noqa: BLE001  # as at every edge: the next call may go well
             _log.exception("the tool %s has failed", self.name)
             return _failure("it has failed inside, and the log of `observatory mcp` says how; do not call it again so")
-        text = json.dumps(value, ensure_ascii=False)
+        text = orjson.dumps(value).decode()
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=value)
 
 
