@@ -58,6 +58,7 @@ async def test_own_mail(observatory: Observatory, ann: Client) -> None:
         lambda client: client.swarm.collect_garbage(),
         lambda client: client.swarm.claim_task("1", "bob", project="/"),
         lambda client: client.swarm.complete_task("1", "bob", project="/"),
+        lambda client: client.swarm.stop_task("1", "failed", "bob", project="/"),
         lambda client: client.swarm.heal_task("1", project="/"),
         lambda client: client.swarm.reassign_task("1", "bob", project="/"),
         lambda client: client.swarm.reset_all_stale(project="/"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import attrs
 import trio
@@ -143,6 +143,28 @@ async def complete(
     """
     async with _asked(options) as client:
         _print([await in_time(client.complete_task, id, owner, project=options.where())], options)
+    return OK
+
+
+@swarm.command
+async def stop(
+    id: Annotated[str, DASHED],
+    status: Literal["failed", "blocked"],
+    owner: Annotated[str | None, DASHED] = None,
+    /,
+    *,
+    options: SwarmOptions = SwarmOptions(),
+) -> int:
+    """Say that a task in progress does not go on; `heal` lets it begin again.
+
+    Args:
+        id: The task's id.
+        status: How it stands from now on.
+        owner: Who says so; then only if the task is theirs.
+        options: Of which root, and which project.
+    """
+    async with _asked(options) as client:
+        _print([await in_time(client.stop_task, id, status, owner, project=options.where())], options)
     return OK
 
 

@@ -14,7 +14,7 @@ from observatory.messages import (
     Note,
     Receipt,
 )
-from observatory.swarm.values import SwarmState, SwarmTask
+from observatory.swarm.values import StoppedStatus, SwarmState, SwarmTask
 from observatory.traces import Trace, TraceStatistics
 
 if TYPE_CHECKING:
@@ -153,6 +153,12 @@ class SwarmClient(ABC):
     @abstractmethod
     async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
         """Mark a task in progress as done."""
+
+    @abstractmethod
+    async def stop_task(
+        self, id: str, status: StoppedStatus, owner: str | None = None, *, project: str | None = None
+    ) -> SwarmTask:
+        """Say that a task in progress does not go on: it has `failed`, or is `blocked`."""
 
     @abstractmethod
     async def collect_garbage(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from observatory.modules.mailbox import Mailbox
 from observatory.modules.notes import Notes
 from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.security import Identity
-from observatory.swarm.values import SwarmState, SwarmTask
+from observatory.swarm.values import StoppedStatus, SwarmState, SwarmTask
 from observatory.traces import Trace, TraceStatistics
 
 if TYPE_CHECKING:
@@ -184,6 +184,11 @@ class EmbeddedSwarm(SwarmClient):
 
     async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
         return await self._monitor.complete_task(id, owner, project=project, identity=self._identity)
+
+    async def stop_task(
+        self, id: str, status: StoppedStatus, owner: str | None = None, *, project: str | None = None
+    ) -> SwarmTask:
+        return await self._monitor.stop_task(id, status, owner, project=project, identity=self._identity)
 
     async def collect_garbage(self) -> tuple[str, ...]:
         return await self._monitor.collect_garbage(identity=self._identity)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,27 +14,22 @@ import trio
 from observatory.abc import Context, Module
 from observatory.arguments import check_name
 from observatory.checks import Finding
-from observatory.errors import NoActiveProjectError, SwarmSourceError, one_line
+from observatory.errors import NoActiveProjectError
 from observatory.problems import Problem
 from observatory.security import Identity
 from observatory.settings import SwarmSettings
 from observatory.swarm import actions, figures
-from observatory.swarm.checking import acting_as, check_owner, check_path, seconds
+from observatory.swarm.checking import acting_as, check_owner, check_path, check_stopped, seconds
 from observatory.swarm.source import TEAM, SwarmSource
-from observatory.swarm.values import Concern, SwarmState, SwarmTask
+from observatory.swarm.values import Concern, StoppedStatus, SwarmState, SwarmTask
+from observatory.swarm.watching import POLL, Watch
 
 if TYPE_CHECKING:
     from observatory.swarm.pipeline import Reading
 
 TOPIC = "swarm:update"
-POLL = 3.0
-"""Seconds between two looks at what nobody has told of."""
-
-_PAUSE = 30.0  # seconds after which what tells of changes is tried again when it has failed
 
 _Decide: TypeAlias = Callable[[Sequence[SwarmTask], datetime], actions.Changes]  # or raises; in a worker thread
-
-_log = logging.getLogger("observatory.swarm")
 
 
 class SwarmMonitor(Module):
@@ -56,6 +50,7 @@ class SwarmMonitor(Module):
         "reset_all_stale",
         "claim_task",
         "complete_task",
+        "stop_task",
         "add_project",
         "set_active_project",
         "collect_garbage",
@@ -71,12 +66,11 @@ class SwarmMonitor(Module):
         self._added = dict.fromkeys([*map(os.path.realpath, settings.projects), *filter(None, [self._active])])
         self._table: dict[str, Reading] = {}
         self._stamps: dict[str, str] = {}  # of what stands in the table
-        self._watched: frozenset[str] = frozenset()
+        self._watch = Watch(source, lambda: self._news.set())
         self._state = SwarmState(None, {}, (), ())
         self._health: dict[str, Sequence[Concern]] = {}  # by check
         self._turn = trio.Lock()  # of those who look
         self._news = trio.Event()  # something may have changed
-        self._others = trio.Event()  # there are others to be watched
 
     def get_state(self) -> SwarmState:
         """Return how everything stands."""
@@ -136,9 +130,8 @@ class SwarmMonitor(Module):
             SwarmSourceError: the tasks cannot be read or written, or somebody else has changed them meanwhile.
             ForbiddenError: an agent names a folder, over a door, that nobody looks after.
         """
-        [task] = await self._change(
-            project, identity, lambda tasks, now: actions.heal(tasks, id, now, self._stale_after)
-        )
+        after = self._stale_after
+        [task] = await self._change(project, identity, lambda tasks, now: actions.heal(tasks, id, now, after))
         return task
 
     async def reassign_task(
@@ -197,6 +190,28 @@ class SwarmMonitor(Module):
         [task] = await self._change(project, identity, lambda tasks, now: actions.complete(tasks, id, owner, now))
         return task
 
+    async def stop_task(
+        self,
+        id: str,
+        status: StoppedStatus,
+        owner: str | None = None,
+        *,
+        project: str | None = None,
+        identity: Identity | None = None,
+    ) -> SwarmTask:
+        """Say that a task in progress has `failed` or is `blocked`; who may say so is as with `complete_task`.
+
+        It stays its owner's until it is healed or reassigned. Tasks of teams can be neither.
+
+        Raises:
+            What `complete_task` raises.
+        """
+        check_stopped(status)
+        owner = acting_as(identity, owner)
+        where = await self._chosen(project, identity)
+        [task] = await self._change(where, identity, partial(actions.stop, id, status, owner, where))
+        return task
+
     async def collect_garbage(self, *, identity: Identity | None = None) -> tuple[str, ...]:
         """Put aside the teams that have completed all their tasks, and of whom nobody is at work; return their names.
 
@@ -226,30 +241,15 @@ class SwarmMonitor(Module):
         if not self._follows:
             await trio.sleep_forever()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch)
+            nursery.start_soon(self._watch.run)
             while True:
                 self._news = trio.Event()
                 await self.refresh()
                 with trio.move_on_after(POLL):
                     await self._news.wait()
 
-    async def _watch(self) -> None:
-        """Have the source tell of changes; of other projects when there are others, and again when it has failed."""
-        while True:
-            self._others = trio.Event()
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._source.watch, self._watched, lambda: self._news.set())
-                    await self._others.wait()
-                    nursery.cancel_scope.cancel()
-            except* SwarmSourceError as group:
-                _log.info("the swarm is looked at every %g s: %s", POLL, one_line(group))
-                await trio.sleep(_PAUSE)
-
     def _follow(self, stamps: Mapping[str, str], places: Iterable[str]) -> None:
-        before, self._watched = self._watched, frozenset([*stamps, *places])
-        if self._watched != before:
-            self._others.set()
+        self._watch.follow([*stamps, *places])
         self._stamps = dict(stamps)
 
     async def _change(self, project: str | None, identity: Identity | None, decide: _Decide) -> tuple[SwarmTask, ...]:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from observatory.errors import TaskRefusedError, UnknownNameError
 from observatory.swarm.figures import stale_tasks
-from observatory.swarm.values import SwarmTask
+from observatory.swarm.source import TEAM
+from observatory.swarm.values import StoppedStatus, SwarmTask
 
 Fields: TypeAlias = Mapping[str, Any]
 """New values of a task's fields."""
@@ -89,12 +90,41 @@ def complete(tasks: Sequence[SwarmTask], id: str, owner: str | None, now: dateti
         UnknownNameError: there is no such task.
         TaskRefusedError: it is not in progress, or somebody else's.
     """
-    task = _find(tasks, id)
-    if task.status != "in_progress":
-        raise _refusal(task, "only what is in progress can be completed; claim it first")
-    if owner is not None and task.owner != owner:
-        raise _refusal(task, f"only its owner can complete it, and {owner!r:.80} is somebody else")
+    _check_own(_find(tasks, id), owner, "complete", "completed")
     return {id: _fields(now, status="completed")}
+
+
+def stop(
+    id: str, status: StoppedStatus, owner: str | None, project: str, tasks: Sequence[SwarmTask], now: datetime
+) -> Changes:
+    """Mark a task as one that does not go on; it stays its owner's.
+
+    Args:
+        id: which.
+        status: how it stands from now on.
+        owner: who says so; None for somebody who may speak for everybody.
+        project: whose they are.
+        tasks: all of them.
+        now: wall time.
+
+    Raises:
+        UnknownNameError: there is no such task.
+        TaskRefusedError: it is not in progress, somebody else's, or a team's.
+    """
+    task = _find(tasks, id)
+    _check_own(task, owner, "stop", "stopped")
+    if project.startswith(TEAM):
+        raise _refusal(
+            task, f"tasks of teams cannot be {status}; give it to somebody else, or send its owner a message"
+        )
+    return {id: _fields(now, status=status)}
+
+
+def _check_own(task: SwarmTask, owner: str | None, act: str, done: str) -> None:
+    if task.status != "in_progress":
+        raise _refusal(task, f"only what is in progress can be {done}; claim it first")
+    if owner is not None and task.owner != owner:
+        raise _refusal(task, f"only its owner can {act} it, and {owner!r:.80} is somebody else")
 
 
 def _find(tasks: Sequence[SwarmTask], id: str) -> SwarmTask:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import get_args
 
 from observatory.arguments import shorten
 from observatory.errors import ForbiddenError, InvalidInputError
 from observatory.kinds import kind_of
 from observatory.security import Identity
+from observatory.swarm.values import StoppedStatus
 
 _LONGEST = 1e9  # seconds that a timedelta can hold without doubt
 
@@ -42,6 +44,16 @@ def check_owner(identity: Identity | None) -> None:
     """
     if identity is not None and identity.name is not None:
         raise ForbiddenError("only the holder of the service's own token may say where tasks are, and put teams aside")
+
+
+def check_stopped(status: object) -> None:
+    """Check that a task can be stopped in such a way.
+
+    Raises:
+        InvalidInputError: it cannot.
+    """
+    if status not in get_args(StoppedStatus):
+        raise InvalidInputError("status", f"expected 'failed' or 'blocked', got {status!r:.80}")
 
 
 def acting_as(identity: Identity | None, owner: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -14,6 +14,9 @@ STATUSES = ("pending", "in_progress", "completed", "failed", "blocked", "deleted
 """What a task can be. One that is anything else counts as `unknown`."""
 
 Priority: TypeAlias = str | int | float | None
+
+StoppedStatus: TypeAlias = Literal["failed", "blocked"]
+"""How a task stands that does not go on."""
 
 
 @attrs.frozen(weakref_slot=False)

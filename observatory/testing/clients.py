@@ -159,6 +159,9 @@ class ClientConformance(Conformance):
         assert_same(await swarm.complete_task("a", "bob"), first())
         assert_same([task.id for task in await swarm.reset_all_stale()], ["b"])
         assert_same((await swarm.claim_task("b", "ann")).owner, "ann")
+        assert_same((await swarm.stop_task("b", "failed", "ann")).status, "failed")
+        assert_same((await swarm.heal_task("b", project=project)).status, "pending")
+        assert_same((await swarm.claim_task("b", "ann")).owner, "ann")
         assert_same([task.status for task in await swarm.reset_all_stale(0.0)], ["pending"])
         with pytest.raises(TaskRefusedError):
             await swarm.heal_task("b")

@@ -1,7 +1,7 @@
 """Tools over both transports, one call after another, against an empty tool on the same SDK.
 
-A call of `send_message` includes all that it promises: the message is in the table, told to subscribers, and its file is
-written, for which a worker thread is asked. Files in memory are what is judged; what a disk takes to make one is printed.
+A call of `send_message` includes all that it promises: the message is in the table, told to subscribers, and its file
+is written, for which a worker thread is asked. Files in memory are what is judged; what a disk adds is printed.
 """
 
 from __future__ import annotations

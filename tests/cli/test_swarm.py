@@ -130,6 +130,8 @@ def test_teams(run: Any, root: Path, tmp_path: Path) -> None:
         (("reassign", "test", "dan"), "test", {"status": "pending", "owner": "dan"}),
         (("complete", "tidy"), "tidy", {"status": "completed", "owner": "cid"}),
         (("complete", "tidy", "cid"), "tidy", {"status": "completed", "owner": "cid"}),
+        (("stop", "tidy", "failed"), "tidy", {"status": "failed", "owner": "cid"}),
+        (("stop", "tidy", "blocked", "cid"), "tidy", {"status": "blocked", "owner": "cid"}),
     ],
 )
 def test_action(run: Any, project: Path, command: tuple[str, ...], id: str, fields: dict[str, Any]) -> None:

@@ -65,7 +65,17 @@ async def test_claiming_and_completing(project: str, use: Use) -> None:
     assert (await use("claim_task", task_id="1"))["owner"] == "abc"
     assert (await use("update_task_status", task_id="1", status="completed"))["status"] == "completed"
     assert "TaskRefusedError: " in await use("update_task_status", task_id="2", status="in_progress")
+    assert "TaskRefusedError: " in await use("update_task_status", task_id="1", status="failed")
     assert "TaskRefusedError: " in await use("update_task_status", task_id="2", status="pending")
+
+
+@pytest.mark.parametrize("status", ["failed", "blocked"])
+async def test_tasks_that_do_not_go_on(project: str, use: Use, status: str) -> None:
+    """A task of its own an agent can say to have failed or to be blocked; then it begins again when that is wanted."""
+    assert (await use("update_task_status", task_id="1", status="in_progress"))["owner"] == "abc"
+    stopped = await use("update_task_status", task_id="1", status=status)
+    assert (stopped["status"], stopped["owner"]) == (status, "abc")
+    assert (await use("update_task_status", task_id="1", status="pending"))["owner"] is None
 
 
 async def test_projects_that_nobody_looks_after(project: str, use: Use, tmp_path: Path) -> None:

@@ -55,12 +55,16 @@ async def claim_task(task_id: str, project: str | None = None, *, call: Call) ->
 
 
 async def update_task_status(
-    task_id: str, status: Literal["in_progress", "completed", "pending"], project: str | None = None, *, call: Call
+    task_id: str,
+    status: Literal["in_progress", "completed", "failed", "blocked", "pending"],
+    project: str | None = None,
+    *,
+    call: Call,
 ) -> Task:
-    """Say how a task stands: that you do it, that you have done it, or that it is to begin again.
+    """Say how a task stands: that you do it, have done it, cannot do it, cannot go on, or that it is to begin again.
 
-    Only a task of yours can be completed. One begins again, and is nobody's, when it does not go on: it has failed, is
-    blocked, or nothing was heard of it for long.
+    Only a task of yours, which is in progress, can be completed, fail or be blocked. One begins again, and is nobody's,
+    when it has failed, is blocked, or nothing was heard of it for long.
 
     Args:
         task_id: The task's id.
@@ -73,8 +77,10 @@ async def update_task_status(
         task = await swarm.claim_task(task_id, call.desk.agent, project=where)
     elif status == "completed":
         task = await swarm.complete_task(task_id, call.desk.agent, project=where)
-    else:
+    elif status == "pending":
         task = await swarm.heal_task(task_id, project=where)
+    else:
+        task = await swarm.stop_task(task_id, status, call.desk.agent, project=where)
     return task_of(task, where)
 
 

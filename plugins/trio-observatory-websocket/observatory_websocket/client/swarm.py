@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from observatory import SwarmClient, SwarmState, SwarmTask, from_wire
 from observatory_websocket.client.calls import Again, Calls
@@ -54,6 +54,13 @@ class WebSocketSwarm(SwarmClient):
     async def complete_task(self, id: str, owner: str | None = None, *, project: str | None = None) -> SwarmTask:
         """Mark a task in progress as done."""
         return from_wire(await self._ask("complete_task", id=id, owner=owner, project=project), SwarmTask)
+
+    async def stop_task(
+        self, id: str, status: Literal["failed", "blocked"], owner: str | None = None, *, project: str | None = None
+    ) -> SwarmTask:
+        """Say that a task in progress does not go on: it has `failed`, or is `blocked`."""
+        asked = {"id": id, "status": status, "owner": owner, "project": project}
+        return from_wire(await self._ask("stop_task", **asked), SwarmTask)
 
     async def collect_garbage(self) -> tuple[str, ...]:
         """Put teams aside that are done; return their names."""
