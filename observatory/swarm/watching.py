@@ -26,7 +26,7 @@ class Watch:
         tell: called when something may have changed.
     """
 
-    def __init__(self, source: SwarmSource, tell: Callable[[], object]) -> None:
+    def __init__(self, source: SwarmSource, tell: Callable[[], None]) -> None:
         self._source = source
         self._tell = tell
         self._places: frozenset[str] = frozenset()

@@ -31,16 +31,16 @@ def measure(folder: Path, options: Options, check: Any, send: Any) -> Iterator[F
     """Measure with the service in this process and the client in one of its own, on both revisions."""
     name = "an empty tool on the same SDK"
     for revision in REVISIONS:
-        run = partial(trio.run, _ask, folder, options.size(500, 5), revision)
+        count = options.size(500, 5)
         bare, checks, sends = interleave(
             options,
-            partial(run, "/empty", {"name": "empty", "arguments": {}}),
-            partial(run, "/mcp", check),
-            partial(run, "/mcp", send),
+            partial(trio.run, _ask, folder, count, revision, "/empty", {"name": "empty", "arguments": {}}),
+            partial(trio.run, _ask, folder, count, revision, "/mcp", check),
+            partial(trio.run, _ask, folder, count, revision, "/mcp", send),
         )
         yield Figure(f"mcp over HTTP, {revision}: check_inbox", name, costs(checks, bare), at_most(1.3))
         yield Figure(f"mcp over HTTP, {revision}: send_message", name, costs(sends, bare), at_most(1.3))
-        micros = [seconds / options.size(500, 5) * 1e6 for seconds in bare]
+        micros = [seconds / count * 1e6 for seconds in bare]
         yield Figure(f"mcp over HTTP, {revision}: an empty tool", "none", micros, unit="µs")
 
 

@@ -10,9 +10,13 @@
 #   tool.py       a typed function as a tool
 #   tools/        the tools
 #   reading.py    resources and prompts
+#   exchange.py   a request over HTTP and its answer
 #   server.py     the protocol's requests, whatever they came over
+#   session.py    an agent's session over HTTP
+#   sessions.py   all of them: whose they are, and how many
 #   serving.py    a connection over two streams of bytes
 #   wires.py      standard input and output as such streams
 #   command.py    the command line
 #   group.py      how that is listed
+#   service.py    what is served at `/mcp`
 #   plugin.py     what Observatory loads

@@ -34,7 +34,7 @@ class McpSettings:
     max_line_bytes: int = attrs.field(default=8_388_608, validator=_count(65_536))
     """Bytes of one protocol message on standard input; a longer one is refused."""
     max_requests: int = attrs.field(default=100, validator=_count(1))
-    """Requests of an agent that are answered at a time; one more is refused."""
+    """Requests of a connection that are answered at a time; one more is refused."""
     max_sessions: int = attrs.field(default=1_000, validator=_count(1))
     """Sessions over HTTP at a time; a request that would begin one more is answered with 503."""
     session_seconds: float = attrs.field(default=1_800.0, validator=_seconds)

@@ -59,8 +59,8 @@ class WebSocketSwarm(SwarmClient):
         self, id: str, status: Literal["failed", "blocked"], owner: str | None = None, *, project: str | None = None
     ) -> SwarmTask:
         """Say that a task in progress does not go on: it has `failed`, or is `blocked`."""
-        asked = {"id": id, "status": status, "owner": owner, "project": project}
-        return from_wire(await self._ask("stop_task", **asked), SwarmTask)
+        task = await self._ask("stop_task", id=id, status=status, owner=owner, project=project)
+        return from_wire(task, SwarmTask)
 
     async def collect_garbage(self) -> tuple[str, ...]:
         """Put teams aside that are done; return their names."""
