@@ -114,3 +114,18 @@ def test_help_is_quick() -> None:
         done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=30)
         assert "mcp" in done.stdout
         assert done.stdout.endswith("imported []\n")
+
+
+def test_service_is_cheap(tmp_path: Path) -> None:
+    """A service in which no agent asks for anything, with a door or without one, has not imported the SDK."""
+    program = (
+        "import sys, trio, observatory\n"
+        "async def main():\n"
+        "    settings = observatory.Settings(root=sys.argv[1], swarm=observatory.SwarmSettings(follow=False))\n"
+        "    async with observatory.open_observatory(settings) as obs:\n"
+        "        print(obs.service('mcp').statistics(), sorted({'mcp', 'pydantic'} & set(sys.modules)))\n"
+        "trio.run(main)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "root")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "{} []\n"
