@@ -33,10 +33,11 @@ from mcp_types import (
     SubscriptionsListenResult,
     UnsubscribeRequestParams,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from observatory_mcp import reading
 from observatory_mcp.desk import Call, Desk
-from observatory_mcp.exchange import exchange_of
+from observatory_mcp.exchange import Exchange, exchange_of
 from observatory_mcp.tools import TOOLS
 
 Context: TypeAlias = ServerRequestContext[Desk, Any]
@@ -89,7 +90,7 @@ def make_server(desk: Desk) -> Server[Desk]:
         on_get_prompt=_get_prompt,
     )
     server.add_notification_handler("notifications/initialized", NotificationParams, _tell_of_lists)
-    server.middleware += [_bound, _while_somebody_waits]
+    server.middleware.append(_bound)
     return server
 
 
@@ -106,16 +107,16 @@ async def _bound(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(INTERNAL_ERROR, f"{desk.busy} requests are being answered; wait for one of them, or cancel it")
     desk.busy += 1
     try:
-        return await call_next(ctx)
+        if ctx.request is None or ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:  # there the SDK sees to it
+            return await call_next(ctx)
+        return await _while_somebody_waits(exchange_of(ctx.request.scope), ctx, call_next)
     finally:
         desk.busy -= 1
 
 
-async def _while_somebody_waits(ctx: Context, call_next: CallNext) -> HandlerResult:
+async def _while_somebody_waits(exchange: Exchange, ctx: Context, call_next: CallNext) -> HandlerResult:
     """End what was asked over HTTP when the client has gone: a message that nobody is told must not count as shown."""
-    if ctx.request is None or ctx.request_id is None:
-        return await call_next(ctx)
-    with exchange_of(ctx.request.scope).work:
+    with exchange.work:
         return await call_next(ctx)
     raise MCPError(INTERNAL_ERROR, "nobody waits for the answer any more")
 

@@ -51,7 +51,7 @@ class McpService(Service):
 
     async def answer(self, scope: Asgi, receive: Receive, send: Send) -> None:
         """Answer a request, as `RouteFactory` says."""
-        sessions = await self._open()
+        sessions = self._sessions or await self._open()
         if sessions is None:
             await unavailable(scope, receive, send)
         else:
@@ -59,15 +59,14 @@ class McpService(Service):
 
     async def _open(self) -> Sessions | None:
         """Return the sessions; None while there can be none."""
-        if self._sessions is None:
-            async with self._importing:
-                module = await trio.to_thread.run_sync(import_module, "observatory_mcp.sessions")
-                observatory, nursery = self._context.observatory, self._nursery
-                if self._sessions is None and nursery is not None and isinstance(observatory, Observatory):
-                    self._sessions = module.Sessions(
-                        lambda agent: self._desk(observatory, agent), self._settings.max_sessions, nursery
-                    )
-        return self._sessions
+        async with self._importing:
+            module = await trio.to_thread.run_sync(import_module, "observatory_mcp.sessions")
+            observatory, nursery = self._context.observatory, self._nursery
+            if self._sessions is None and nursery is not None and isinstance(observatory, Observatory):
+                self._sessions = module.Sessions(
+                    lambda agent: self._desk(observatory, agent), self._settings.max_sessions, nursery
+                )
+            return self._sessions
 
     def _desk(self, observatory: Observatory, agent: str) -> Desk:
         desk = import_module("observatory_mcp.desk")
