@@ -22,8 +22,6 @@ from observatory import (
     ObservatoryError,
     Settings,
     SwarmSettings,
-    SwarmTask,
-    TaskRefusedError,
     open_observatory,
 )
 from observatory.testing.calls import call, call_for_a_moment, call_in_vain, shelves
@@ -33,6 +31,7 @@ from observatory.testing.presence import meet
 from observatory.testing.refused import REFUSED
 from observatory.testing.same import assert_same
 from observatory.testing.services import left_of, resources
+from observatory.testing.tasks import work_at_tasks
 
 OpenClient: TypeAlias = Callable[[Observatory], AbstractAsyncContextManager[Client]]
 
@@ -65,7 +64,7 @@ class ClientConformance(Conformance):
             await self._send(obs, client)
             await self._read(obs, client)
             await self._take_notes(obs, client)
-            await self._work_at_tasks(obs, client)
+            await work_at_tasks(obs, client)
             await self._follow_messages(obs, client)
             await meet(obs, client)
             await call(client)
@@ -140,34 +139,6 @@ class ClientConformance(Conformance):
         assert_same(await client.traces.get_trace(traces[0].id), traces[0])
         assert_same(await client.traces.get_trace("0" * 16), None)
         assert_same(await client.traces.get_statistics(), obs.traces.get_statistics())
-
-    async def _work_at_tasks(self, obs: Observatory, client: Client) -> None:
-        folder = trio.Path(obs.settings.root / "project")
-        await folder.mkdir()
-        tasks = '{"id": "a", "status": "pending"}\n{"id": "b", "status": "in_progress", "blocked_by": ["a"], "x": 1}\n'
-        await (folder / "tasks.jsonl").write_text(tasks)
-        swarm = client.swarm
-        project = await swarm.add_project(str(folder))
-        assert_same(await swarm.set_active_project(str(folder)), project)
-        assert_same(await swarm.get_state(), obs.swarm.get_state())
-
-        def first() -> SwarmTask:
-            return obs.swarm.get_state().projects[project].tasks[0]
-
-        assert_same(await swarm.claim_task("a", "ann"), first())
-        assert_same(await swarm.reassign_task("a", "bob", project=project), first())
-        assert_same(await swarm.complete_task("a", "bob"), first())
-        assert_same([task.id for task in await swarm.reset_all_stale()], ["b"])
-        assert_same((await swarm.claim_task("b", "ann")).owner, "ann")
-        assert_same((await swarm.stop_task("b", "failed", "ann")).status, "failed")
-        assert_same((await swarm.heal_task("b", project=project)).status, "pending")
-        assert_same((await swarm.claim_task("b", "ann")).owner, "ann")
-        assert_same([task.status for task in await swarm.reset_all_stale(0.0)], ["pending"])
-        with pytest.raises(TaskRefusedError):
-            await swarm.heal_task("b")
-        assert_same(await swarm.collect_garbage(), ())
-        assert_same(await swarm.set_active_project(None), None)
-        assert_same(await swarm.get_state(), obs.swarm.get_state())
 
     @law
     async def test_errors(self, open_client: OpenClient, observatory_settings: Settings) -> None:

@@ -106,40 +106,6 @@ async def test_complete_for_somebody_else(source: Any, monitor: SwarmMonitor) ->
     assert (await monitor.complete_task("a")).owner == "ann"
 
 
-@pytest.mark.parametrize("status", ["failed", "blocked"])
-async def test_stop(source: Any, monitor: SwarmMonitor, clock: MockClock, status: Any) -> None:
-    """It has failed or is blocked, stays its owner's, and can begin again."""
-    source.put("/work", task("a", "in_progress", owner="ann"))
-    assert (await monitor.stop_task("a", status, "ann")).status == status
-    assert source.tasks("/work") == [task("a", status, owner="ann", updated=NOW)]
-    assert (await monitor.heal_task("a")).status == "pending"
-
-
-@pytest.mark.parametrize("status", ["completed", "pending", "", None, ["failed"]])
-async def test_stop_as_what_it_cannot_be(source: Any, monitor: SwarmMonitor, status: Any) -> None:
-    """Nothing else can be said of it so."""
-    source.put("/work", task("a", "in_progress", owner="ann"))
-    with pytest.raises(InvalidInputError, match="status: expected 'failed' or 'blocked', got"):
-        await monitor.stop_task("a", status)
-
-
-@pytest.mark.parametrize(
-    ("status", "words"), [("pending", "claim it first"), ("in_progress", "only its owner can stop it, and 'bob'")]
-)
-async def test_stop_refused(source: Any, monitor: SwarmMonitor, status: str, words: str) -> None:
-    """Neither what nobody has begun nor what somebody else does."""
-    source.put("/work", task("a", status, owner="ann"))
-    with pytest.raises(TaskRefusedError, match=words):
-        await monitor.stop_task("a", "failed", "bob")
-
-
-async def test_stop_a_task_of_a_team(source: Any, monitor: SwarmMonitor) -> None:
-    """Teams know no such tasks, and would not read them."""
-    source.put("team:blue", task("a", "in_progress", owner="ann"))
-    with pytest.raises(TaskRefusedError, match="tasks of teams cannot be blocked"):
-        await monitor.stop_task("a", "blocked", "ann", project="team:blue")
-
-
 @pytest.mark.parametrize(
     ("status", "words"), [("pending", "claim it first"), ("in_progress", "only its owner can complete it, and 'bob'")]
 )
