@@ -80,6 +80,10 @@ async def test_other_people(observatory: Observatory, ann: Client) -> None:
     with pytest.raises(ForbiddenError):
         await ann.mailbox.reply(message, "in his name")
     assert await ann.traces.get_trace(message.id) is None
+    mine = (await observatory.mailbox.send_message("ann", "eve", "hello")).message
+    await ann.traces.note_surfaced([message.id, mine.id], "mcp")
+    surfaced = [[hop.name for hop in trace.hops].count("surfaced") for trace in observatory.traces.get_traces()]
+    assert surfaced == [1, 0]
     with pytest.raises(ForbiddenError):
         ann.presence.lease("bob", "a file")
     lease = observatory.presence.acquire_lease("bob", "a file")

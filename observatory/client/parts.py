@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,10 @@ class TracesClient(ABC):
     @abstractmethod
     async def get_statistics(self) -> TraceStatistics:
         """Return figures of all that is traced."""
+
+    @abstractmethod
+    async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
+        """Note that messages were put before their recipient, such as into a model's context; `by` says by what."""
 
 
 class PresenceClient(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -217,6 +217,10 @@ class EmbeddedTraces(TracesClient):
     async def get_statistics(self) -> TraceStatistics:
         await trio.lowlevel.checkpoint()
         return self._tracker.get_statistics()
+
+    async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self._tracker.note_surfaced(ids, by, identity=self._identity)
 
 
 class EmbeddedPresence(PresenceClient):

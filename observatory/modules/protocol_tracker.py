@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -55,7 +55,7 @@ class ProtocolTracker(Module):
         dispatcher: holds the trail that their way has left, and what the delivery channels report.
     """
 
-    exposes: ClassVar = ("get_traces", "get_trace", "get_statistics")
+    exposes: ClassVar = ("get_traces", "get_trace", "get_statistics", "note_surfaced")
 
     def __init__(self, context: Context, *, settings: TracesSettings, mailbox: Mailbox, dispatcher: Dispatcher) -> None:
         self._clock = context.clock
@@ -106,17 +106,24 @@ class ProtocolTracker(Module):
             latencies=latencies(traces),
         )
 
-    def note_surfaced(self, ids: Iterable[str], by: str) -> None:
+    def note_surfaced(self, ids: Sequence[str], by: str, *, identity: Identity | None = None) -> None:
         """Note that messages were put before their recipient, such as into the context of a model.
 
         Args:
-            ids: of the messages.
-            by: what has done so, such as `mcp`.
+            ids: of the messages; of one that is not among the latest nothing is noted.
+            by: the name of what has done so, such as `mcp`.
+            identity: who says so; an agent can say it of what it was sent.
 
         Raises:
-            InvalidInputError: they are no ids of messages.
+            InvalidInputError: they are no ids of messages, or that is no name.
         """
-        self._trail.surfaced(check_ids("ids", ids), by)
+        check_name("by", by)
+        name = identity.name if identity else None
+        self._trail.surfaced([id for id in check_ids("ids", ids) if name is None or self._is_for(name, id)], by)
+
+    def _is_for(self, name: str, id: str) -> bool:
+        track = self._trail.get(id)
+        return track is not None and track.to == name
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hear of events, and tell figures, until cancelled."""

@@ -138,6 +138,9 @@ class ClientConformance(Conformance):
         assert_same(await client.traces.get_traces("a", limit=1), obs.traces.get_traces("a", limit=1))
         assert_same(await client.traces.get_trace(traces[0].id), traces[0])
         assert_same(await client.traces.get_trace("0" * 16), None)
+        await client.traces.note_surfaced([traces[0].id, "0" * 16], "mcp")
+        [surfaced] = [hop for hop in obs.traces.get_traces(limit=1)[0].hops if hop.name == "surfaced"]
+        assert_same(surfaced.detail, "mcp")
         assert_same(await client.traces.get_statistics(), obs.traces.get_statistics())
 
     @law

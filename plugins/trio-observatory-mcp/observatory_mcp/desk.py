@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -50,10 +50,12 @@ class Desk:
         """Tell whether the agent was given a message's text."""
         return id in self._shown
 
-    def note_shown(self, id: str) -> None:
-        """Note that it was."""
-        self._shown[id] = None
-        if len(self._shown) > _REMEMBERED:
+    async def note_shown(self, ids: Sequence[str]) -> None:
+        """Note that it was given those, here and in their traces; nothing, where whoever asked has gone meanwhile."""
+        if ids:
+            await self.client.traces.note_surfaced(ids, "mcp")
+        self._shown.update(dict.fromkeys(ids))
+        while len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
 
     def check_own(self, session: str | None) -> None:

@@ -52,6 +52,17 @@ async def test_text_that_is_too_long(observatory: Observatory, use: Use) -> None
     assert mail["content"].count("y") == 300
 
 
+async def test_surfaced(observatory: Observatory, use: Use) -> None:
+    """The trace of a message says that its text was returned; to stand in a digest is not enough."""
+    for content in ("x" * 400, "y", "z"):
+        await observatory.mailbox.send_message("abc", "bob", content)
+    await use("check_inbox", max_chars=300)
+    await observatory.mailbox.send_message("abc", "bob", "later")
+    await use("wait_for_message", max_seconds=5)
+    by = [[hop.detail for hop in one.hops if hop.name == "surfaced"] for one in observatory.traces.get_traces("abc")]
+    assert by == [[], ["mcp"], ["mcp"], ["mcp"]]
+
+
 async def test_metadata(observatory: Observatory, use: Use) -> None:
     """Metadata come as JSON in an envelope of their own."""
     await observatory.mailbox.send_message("abc", "bob", "hi", metadata={"a": [1]})

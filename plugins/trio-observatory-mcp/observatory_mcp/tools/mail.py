@@ -41,8 +41,7 @@ async def check_inbox(
     if room < _LEAST:
         raise InvalidInputError("max_chars", f"expected at least {_LEAST}, got {room}")
     inbox = await unread_of(desk, room=room, again=again)
-    for mail in inbox.messages:
-        desk.note_shown(mail.id)
+    await desk.note_shown([mail.id for mail in inbox.messages])
     return inbox
 
 
@@ -94,15 +93,16 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
     """
     if not 0 <= max_seconds <= 3600:
         raise InvalidInputError("max_seconds", f"expected 0 to 3600, got {max_seconds:g}")
-    desk = call.desk
+    desk, message = call.desk, None
     with trio.move_on_after(max_seconds):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_report, call)
             message = await _next(desk)
             nursery.cancel_scope.cancel()
-        desk.note_shown(message.id)
-        return Arrival(NOTICE, mail_of(message, at_most=desk.settings.max_chars))
-    return Arrival(NOTICE, None)
+    if message is None:
+        return Arrival(NOTICE, None)
+    await desk.note_shown([message.id])
+    return Arrival(NOTICE, mail_of(message, at_most=desk.settings.max_chars))
 
 
 async def _next(desk: Desk) -> Message:

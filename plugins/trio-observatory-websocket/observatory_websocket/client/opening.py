@@ -116,8 +116,11 @@ def _locate(
 
 async def _find(root: Path, token: str | None, identity: str | None, ssl_context: ssl.SSLContext | None) -> Address:
     service = await trio.to_thread.run_sync(read_service, root)
-    if service is None or _DOOR not in service.doors:
+    if service is None:
         raise UnreachableError(str(root), "no service runs on this root; start one with `observatory serve`")
+    if _DOOR not in service.doors:
+        reason = f"the service on this root, process {service.pid}, has no websocket: it begins, or lacks the plugin"
+        raise UnreachableError(str(root), reason)
     if identity is not None:
         token = token_for(service.token, identity)
     return Address(service.doors[_DOOR], token or service.token, service.certificate, ssl_context)

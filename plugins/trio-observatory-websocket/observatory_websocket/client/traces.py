@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from observatory import Trace, TracesClient, TraceStatistics, from_wire
@@ -30,6 +31,10 @@ class WebSocketTraces(TracesClient):
     async def get_statistics(self) -> TraceStatistics:
         """Return figures of all that is traced."""
         return from_wire(await self._ask("get_statistics"), TraceStatistics)
+
+    async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
+        """Note that messages were put before their recipient, by what is called so."""
+        await self._ask("note_surfaced", ids=ids, by=by)
 
     async def _ask(self, method: str, **params: Any) -> Any:
         called = {"module": "ProtocolTracker", "method": method, "params": params}

@@ -173,7 +173,7 @@ async def test_no_door(settings: MakeSettings, root: Path) -> None:
     async with open_observatory(settings(plugins={"websocket": {"enabled": False}})) as observatory:
         file = ServiceFile(root, observatory.security, observatory.clock)
         file.announce("bell", "bell://127.0.0.1:1/")
-        with pytest.raises(UnreachableError):
+        with pytest.raises(UnreachableError, match=r"the service on this root, process \d+, has no websocket"):
             await opened(root=root)
         file.withdraw("bell")
 

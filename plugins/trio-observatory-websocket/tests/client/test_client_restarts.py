@@ -33,7 +33,7 @@ async def service(root: Path, until: Until) -> AsyncIterator[None]:
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        await until(lambda: read_service(root))
+        await until(lambda: (info := read_service(root)) and "websocket" in info.doors)
         yield
     finally:
         process.send_signal(signal.SIGKILL)
