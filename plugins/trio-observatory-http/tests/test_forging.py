@@ -41,9 +41,14 @@ async def _operations(client: Any) -> list[tuple[str, str, str, str, dict[str, A
             places = {one["name"]: one["in"] for one in entry["parameters"]}
             content = entry.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             for name in {*places, *content.get("properties", ())}.intersection(_NAMES):
-                required = {one: _FILLED.get(one, "x") for one in content.get("required", ()) if one != name}
+                required = {one: _value(one, content) for one in content.get("required", ()) if one != name}
                 found.append((entry["operationId"], method.upper(), path, name, required))
     return sorted(found, key=str)
+
+
+def _value(name: str, schema: dict[str, Any]) -> Any:
+    """Return something that is allowed for a parameter."""
+    return _FILLED.get(name) or schema["properties"][name].get("enum", ["x"])[0]
 
 
 async def test_as_somebody_else(house: Any) -> None:
