@@ -52,9 +52,15 @@ class Desk:
 
     async def note_shown(self, ids: Sequence[str]) -> None:
         """Note that it was given those, here and in their traces; nothing, where whoever asked has gone meanwhile."""
-        if ids:
-            await self.client.traces.note_surfaced(ids, "mcp")
-        self._shown.update(dict.fromkeys(ids))
+        fresh = [id for id in ids if id not in self._shown]
+        self._shown.update(dict.fromkeys(fresh))  # at once: another call may be about to return them
+        try:
+            if ids:
+                await self.client.traces.note_surfaced(ids, "mcp")
+        except BaseException:
+            for id in fresh:
+                self._shown.pop(id, None)
+            raise
         while len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
 

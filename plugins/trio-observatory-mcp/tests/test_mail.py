@@ -127,3 +127,35 @@ async def test_waiting(observatory: Observatory, use: Use, desk: Desk) -> None:
         await observatory.mailbox.send_message("abc", "bob", "second")
     assert "second" in arrivals[0]["message"]["content"]
     assert (await use("check_inbox"))["messages"] == []
+
+
+async def test_waiting_twice(observatory: Observatory, use: Use) -> None:
+    """Of two calls that wait at once each gets a message of its own."""
+    arrivals: list[str] = []
+
+    async def wait() -> None:
+        arrivals.append((await use("wait_for_message", max_seconds=4))["message"]["content"])
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(2):
+            await observatory.mailbox.send_message("abc", "bob", f"number {number}")
+    assert sorted(text.split("\n")[1] for text in arrivals) == ["number 0", "number 1"]
+
+
+async def test_calls_at_once(observatory: Observatory, use: Use) -> None:
+    """Of calls at once, each text is returned by one."""
+    for number in range(150):
+        await observatory.mailbox.send_message("abc", "bob", f"number {number}")
+    inboxes: list[Any] = []
+
+    async def check() -> None:
+        inboxes.append(await use("check_inbox", max_chars=100_000))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(check)
+    shown = [mail["id"] for inbox in inboxes for mail in inbox["messages"]]
+    assert len(shown) == len(set(shown)) == 150

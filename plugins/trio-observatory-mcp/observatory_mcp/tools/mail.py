@@ -49,14 +49,16 @@ async def unread_of(desk: Desk, *, room: int, again: bool) -> Inbox:
     """Return unread messages, newest first: those that were not shown, or all, as far as there is room."""
     mails: list[Mail] = []
     digest: list[Heading] = []
+    count = await desk.client.mailbox.unread_count(desk.agent)
     for message in await _unread(desk, again=again, at_most=room // _ENVELOPE + _HEADINGS):
+        if not again and desk.was_shown(message.id):  # by another call, while this one waited for more of them
+            continue
         mail = None if digest else mail_of(message, at_most=room)
         if mail and (not mails or (not mail.truncated and size_of(mail) <= room)):
             mails.append(mail)
             room = max(0, room - size_of(mail))
         elif len(digest) < _HEADINGS:
             digest.append(heading_of(message))
-    count = await desk.client.mailbox.unread_count(desk.agent)
     return Inbox(desk.agent, NOTICE, tuple(mails), tuple(digest), count)
 
 
@@ -93,13 +95,14 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
     """
     if not 0 <= max_seconds <= 3600:
         raise InvalidInputError("max_seconds", f"expected 0 to 3600, got {max_seconds:g}")
-    desk, message = call.desk, None
+    desk, message, start = call.desk, None, trio.current_time()
     with trio.move_on_after(max_seconds):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_report, call)
-            message = await _next(desk)
-            nursery.cancel_scope.cancel()
-    if message is None:
+        while message is None or desk.was_shown(message.id):  # by another call that has waited for the same one
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_report, call, start)
+                message = await _next(desk)
+                nursery.cancel_scope.cancel()
+    if message is None or desk.was_shown(message.id):
         return Arrival(NOTICE, None)
     await desk.note_shown([message.id])
     return Arrival(NOTICE, mail_of(message, at_most=desk.settings.max_chars))
@@ -114,8 +117,7 @@ async def _next(desk: Desk) -> Message:
         after = message.id
 
 
-async def _report(call: Call) -> None:
-    start = trio.current_time()
+async def _report(call: Call, start: float) -> None:
     while True:
         await call.report(trio.current_time() - start, "no message yet")
         await trio.sleep(_BETWEEN)
