@@ -74,7 +74,8 @@ async def test_metadata(observatory: Observatory, use: Use) -> None:
     ("tool", "arguments", "words"),
     [
         ("check_inbox", {"session_id": "bob"}, "ForbiddenError: this connection is 'abc''s"),
-        ("check_inbox", {"max_chars": 10}, "arguments.max_chars: expected at least 200, got 10"),
+        ("check_inbox", {"max_chars": 10}, "arguments.max_chars: expected 200 to 1,048,576, got 10"),
+        ("check_inbox", {"max_chars": 1_048_577}, "arguments.max_chars: expected 200 to 1,048,576"),
         ("check_inbox", {"max_chars": "many"}, "arguments.max_chars: expected an integer, got a string"),
         ("check_inbox", {"maxchars": 1}, "arguments.maxchars: unknown parameter; did you mean 'max_chars'?"),
         ("acknowledge_message", {}, "arguments.message_ids: required, but missing"),

@@ -12,8 +12,8 @@ from observatory_mcp.wrapping import NOTICE
 
 _PAGE = 100
 """Messages that are asked for at a time."""
-_LEAST = 200
-"""Characters for which one may ask."""
+_LEAST, _MOST = 200, 1_048_576
+"""Characters for which one may ask: at most what the longest text has."""
 _ENVELOPE = 100
 """Characters that a message has at least, as it is told."""
 _HEADINGS = 50
@@ -32,15 +32,14 @@ async def check_inbox(
 
     Args:
         session_id: Whose mailbox; only your own can be read, which it is when this is left out.
-        max_chars: How many characters of text at most, at least 200.
+        max_chars: How many characters of text at most, 200 to 1,048,576.
         again: Also messages whose text was returned before.
     """
     desk = call.desk
     desk.check_own(session_id)
-    room = desk.settings.max_chars if max_chars is None else max_chars
-    if room < _LEAST:
-        raise InvalidInputError("max_chars", f"expected at least {_LEAST}, got {room}")
-    inbox = await unread_of(desk, room=room, again=again)
+    if max_chars is not None and not _LEAST <= max_chars <= _MOST:
+        raise InvalidInputError("max_chars", f"expected {_LEAST} to {_MOST:,}, got {max_chars}")
+    inbox = await unread_of(desk, room=max_chars or desk.settings.max_chars, again=again)
     await desk.note_shown([mail.id for mail in inbox.messages])
     return inbox
 
