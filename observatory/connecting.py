@@ -16,12 +16,13 @@ from observatory.settings import Settings
 
 
 async def find_client(
-    settings: Settings | None = None, *, plugins: Iterable[object] = ()
+    settings: Settings | None = None, *, identity: str | None = None, plugins: Iterable[object] = ()
 ) -> AbstractAsyncContextManager[Client] | None:
     """Find out whether a service runs on the root, and return what opens a client for it.
 
     Args:
         settings: by default `Settings()`.
+        identity: an agent's name: open it as that agent.
         plugins: plugin objects beside the installed ones.
 
     Returns:
@@ -39,6 +40,6 @@ async def find_client(
     connectors = Plugins(settings, built_in=InTheBox(), extra=plugins).connectors()
     for door in service.doors:
         if door in connectors:
-            opening: AbstractAsyncContextManager[Client] = connectors[door].item(settings.root)
+            opening: AbstractAsyncContextManager[Client] = connectors[door].item(settings.root, identity)
             return opening
     return None

@@ -47,13 +47,15 @@ class Connectors:
 
     def __init__(self, observatory: Observatory | None, *doors: str) -> None:
         self.roots: list[tuple[str, Path]] = []
+        self.identities: list[str | None] = []
         self._observatory = observatory
         self.plugin = observatory_plugin("connecting", connectors={door: self._connector(door) for door in doors})
 
     def _connector(self, door: str) -> Any:
         @asynccontextmanager
-        async def connect(root: Path) -> AsyncIterator[Client]:
+        async def connect(root: Path, identity: str | None) -> AsyncIterator[Client]:
             self.roots.append((door, root))
+            self.identities.append(identity)
             assert self._observatory is not None
             yield EmbeddedClient(self._observatory)
 
@@ -70,9 +72,22 @@ async def test_found(bare_settings: MakeSettings) -> None:
         assert found is not None
         assert connectors.roots == [], "nothing is opened before somebody enters it"
         async with found as client:
+            assert connectors.identities == [None]
             receipt = await client.mailbox.send_message("a", "b", "hello")
         assert observatory.mailbox.get_messages("a") == [receipt.message]
     assert connectors.roots == [("bell", settings.root)]
+
+
+async def test_identity(bare_settings: MakeSettings) -> None:
+    """It is opened as the agent that is named."""
+    settings = bare_settings()
+    async with open_observatory(settings) as observatory:
+        connectors = Connectors(observatory, "bell")
+        with announced(settings, "bell"):
+            found = await find_client(settings, identity="agent-42", plugins=[connectors.plugin])
+        assert found is not None
+        async with found:
+            assert connectors.identities == ["agent-42"]
 
 
 async def test_first_door_with_a_connector(bare_settings: MakeSettings) -> None:

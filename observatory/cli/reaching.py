@@ -61,17 +61,20 @@ async def reached_or_opened(settings: Settings, *, recover: Collection[str] | No
 
 
 @asynccontextmanager
-async def service_on(settings: Settings, *, for_long: bool = False) -> AsyncIterator[Client | None]:
+async def service_on(
+    settings: Settings, *, identity: str | None = None, for_long: bool = False
+) -> AsyncIterator[Client | None]:
     """Reach the service that runs on a root; None where none does, or none any more.
 
     Args:
         settings: whose root.
+        identity: an agent's name: be that agent there.
         for_long: wait for it when it was reached and then is silent: it may be started again.
 
     Raises:
         UnreachableError: it does not answer; and what the connector raises.
     """
-    running = await find_client(settings)
+    running = await find_client(settings, identity=identity)
     if running is None:
         yield None
         return

@@ -100,8 +100,10 @@ class Client(ABC):
         """Call a method that a service exposes; parameters and result are as JSON says them."""
 
 
-Connector: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Client]]
+Connector: TypeAlias = Callable[[Path, str | None], AbstractAsyncContextManager[Client]]
 """What opens a client for the service that runs on a root, through the door that it is registered under.
+
+With an agent's name the client is that agent, and nobody else; else whoever the environment says, or the owner.
 
 The service may be started again while the client is open; `read_service` tells where it is then.
 """

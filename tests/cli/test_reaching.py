@@ -173,8 +173,8 @@ def service_that_ends(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that ends once a command has found it, and has not connected yet."""
     service = serve()
 
-    async def find_the_last_of_it(settings: Settings) -> object:
-        found = await find_client(settings)
+    async def find_the_last_of_it(settings: Settings, *, identity: str | None) -> object:
+        found = await find_client(settings, identity=identity)
         service.send_signal(signal.SIGTERM)
         service.wait()
         return found

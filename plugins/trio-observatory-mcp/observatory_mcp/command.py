@@ -48,8 +48,7 @@ async def mcp(
     with standard_streams() as (stdin, stdout), trio.open_signal_receiver(*_ENDINGS) as signals:
         async with stdin, stdout, trio.open_nursery() as nursery:
             nursery.start_soon(_end_on, signals, nursery.cancel_scope)
-            async with _reached(settings, name) as client:
-                project = await _project_here(client)
+            async with _reached(settings, name) as (client, project):
                 desk = Desk(client=client, agent=name, settings=_settings_of(settings), project=project)
                 await serve(desk, stdin, stdout)
             nursery.cancel_scope.cancel()
@@ -82,16 +81,21 @@ def _name_of(option: str | None) -> str:
 
 
 @asynccontextmanager
-async def _reached(settings: Settings, agent: str) -> AsyncIterator[Client]:
-    """Reach the service that runs on a root, or else open an Observatory that is nobody's service.
+async def _reached(settings: Settings, agent: str) -> AsyncIterator[tuple[Client, str | None]]:
+    """Reach the service that runs on a root as the agent, or else open an Observatory that is nobody's service.
+
+    With the client comes the project in this folder, if there is one.
 
     Raises:
         CycloptsError: there is nothing that keeps messages where others find them.
         ObservatoryError: neither can be done, or something could not be delivered before the end.
     """
-    async with service_on(settings, for_long=True) as client:
+    identity = None if os.environ.get(_TOKEN) else agent  # the token says so as well
+    async with service_on(settings, identity=identity, for_long=True) as client:
         if client is not None:
-            yield client
+            async with service_on(settings) as owner:  # an agent may not say what is looked after
+                project = await _project_here(owner or client)
+            yield client, project
             return
     recover = None if settings.mailbox.unknown_recipients == "refuse" else (agent,)
     async with open_observatory(settings, recover=recover, services=("skills",)) as observatory:
@@ -100,7 +104,8 @@ async def _reached(settings: Settings, agent: str) -> AsyncIterator[Client]:
                 msg="no service runs here, the delivery channel 'inbox' is not loaded, and storage 'memory' keeps "
                 "nothing, so messages would reach nobody; install trio-observatory-inbox, or start `observatory serve`"
             )
-        yield EmbeddedClient(observatory)
+        client = EmbeddedClient(observatory)
+        yield client, await _project_here(client)
     if observatory.undelivered:
         raise ObservatoryError(f"{counted(observatory.undelivered, 'delivery', 'deliveries')} could not be made")
 

@@ -110,6 +110,23 @@ async def test_with_a_service(start: Connect, mode: str, service: None) -> None:
             assert note["key"] == "plan"
 
 
+async def test_there_for_others(start: Connect, mode: str, service: None) -> None:
+    """The service knows who is connected, also of one that only reads."""
+    with trio.fail_after(30):
+        async with start("abc", mode=mode) as abc, start("bob", mode=mode) as bob:
+            await call(abc, "check_inbox")
+            agents = (await call(bob, "list_agents"))["agents"]
+            assert [(agent["name"], agent["status"]) for agent in agents] == [("abc", "active"), ("bob", "active")]
+
+
+async def test_tasks_here(start: Connect, mode: str, service: None, tmp_path: Path) -> None:
+    """The service looks after the tasks in the folder where an agent's program was started."""
+    (tmp_path / "project/tasks.jsonl").write_text('{"id": "1", "status": "pending"}\n')
+    with trio.fail_after(30):
+        async with start("abc", mode=mode) as abc:
+            assert (await call(abc, "claim_task", task_id="1"))["owner"] == "abc"
+
+
 async def test_with_a_token(start: Connect, mode: str, root: Path, service: None) -> None:
     """With an agent's token it is that agent, which the service sees to."""
     command = [sys.executable, "-m", "observatory", "token", "ann", "--root", str(root)]

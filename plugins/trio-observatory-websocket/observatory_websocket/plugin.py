@@ -53,7 +53,7 @@ def _make_service(context: Context) -> Service:
     return WebSocketService(context)
 
 
-def _connect(root: Path) -> AbstractAsyncContextManager[Client]:
+def _connect(root: Path, identity: str | None) -> AbstractAsyncContextManager[Client]:
     from observatory_websocket.client.opening import connect
 
-    return connect(root)
+    return connect(root, identity)

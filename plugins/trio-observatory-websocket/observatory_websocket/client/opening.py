@@ -80,9 +80,9 @@ async def open_client(
         raise raised
 
 
-def connect(root: Path) -> AbstractAsyncContextManager[Client]:
+def connect(root: Path, identity: str | None) -> AbstractAsyncContextManager[Client]:
     """Open a client for the service that runs on a root, also after that was started again: the connector."""
-    return open_client(root=root)
+    return open_client(root=root, identity=identity)
 
 
 def _locate(

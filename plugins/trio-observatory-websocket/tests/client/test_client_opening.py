@@ -81,6 +81,10 @@ async def test_identity(settings: MakeSettings) -> None:
                 await client.mailbox.send_message("a", "agent-43", "hello")
             with pytest.raises(ForbiddenError):
                 await client.mailbox.receive("agent-43")
+        running = await find_client(observatory.settings, identity="agent-42")
+        assert running is not None
+        async with running as found:
+            assert (await found.mailbox.send_message("a", "agent-42", "hello")).verified
         async with open_client(root=observatory.settings.root) as owner:
             assert not (await owner.mailbox.send_message("a", "agent-42", "hello")).verified
 
