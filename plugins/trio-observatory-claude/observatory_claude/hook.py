@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> None:
     """
     try:
         seconds = float(arguments[2]) if len(arguments) > 2 else PATIENCE
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+        for ending in (signal.SIGALRM, signal.SIGINT):  # a person's Ctrl-C may come to the whole group
+            signal.signal(ending, lambda *_: os._exit(0))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         event = sys.stdin.buffer.read(_MAX_EVENT + 1)
         service = read_service(arguments[0]) if 0 < len(event) <= _MAX_EVENT else None

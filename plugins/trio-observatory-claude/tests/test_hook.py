@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -272,6 +273,14 @@ class TestPretended:
         with subprocess.Popen(command(root), stdin=subprocess.PIPE) as process:
             assert process.wait(30) == 0
         assert time.monotonic() - start >= hook.PATIENCE
+
+    def test_interrupted(self, root: Path) -> None:
+        """Ctrl-C, which may come to it as well, ends it without a word."""
+        process = subprocess.Popen([*command(root), "60"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(b" " * 200_000)  # more than a pipe holds: it reads once this returns
+        process.send_signal(signal.SIGINT)
+        assert (process.communicate()[1], process.returncode) == (b"", 0)
 
 
 def test_alone(root: Path, project: Path) -> None:
