@@ -1,14 +1,17 @@
 """The reference, compared with the code: everything is documented, and nothing is invented."""
 
 import inspect
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
+from urllib.request import Request, urlopen
 
 import attrs
 import pytest
+import trio
 from cyclopts import App, Argument
 
 from observatory import Statistics, errors, hookspecs, open_observatory
@@ -134,6 +137,26 @@ class TestStatistics:
             figures = dict(obs.service("http").statistics())
         events = {f"events.{name}" for name in figures.pop("events")}
         assert sorted(self.DOCUMENTED["Of HTTP"]) == sorted({*figures, *events} - {"refused"} | {"refused.STATUS"})
+
+    async def test_mcp(self, tmp_path: Path) -> None:
+        """The same for those of MCP over HTTP, before an agent has come and after that."""
+        pytest.importorskip("observatory_mcp", reason="needs trio-observatory-mcp")
+        pytest.importorskip("observatory_http", reason="needs trio-observatory-http")
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}).encode()
+        async with open_observatory(Settings(root=tmp_path)) as obs:
+            headers = {
+                "Accept": "application/json, text/event-stream",
+                "Authorization": f"Bearer {obs.security.token_for('abc')}",
+                "Content-Type": "application/json",
+            }
+            before = obs.service("mcp").statistics()
+            request = Request(f"{obs.service('http').url}mcp", data, headers)  # noqa: S310 -- it is http
+            (await trio.to_thread.run_sync(urlopen, request)).close()
+            figures = dict(obs.service("mcp").statistics())
+        assert {*before} == {*figures}
+        clients = [f"clients[].{name}" for name in figures.pop("clients")[0]]
+        assert sorted(self.DOCUMENTED["Of MCP over HTTP"]) == sorted({*figures, *clients})
 
     async def test_plugins(self, tmp_path: Path) -> None:
         """The same for those of the inbox and the websocket; what is counted by reason or status is one row."""

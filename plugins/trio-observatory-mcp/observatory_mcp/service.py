@@ -47,7 +47,7 @@ class McpService(Service):
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the figures of the service."""
-        return {} if self._sessions is None else self._sessions.statistics()
+        return {"sessions": 0, "opened": 0, "clients": []} if self._sessions is None else self._sessions.statistics()
 
     async def answer(self, scope: Asgi, receive: Receive, send: Send) -> None:
         """Answer a request, as `RouteFactory` says."""

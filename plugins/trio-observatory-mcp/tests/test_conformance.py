@@ -128,4 +128,4 @@ def test_service_is_cheap(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(tmp_path / "root")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "{} []\n"
+    assert done.stdout == "{'sessions': 0, 'opened': 0, 'clients': []} []\n"
