@@ -83,6 +83,8 @@ async def test_metadata(observatory: Observatory, use: Use) -> None:
         ("acknowledge_message", {"message_ids": ["0" * 16]}, "UnknownMessageError: "),
         ("send_message", {"to": "../x", "content": "hi"}, "arguments.to: "),
         ("send_message", {"to": "bob", "content": "hi", "from": "eve"}, "arguments.from: unknown parameter"),
+        ("broadcast_message", {"to": ["bob", "bob"], "content": "hi"}, "arguments.to: 'bob' stands there twice"),
+        ("broadcast_message", {"to": ["bob"], "content": "hi", "type": ""}, "arguments.type: "),
         ("reply_message", {"message_id": "0" * 16, "content": "hi"}, "UnknownMessageError: "),
         ("wait_for_message", {"max_seconds": -1}, "arguments.max_seconds: expected 0 to 3600"),
     ],

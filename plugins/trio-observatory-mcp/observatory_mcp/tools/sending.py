@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from observatory import Message, ObservatoryError, Receipt, UnknownMessageError
+from observatory import InvalidInputError, Message, ObservatoryError, Receipt, UnknownMessageError
 from observatory_mcp.desk import Call, Desk
 from observatory_mcp.values import Broadcast, NotSent, Sent
 
@@ -56,9 +56,12 @@ async def broadcast_message(
         type: What kind of message it is.
         metadata: A JSON object that goes with it.
     """
-    results = await call.desk.client.mailbox.broadcast_to_many(
-        to, call.desk.agent, content, type=type, metadata=metadata
-    )
+    broadcast = call.desk.client.mailbox.broadcast_to_many
+    try:
+        results = await broadcast(to, call.desk.agent, content, type=type, metadata=metadata)
+    except InvalidInputError as error:
+        field = "to" if error.field.removeprefix("params.") == "names" else error.field  # as they are called there
+        raise InvalidInputError(field, error.reason) from error
     sent = [_sent(result) for result in results if isinstance(result, Receipt)]
     failed = [
         NotSent(name, str(result))
