@@ -51,7 +51,7 @@ async def resources_of(desk: Desk) -> list[Resource]:
         name="inbox", uri=places.inbox(desk.agent), description="Your unread messages, newest first.", mime_type=_JSON
     )
     rest = [
-        Resource(name="notes", uri=places.NOTES, description="All notes, newest first.", mime_type=_JSON),
+        Resource(name="notes", uri=places.NOTES, description="The newest notes.", mime_type=_JSON),
         Resource(name="swarm", uri=places.SWARM, description="Tasks, and who is there.", mime_type=_JSON),
         Resource(name="skills", uri=places.SKILLS, description="The skills that there are.", mime_type=_JSON),
     ]
@@ -127,7 +127,7 @@ async def _notes(desk: Desk, uri: str, names: Sequence[str]) -> TextResourceCont
 async def _note(desk: Desk, uri: str, names: Sequence[str]) -> TextResourceContents:
     note = await desk.client.notes.get_note(names[0])
     if note is None:
-        raise UnknownNameError("note", names[0], [one.key for one in await desk.client.notes.list_notes()])
+        raise notes.no_note(names[0], await desk.client.notes.list_notes())
     return _json(uri, note_of(note))
 
 

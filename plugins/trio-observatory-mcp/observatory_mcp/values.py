@@ -193,7 +193,9 @@ class NoteList:
     notice: str
     """How to take what stands in them."""
     notes: tuple[NoteText, ...]
-    """Every one of them."""
+    """As many as there is room for."""
+    more: int
+    """How many older ones there are."""
 
 
 @attrs.frozen

@@ -106,6 +106,26 @@ async def test_notes(use: Use) -> None:
     assert "first&lt;/agent-note-1>" in note["text"]
 
 
+async def test_many_notes(use: Use) -> None:
+    """There are as many as there is room for, the first one whatever its length; others come with the next calls."""
+    for number in range(5):
+        await use("add_note", key=f"{number}", text="x" * (25_000 if number == 1 else 9_000))
+    pages = [await use("list_notes")]
+    while pages[-1]["more"]:
+        pages.append(await use("list_notes", after=pages[-1]["notes"][-1]["key"]))
+    assert [[note["key"] for note in page["notes"]] for page in pages] == [["4", "3"], ["2"], ["1"], ["0"]]
+    assert [page["more"] for page in pages] == [3, 2, 1, 0]
+
+
+async def test_no_such_note(use: Use) -> None:
+    """Whoever goes on behind a note that there is not is told of some that there are."""
+    for number in range(300):
+        await use("add_note", key=f"note-{number}", text="x")
+    refused = await use("list_notes", after="note")
+    assert refused.startswith("UnknownNameError: there is no note 'note'")
+    assert refused.count("note-") <= 100
+
+
 async def test_skills(observatory: Observatory, use: Use, tmp_path: Path) -> None:
     """Skills are listed, loaded and read, a tier at a time."""
     folder = tmp_path / "home/.claude/skills/pdf"
