@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.text import Text
 
 from observatory.commands import DASHED, FAILED, OK, Options, check_name, counted, harmless, make_console, note
-from observatory_claude.connecting import Places, Wanted, changes, of_project, of_user, wanted_for
+from observatory_claude.connecting import Places, Wanted, carry_out, changes, of_project, of_user, wanted_for
 from observatory_claude.naming import OF_USER, agent_of, connected_agent
 
 app = App(name="connect", help="Let programs that run agents talk with Observatory.")
@@ -64,8 +64,7 @@ async def claude(
         return OK
     if not yes and not _is_agreed(len(found)):
         return FAILED
-    for change in found:
-        await trio.to_thread.run_sync(change.carry_out)
+    await trio.to_thread.run_sync(carry_out, found)
     note(f"{counted(len(found), 'file')} changed")
     if not remove:
         _tell_what_next(name, places, wanted)

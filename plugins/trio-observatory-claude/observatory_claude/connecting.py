@@ -13,7 +13,7 @@ import attrs
 
 from observatory_claude.entries import wanted_hooks, wanted_server, with_hooks, with_server
 from observatory_claude.errors import SettingsFileError
-from observatory_claude.files import SettingsFile, read, write
+from observatory_claude.files import SettingsFile, check_as_read, read, write
 from observatory_claude.json_text import style_of
 
 
@@ -62,14 +62,6 @@ class Change:
         old, new = (str(self.file.place) if data is not None else "nothing" for data in (self.file.data, self.after))
         return "\n".join(difflib.unified_diff(before, after, old, new, n=1, lineterm=""))
 
-    def carry_out(self) -> None:
-        """Make it so.
-
-        Raises:
-            SettingsFileError: it cannot be, or the file is another one by now.
-        """
-        write(self.file, self.after, backup=self.backup)
-
 
 @attrs.frozen
 class Wanted:
@@ -88,6 +80,18 @@ def wanted_for(root: Path, agent: str) -> Wanted:
         SettingsFileError: the root's name cannot stand in JSON.
     """
     return Wanted(wanted_hooks(root, agent), wanted_server(root, agent))
+
+
+def carry_out(found: Sequence[Change]) -> None:
+    """Make it so.
+
+    Raises:
+        SettingsFileError: it cannot be; none was changed where one of the files may not be, or is another one by now.
+    """
+    for change in found:
+        check_as_read(change.file)
+    for change in found:
+        write(change.file, change.after, backup=change.backup)
 
 
 _NOTHING = Wanted({}, None)

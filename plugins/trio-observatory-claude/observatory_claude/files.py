@@ -116,6 +116,20 @@ def read(path: Path) -> SettingsFile:
     return found
 
 
+def check_as_read(file: SettingsFile) -> None:
+    """Check that a settings file may be written, and is what was read.
+
+    Raises:
+        SettingsFileError: it is not.
+    """
+    if read(file.path) != file:
+        raise SettingsFileError(str(file.path), "it has changed meanwhile; try again")
+    if file.data is not None and not file.mode & stat.S_IWUSR:
+        raise SettingsFileError(
+            str(file.path), f"it may not be written; if it shall be: chmod u+w {quoted(file.place)}"
+        )
+
+
 def write(file: SettingsFile, data: bytes | None, *, backup: bytes | None = None) -> None:
     """Put something else into it, or take it away (None).
 
@@ -129,12 +143,7 @@ def write(file: SettingsFile, data: bytes | None, *, backup: bytes | None = None
     """
     had_backup = os.path.lexists(file.backup)
     try:
-        if read(file.path) != file:
-            raise SettingsFileError(str(file.path), "it has changed meanwhile; try again")
-        if file.data is not None and not file.mode & stat.S_IWUSR:
-            raise SettingsFileError(
-                str(file.path), f"it may not be written; if it shall be: chmod u+w {quoted(file.place)}"
-            )
+        check_as_read(file)
         if backup is not None:
             _replace(file.backup, backup, file.mode)
         if data is None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 from observatory_claude.check import ClaudeCheck
-from observatory_claude.connecting import changes, of_project, of_user, wanted_for
+from observatory_claude.connecting import carry_out, changes, of_project, of_user, wanted_for
 
 from observatory import Finding, Observatory, Settings, SwarmSettings, open_observatory
 
@@ -45,8 +45,7 @@ def connect(project: Path, root: Path) -> Connect:
 
     def connect(*, user: bool = False, other: Path = root) -> None:
         places = of_user() if user else of_project(project)
-        for one in changes(places, wanted_for(other, "ann")):
-            one.carry_out()
+        carry_out(changes(places, wanted_for(other, "ann")))
 
     return connect
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from observatory_claude.connecting import Wanted, changes, of_project, of_user
+from observatory_claude.connecting import Wanted, carry_out, changes, of_project, of_user
 from observatory_claude.entries import wanted_hooks
 from observatory_claude.errors import SettingsFileError
 
@@ -147,10 +147,10 @@ def test_huge(connect: Connect, settings: Path) -> None:
 def test_changed_meanwhile(settings: Path, project: Path, root: Path) -> None:
     """What somebody has written between the look and the write is not written over."""
     settings.write_text("{}")
-    [change] = changes(of_project(project), Wanted(wanted_hooks(root, "ann"), None))
+    found = changes(of_project(project), Wanted(wanted_hooks(root, "ann"), None))
     settings.write_text('{"model": "opus"}')
     with pytest.raises(SettingsFileError, match="changed meanwhile"):
-        change.carry_out()
+        carry_out(found)
     assert settings.read_text() == '{"model": "opus"}'
     assert list(settings.parent.iterdir()) == [settings]
 

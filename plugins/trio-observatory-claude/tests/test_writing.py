@@ -97,6 +97,18 @@ def test_the_second_fails(connect: Connect, settings: Path, project: Path, refus
     assert (settings.read_text(), list(project.iterdir())) == (BEFORE, [settings.parent])
 
 
+@pytest.mark.usefixtures("with_mcp")
+def test_the_second_may_not_be_written(connect: Connect, settings: Path, project: Path) -> None:
+    """What may not be written keeps the other file from being changed, too."""
+    settings.write_text(BEFORE)
+    servers = project / ".mcp.json"
+    servers.write_text("{}")
+    servers.chmod(0o400)
+    result = connect()
+    assert (result.code, f"{servers}: it may not be written" in result.err) == (1, True)
+    assert (settings.read_text(), list(settings.parent.iterdir())) == (BEFORE, [settings])
+
+
 def test_changed_while_it_is_asked(connect: Connect, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody writes while a person looks at the difference stays, and the person is told to look again."""
     settings.write_text(BEFORE)
