@@ -162,3 +162,22 @@ async def test_calls_at_once(observatory: Observatory, use: Use) -> None:
             nursery.start_soon(check)
     shown = [mail["id"] for inbox in inboxes for mail in inbox["messages"]]
     assert len(shown) == len(set(shown)) == 150
+
+
+async def test_call_that_is_cancelled(
+    observatory: Observatory, use: Use, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is cancelled before it returns has shown nothing that was not shown before."""
+    await observatory.mailbox.send_message("abc", "bob", "first")
+    assert texts(await use("check_inbox")) == ["first"]
+    await observatory.mailbox.send_message("abc", "bob", "second")
+
+    async def hang(ids: list[str], by: str) -> None:
+        assert desk.was_shown(ids[0])
+        await trio.sleep_forever()
+
+    with monkeypatch.context() as patch, trio.move_on_after(0.1) as scope:
+        patch.setattr(desk.client.traces, "note_surfaced", hang)
+        await use("check_inbox", again=True)
+    assert scope.cancelled_caught
+    assert texts(await use("check_inbox")) == ["second"]
