@@ -104,6 +104,14 @@ async def test_one_agent(hear: Hear, root: Path, project: Path) -> None:
         assert await hear(PROMPT) == ""
 
 
+async def test_mail_that_was_fetched(hear: Hear, root: Path, project: Path) -> None:
+    """What the agent has got from the MCP server does not come by a hook any more."""
+    async with client_of(root) as client:
+        await client.mailbox.send_message("project", "bob", "look at the Ω")
+        assert len(await check_inbox(project)) == 1
+        assert await hear(PROMPT) == ""
+
+
 async def test_two_agents_of_a_project(hear: Hear, root: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session whose environment names another agent has that one's mail, by hook and by MCP, and nobody else's."""
     async with client_of(root) as client:

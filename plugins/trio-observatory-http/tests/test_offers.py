@@ -54,6 +54,17 @@ async def test_once(house: Any) -> None:
         assert house.figures["events"]["offered"] == 3
 
 
+async def test_surfaced(house: Any) -> None:
+    """What was put before the agent by others, such as a tool over MCP, is not offered any more."""
+    sent = [(await house.obs.mailbox.send_message("ann", "bob", f"number {number}")).message for number in range(3)]
+    house.obs.traces.note_surfaced([sent[0].id, sent[2].id], "mcp")
+    async with house.client() as client:
+        text = await offered(client)
+        assert text is not None
+        assert re.findall("number .", text) == ["number 1"]
+        assert await offered(client) is None
+
+
 @pytest.mark.parametrize(
     ("name", "more", "expected"),
     [

@@ -37,7 +37,7 @@ _unseen = re.compile(
 
 
 class Offers:
-    """Remembers who was offered what.
+    """Remembers who was offered what. What was surfaced before, whoever has done so, is not offered.
 
     Args:
         context: what the service was handed.
@@ -67,7 +67,7 @@ class Offers:
         return None
 
     def _fresh(self, mailbox: Mailbox, name: str) -> list[Message]:
-        """Return the unread messages that the agent was not offered before, newest first, and remember them."""
+        """Return the unread messages that the agent was not given before, newest first, and remember them."""
         offered = self._offered.get(name, set())
         newest = mailbox.get_messages(name, limit=1, unread_only=True)
         if not newest or newest[0].id in offered:  # then it was offered the others with that, or before
@@ -77,7 +77,13 @@ class Offers:
         self._offered.move_to_end(name)
         if len(self._offered) > _MAX_AGENTS:
             self._offered.popitem(last=False)
-        return [message for message in unread if message.id not in offered]
+        return [message for message in unread if message.id not in offered and not self._was_surfaced(message.id)]
+
+    def _was_surfaced(self, id: str) -> bool:
+        """Tell whether the agent was given a message in another way, such as by a tool over MCP."""
+        traces = self._modules.get("ProtocolTracker")
+        trace = traces.get_trace(id) if isinstance(traces, ProtocolTracker) else None
+        return trace is not None and any(hop.name == "surfaced" for hop in trace.hops)
 
     def _surfaced(self, shown: list[str]) -> None:
         self.count += len(shown)
