@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ import trio
 
 from observatory.abc import Context
 from observatory.errors import ServiceRunningError
-from observatory.service_file import ServiceFile
+from observatory.service_file import ServiceFile, read_service
 
 _RETRY = 2.0
 """Seconds between two looks whether another process's service on this root has ended."""
@@ -45,6 +46,7 @@ class Door:
         self._name = name
         self._schemes = schemes
         self._host, self._wanted_port = host, port
+        self._root = context.root
         self._security = context.security
         self._file = context.service_file or ServiceFile(context.root, context.security, context.clock)
         self._log = logging.getLogger(f"observatory.{name}")
@@ -95,10 +97,22 @@ class Door:
         try:
             return await trio.open_tcp_listeners(self._wanted_port, host=self._host)
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                await self._check_other_service()  # noqa: ASYNC120 -- cancelled, it may be that
             where = f"port {self._wanted_port}" if self._wanted_port else "a port"
             remedy = f"end what uses it, or set another host or port under plugins.{self._name}"
             reason = f"cannot listen at {where} of {self._host!r:.80}: {error.strerror}; {remedy}"
             raise OSError(error.errno, reason) from error
+
+    async def _check_other_service(self) -> None:
+        """See whether a port may be taken because another process, with the same settings, serves this root.
+
+        Raises:
+            ServiceRunningError: one does.
+        """
+        running = await trio.to_thread.run_sync(read_service, self._root)
+        if running is not None and running.token != self._security.token:
+            raise ServiceRunningError(str(self._root), running.pid)
 
     async def _announce(self, listener: trio.SocketListener) -> None:
         host, self.port = listener.socket.getsockname()[:2]

@@ -211,6 +211,32 @@ async def test_another_service(make: Make, tmp_path: Path, caplog: Any, autojump
     assert goes_on.startswith("that has ended: clients are let in at plain://127.0.0.1:")
 
 
+async def test_another_service_at_the_same_port(make: Make, tmp_path: Path, autojump_clock: Any) -> None:
+    """It waits as well where that one has taken its port, as it does with the same settings."""
+    file = ServiceFile(tmp_path, Security(), Clock())
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    file.announce("other", "plain://elsewhere/")
+    async with opened(make(port=listener.socket.getsockname()[1])) as door:
+        await trio.sleep(10)
+        assert door.url is None
+        await listener.aclose()
+        file.withdraw("other")
+        while door.url is None:  # noqa: ASYNC110 -- nobody tells
+            await trio.sleep(1)
+
+
+async def test_a_port_that_is_taken_where_it_serves_the_root(make: Make, tmp_path: Path) -> None:
+    """It fails where nobody else serves the root: another door of the same process keeps it open."""
+    security = Security()
+    file = ServiceFile(tmp_path, security, Clock())
+    file.announce("other", "plain://elsewhere/")
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        with pytest.raises(OSError, match="cannot listen at port"):
+            await make(port=listener.socket.getsockname()[1], security=security, file=file).run(ring)
+    file.withdraw("other")
+
+
 async def test_cancelled(make: Make, tmp_path: Path) -> None:
     """Wherever it is cancelled nothing is left: neither a listener nor a line in the file."""
 
