@@ -96,11 +96,13 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
         raise InvalidInputError("max_seconds", f"expected 0 to 3600, got {max_seconds:g}")
     desk, message, start = call.desk, None, trio.current_time()
     with trio.move_on_after(max_seconds):
-        while message is None or desk.was_shown(message.id):  # by another call that has waited for the same one
+        while True:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_report, call, start)
                 message = await _next(desk)
                 nursery.cancel_scope.cancel()
+            if not desk.was_shown(message.id):  # by another call that has waited for the same one
+                break
     if message is None or desk.was_shown(message.id):
         return Arrival(NOTICE, None)
     await desk.note_shown([message.id])
