@@ -17,7 +17,7 @@ from mcp.server.subscriptions import (
 )
 from mcp_types import PromptListChangedNotification, ResourceListChangedNotification
 
-from observatory import Client, ClosedError, Gap, SubscriptionOverflowError, to_wire
+from observatory import Client, ClosedError, Gap, RateLimitError, SubscriptionOverflowError, to_wire
 from observatory_mcp import places
 
 _STREAMS = 64
@@ -86,6 +86,9 @@ class News:
                 subscription = await self._client.subscribe(topic)
             except ClosedError:  # it closes just now, and nothing changes any more
                 return
+            except RateLimitError as error:  # tools were called in haste, and all else goes on
+                await trio.sleep(error.retry_after)
+                continue
             async with subscription as events:
                 self._followed[topic].set()
                 await self._tell(missed, changes)

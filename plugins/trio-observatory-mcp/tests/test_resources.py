@@ -19,6 +19,9 @@ from mcp_types import (
     ResourceUpdatedNotification,
     TextResourceContents,
 )
+from observatory_mcp.desk import Desk
+
+from observatory import ClientSubscription, RateLimitError
 
 Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -163,3 +166,20 @@ async def test_changes_by_listening(connect: Connect, skill: Path) -> None:
             assert await anext(events) == ResourceUpdated("observatory://notes/plan")
             (skill / "SKILL.md").write_text("---\nname: pdf\ndescription: Reads forms.\n---\nLook.\n")
             assert type(await anext(events)).__name__ == "PromptsListChanged"
+
+
+async def test_following_in_haste(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the service wants to be asked less, changes are followed when it lets one; nothing ends for that."""
+    subscribe, refusals = desk.client.subscribe, [RateLimitError("abc", 0.01)]
+
+    async def refuse_first(topic: str) -> ClientSubscription:
+        if refusals:
+            raise refusals.pop()
+        return await subscribe(topic)
+
+    monkeypatch.setattr(desk.client, "subscribe", refuse_first)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.news.run)
+            await desk.news.begin(["observatory://notes"])
+            nursery.cancel_scope.cancel()
