@@ -26,7 +26,7 @@ from observatory_mcp.desk import Call, Desk
 from observatory_mcp.tools import mail, notes, skills, swarm
 from observatory_mcp.tools.texts import note_of
 from observatory_mcp.values import SkillLine
-from observatory_mcp.wrapping import harmless
+from observatory_mcp.wrapping import harmless, tagless
 
 _JSON = "application/json"
 _MARKDOWN = "text/markdown"
@@ -77,7 +77,7 @@ async def read(desk: Desk, uri: str) -> ReadResourceResult:
             raise UnknownNameError("resource", uri, [one.uri for one in await resources_of(desk)])
         contents = await reader(desk, uri, names)
     except ObservatoryError as error:
-        raise MCPError(INVALID_PARAMS, harmless(str(error)), {"uri": uri}) from error
+        raise MCPError(INVALID_PARAMS, tagless(str(error)), {"uri": uri}) from error
     return ReadResourceResult(contents=[contents], cache_scope="private")
 
 
@@ -95,7 +95,7 @@ async def prompt(desk: Desk, name: str) -> GetPromptResult:
     try:
         text: str = await skills.ask(desk, "body", name=name)
     except ObservatoryError as error:
-        raise MCPError(INVALID_PARAMS, harmless(str(error))) from error
+        raise MCPError(INVALID_PARAMS, tagless(str(error))) from error
     content = TextContent(type="text", text=harmless(text, lines=True))
     return GetPromptResult(description=f"The skill {name}", messages=[PromptMessage(role="user", content=content)])
 

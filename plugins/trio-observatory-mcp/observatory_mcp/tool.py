@@ -13,7 +13,7 @@ from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
 
 from observatory import InvalidInputError, ObservatoryError, Operation, to_wire
 from observatory_mcp.desk import Call
-from observatory_mcp.wrapping import harmless
+from observatory_mcp.wrapping import tagless
 
 _log = logging.getLogger("observatory.mcp")
 
@@ -72,7 +72,7 @@ def _words_of(error: ObservatoryError) -> str:
     text = str(error)
     if isinstance(error, InvalidInputError):
         text = f"arguments.{error.field.removeprefix(_PARAMS)}: {error.reason}"
-    return harmless(text, lines=True)
+    return tagless(text, lines=True)
 
 
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,16 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+def tagless(text: str, *, lines: bool = False) -> str:
+    """Write a text so that it is harmless outside an envelope, too: it has no tag that could be taken for another's.
+
+    Args:
+        text: whatever somebody wrote, such as a name.
+        lines: leave line breaks as they are.
+    """
+    return _FORGED.sub("&lt;", harmless(text, lines=lines))
+
+
 def wrapped(kind: str, text: str, **attributes: str) -> str:
     """Put a text into an envelope whose tag has a random number, made for this one.
 
@@ -49,7 +59,7 @@ def wrapped(kind: str, text: str, **attributes: str) -> str:
         attributes: what the envelope says of it.
     """
     nonce = secrets.token_hex(8)
-    content = _FORGED.sub("&lt;", harmless(text, lines=True))
+    content = tagless(text, lines=True)
     return f"<agent-{kind}-{nonce}{_attributes(attributes)}>\n{content}\n</agent-{kind}-{nonce}>"
 
 

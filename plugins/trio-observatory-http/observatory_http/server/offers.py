@@ -35,6 +35,9 @@ _unseen = re.compile(
 )
 """Characters that nobody sees, or that turn the order of others around."""
 
+_forged = re.compile(r"<(?=[\s/]*system)", re.IGNORECASE)
+"""Where a tag begins, or ends, that could be taken for one in which a program puts what its system says."""
+
 
 class Offers:
     """Remembers who was offered what. What was surfaced before, whoever has done so, is not offered.
@@ -123,7 +126,7 @@ def _text_of(name: str, messages: list[Message]) -> tuple[str, list[str]]:
 
 
 def _plain(text: str) -> str:
-    return _unseen.sub("\ufffd", text)
+    return _forged.sub("&lt;", _unseen.sub("\ufffd", text))
 
 
 def _size(text: str) -> int:

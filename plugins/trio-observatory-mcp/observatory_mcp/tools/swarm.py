@@ -9,7 +9,7 @@ from observatory import InvalidInputError, NoActiveProjectError, SwarmState, Unk
 from observatory_mcp.desk import Call
 from observatory_mcp.tools.texts import task_of
 from observatory_mcp.values import Agents, Present, Task, Tasks
-from observatory_mcp.wrapping import NOTICE, harmless
+from observatory_mcp.wrapping import NOTICE, tagless
 
 _SCARCE = 1_000
 """Tasks that are returned at most."""
@@ -87,7 +87,7 @@ async def update_task_status(
 async def list_agents(*, call: Call) -> Agents:
     """Return the agents that are known: to whom you can send messages, and whether they are there."""
     agents = await call.desk.client.presence.list_agents()
-    return Agents(call.desk.agent, tuple(Present(harmless(one.name), one.status, one.last_seen) for one in agents))
+    return Agents(call.desk.agent, tuple(Present(tagless(one.name), one.status, one.last_seen) for one in agents))
 
 
 async def _one(call: Call, project: str | None) -> str:

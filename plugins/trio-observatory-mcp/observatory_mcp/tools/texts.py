@@ -6,7 +6,7 @@ import json
 
 from observatory import Message, Note, SwarmTask, to_wire
 from observatory_mcp.values import Heading, Mail, NoteText, Task
-from observatory_mcp.wrapping import harmless, wrapped
+from observatory_mcp.wrapping import harmless, tagless, wrapped
 
 _METADATA = 2_000
 """Characters of metadata."""
@@ -22,7 +22,7 @@ def mail_of(message: Message, *, at_most: int) -> Mail:
     if message.metadata:
         text = json.dumps(to_wire(message.metadata), ensure_ascii=False)
         metadata = wrapped("metadata", text[:_METADATA], from_=message.from_, id=message.id)
-    return Mail(message.id, harmless(message.from_), harmless(message.type), message.timestamp, content, metadata, cut)
+    return Mail(message.id, tagless(message.from_), tagless(message.type), message.timestamp, content, metadata, cut)
 
 
 def size_of(mail: Mail) -> int:
@@ -32,12 +32,12 @@ def size_of(mail: Mail) -> int:
 
 def heading_of(message: Message) -> Heading:
     """Return a message without its text."""
-    return Heading(message.id, harmless(message.from_), harmless(message.type), message.timestamp, len(message.content))
+    return Heading(message.id, tagless(message.from_), tagless(message.type), message.timestamp, len(message.content))
 
 
 def note_of(note: Note) -> NoteText:
     """Return a note."""
-    return NoteText(harmless(note.key), note.timestamp, wrapped("note", note.text, key=note.key))
+    return NoteText(tagless(note.key), note.timestamp, wrapped("note", note.text, key=note.key))
 
 
 def task_of(task: SwarmTask, project: str) -> Task:
@@ -45,12 +45,12 @@ def task_of(task: SwarmTask, project: str) -> Task:
     parts = {"subject": task.subject, "description": task.description, "done when": task.done_when, "notes": task.notes}
     text = "\n".join([f"{name}: {part}" for name, part in parts.items() if part])
     return Task(
-        harmless(task.id),
-        harmless(project),
-        harmless(task.status),
-        None if task.owner is None else harmless(task.owner),
-        None if task.priority is None else harmless(str(task.priority)),
-        tuple(harmless(id) for id in task.blocked_by),
-        tuple(harmless(path) for path in task.files),
+        tagless(task.id),
+        tagless(project),
+        tagless(task.status),
+        None if task.owner is None else tagless(task.owner),
+        None if task.priority is None else tagless(str(task.priority)),
+        tuple(tagless(id) for id in task.blocked_by),
+        tuple(tagless(path) for path in task.files),
         wrapped("task", text, id=task.id),
     )
