@@ -10,6 +10,7 @@ import trio
 from cyclopts import App, CycloptsError, Parameter
 from rich.text import Text
 
+from observatory import quoted
 from observatory.commands import DASHED, FAILED, OK, Options, check_name, counted, harmless, make_console, note
 from observatory_claude.connecting import Places, Wanted, carry_out, changes, of_project, of_user, wanted_for
 from observatory_claude.naming import OF_USER, agent_of, connected_agent
@@ -47,6 +48,8 @@ async def claude(
     """
     if user and project is not None:
         raise CycloptsError(msg="--user and --project do not go together: it is all projects, or one")
+    if project is not None and not await trio.Path(project).is_dir():
+        raise CycloptsError(msg=f"--project: there is no folder {quoted(project)}")
     if agent is not None:
         check_name("agent", agent)
     folder = (project or Path()).absolute()

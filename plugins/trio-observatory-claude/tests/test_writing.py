@@ -62,6 +62,14 @@ def test_folder_may_not_be_written(connect: Connect, settings: Path) -> None:
     assert list(settings.parent.iterdir()) == []
 
 
+def test_no_such_project(connect: Connect, tmp_path: Path) -> None:
+    """A project that is not there is named at once, and not made."""
+    result = connect("--project", str(tmp_path / "none"))
+    assert (result.code, result.out) == (2, "")
+    assert f"there is no folder {tmp_path}/none" in result.err
+    assert not (tmp_path / "none").exists()
+
+
 def test_too_large(connect: Connect, settings: Path) -> None:
     """A file for which there is no room any more is written whole or not at all."""
     settings.write_text(BEFORE)
