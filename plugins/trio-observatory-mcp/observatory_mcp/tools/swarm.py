@@ -35,12 +35,14 @@ async def get_tasks(
         raise InvalidInputError("limit", f"expected 1 to {_SCARCE}, got {limit}")
     state = await call.desk.client.swarm.get_state()
     found = [
-        task_of(task, name)
+        (task, name)
         for name in _chosen(state, project)
         for task in state.projects[name].tasks
         if status in (None, task.status) and owner in (None, task.owner)
     ]
-    return Tasks(NOTICE, tuple(found[:limit]), len(found[limit:]), tuple(state.projects))
+    return Tasks(
+        NOTICE, tuple(task_of(task, name) for task, name in found[:limit]), len(found[limit:]), tuple(state.projects)
+    )
 
 
 async def claim_task(task_id: str, project: str | None = None, *, call: Call) -> Task:
