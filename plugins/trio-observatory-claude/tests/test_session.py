@@ -132,13 +132,13 @@ async def test_whole(hear: Hear, root: Path) -> None:
         topics = [await client.subscribe(topic) for topic in (f"session:{SESSION}", "events:stream")]
         receipt = await client.mailbox.send_message("project", "bob", "have a look")
         answers = [await hear(event) for event in EVENTS[:-1]]
-        [brought] = [number for number, answer in enumerate(answers) if answer]
-        assert EVENTS[brought]["hook_event_name"] == "SessionStart"
+        brought = [event for event, answer in zip(EVENTS, answers, strict=False) if answer]
+        assert [event.get("source") for event in brought] == ["startup", "compact"], "when its context begins"
         [agent] = [one for one in await client.presence.list_agents() if one.name == "project"]
         assert (agent.status, agent.sources) == ("active", ("event",))
         trace = await client.traces.get_trace(receipt.message.id)
         assert trace is not None
-        assert [hop.detail for hop in trace.hops if hop.name == "surfaced"] == ["hook"]
+        assert [hop.detail for hop in trace.hops if hop.name == "surfaced"] == ["hook"] * 2
         assert await hear(EVENTS[-1]) == ""
         for events in topics:
             arrived = [await anext(events) for _ in EVENTS]

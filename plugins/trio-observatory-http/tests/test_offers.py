@@ -66,6 +66,20 @@ async def test_surfaced(house: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "again"), [("startup", True), ("clear", True), ("compact", True), (None, True), ("resume", False)]
+)
+async def test_a_new_context(house: Any, source: str | None, again: bool) -> None:
+    """A context in which nothing stands yet is offered all that is unread, once; one that goes on only what is new."""
+    await house.obs.mailbox.send_message("ann", "bob", "Look at the tests.")
+    begin = {"name": "SessionStart", **({} if source is None else {"source": source})}
+    async with house.client() as client:
+        assert await offered(client) is not None
+        text = await offered(client, **begin)
+        assert (text is not None and "Look at the tests." in text) == again
+        assert await offered(client) is None
+
+
+@pytest.mark.parametrize(
     ("name", "more", "expected"),
     [
         ("SessionStart", {}, True),

@@ -40,7 +40,7 @@ _forged = re.compile(r"<(?=[\s/]*system)", re.IGNORECASE)
 
 
 class Offers:
-    """Remembers who was offered what. What was surfaced before, whoever has done so, is not offered.
+    """Remembers who was offered what. What was surfaced before, whoever has done so, is offered to a new context only.
 
     Args:
         context: what the service was handed.
@@ -62,7 +62,7 @@ class Offers:
             return None
         name = event.agent or event.session_id
         with suppress(InvalidInputError):  # that is no name, so that nobody can have written to it
-            fresh = self._fresh(mailbox, name)
+            fresh = self._all_unread(mailbox, name) if _begins(event) else self._fresh(mailbox, name)
             if fresh:
                 text, shown = _text_of(name, fresh)
                 self._surfaced(shown)
@@ -75,12 +75,18 @@ class Offers:
         newest = mailbox.get_messages(name, limit=1, unread_only=True)
         if not newest or newest[0].id in offered:  # then it was offered the others with that, or before
             return []
-        unread = mailbox.get_messages(name, limit=_MAX_UNREAD, unread_only=True)
-        self._offered[name] = {message.id for message in unread}
-        self._offered.move_to_end(name)
-        if len(self._offered) > _MAX_AGENTS:
-            self._offered.popitem(last=False)
+        unread = self._all_unread(mailbox, name)
         return [message for message in unread if message.id not in offered and not self._was_surfaced(message.id)]
+
+    def _all_unread(self, mailbox: Mailbox, name: str) -> list[Message]:
+        """Return the unread messages, newest first, and remember them."""
+        unread = mailbox.get_messages(name, limit=_MAX_UNREAD, unread_only=True)
+        if unread:
+            self._offered[name] = {message.id for message in unread}
+            self._offered.move_to_end(name)
+            if len(self._offered) > _MAX_AGENTS:
+                self._offered.popitem(last=False)
+        return unread
 
     def _was_surfaced(self, id: str) -> bool:
         """Tell whether the agent was given a message in another way, such as by a tool over MCP."""
@@ -93,6 +99,11 @@ class Offers:
         traces = self._modules.get("ProtocolTracker")
         if isinstance(traces, ProtocolTracker) and shown:
             traces.note_surfaced(shown, "hook")
+
+
+def _begins(event: HookEvent) -> bool:
+    """Return whether a context begins in which nothing stands yet that was offered before."""
+    return event.name == "SessionStart" and event.data.get("source") != "resume"
 
 
 def _text_of(name: str, messages: list[Message]) -> tuple[str, list[str]]:
