@@ -12,6 +12,9 @@
 #   reading.py    resources and prompts
 #   exchange.py   a request over HTTP and its answer
 #   server.py     the protocol's requests, whatever they came over
+#   framing.py    messages as bytes
+#   handshake.py  a session's messages over HTTP, by 2025-11-25
+#   stateless.py  requests over HTTP, by 2026-07-28
 #   session.py    an agent's session over HTTP
 #   sessions.py   all of them: whose they are, and how many
 #   serving.py    a connection over two streams of bytes

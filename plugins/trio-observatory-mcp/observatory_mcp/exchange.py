@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TypeAlias
 
 import trio
@@ -30,24 +32,28 @@ class Exchange:
 
     Attributes:
         scope: the request; what works on it elsewhere finds this exchange by it.
-        on_session: is told the id of a session that the answer begins, or speaks for.
+        body: of the request, once that was read.
+        status: of the answer, once that has begun.
+        complete: whether the answer is.
     """
 
     def __init__(self, scope: Asgi, receive: Receive, send: Send) -> None:
         self.scope: Asgi = {**scope, "state": {**scope["state"], _STATE: self}}
-        self.on_session: Callable[[str], None] | None = None
+        self.body = b""
         self.status: int | None = None
-        """Of the answer, once that has begun."""
+        self.complete = False
         self._receive = receive
         self._send = send
-        self._body: Asgi | None = None
-        self._complete = False
-        self._work = trio.CancelScope()
+        self._given = False
+        self._gone = False
+        self._left = False
+        self._work: set[trio.CancelScope] = set()
 
     @property
-    def work(self) -> trio.CancelScope:
-        """What whoever works on it elsewhere does so in: it ends when nobody waits for the answer any more."""
-        return self._work
+    def method(self) -> str:
+        """Of HTTP, in upper case."""
+        method: str = self.scope["method"]
+        return method
 
     def header(self, name: bytes) -> str | None:
         """Return the value of a header, whose name is in lower case; None without it."""
@@ -62,49 +68,85 @@ class Exchange:
                 return False
             body += part.get("body", b"")
             more = part.get("more_body", False)
-        self._body = {"type": "http.request", "body": bytes(body), "more_body": False}
+        self.body = bytes(body)
         return True
 
+    async def watch(self) -> None:
+        """Wait until the client has gone; what is worked on for it ends then."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self.leave()
+
+    def leave(self) -> None:
+        """Note that nobody waits any more for what is worked on."""
+        self._left = True
+        for work in self._work:
+            work.cancel()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Work on it, here or in another task: what is in the block ends when nobody waits for it any more."""
+        with trio.CancelScope() as work:
+            if self._left:
+                work.cancel()
+            self._work.add(work)
+            try:
+                yield
+            finally:
+                self._work.discard(work)
+
     async def receive(self) -> Asgi:
-        """Give the body at once, and then that the client has gone, when it has."""
-        if self._body is None:
-            return await self._receive()
+        """Give the body at once, and nothing more: that the client goes is seen to elsewhere."""
+        if self._given:
+            await trio.sleep_forever()
+        self._given = True
         await trio.lowlevel.checkpoint_if_cancelled()  # it is there, and a turn of the loop would cost more than it
-        body, self._body = self._body, None
-        return body
+        return {"type": "http.request", "body": self.body, "more_body": False}
 
     async def send(self, message: Asgi) -> None:
-        """Take a part of the answer."""
+        """Take a part of the answer; nobody gets it when the client has gone."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            id = next((value for name, value in message.get("headers", ()) if name == b"mcp-session-id"), None)
-            if id is not None and self.on_session is not None and message["status"] < HTTPStatus.BAD_REQUEST:
-                self.on_session(id.decode("latin-1"))
         else:
-            self._complete = not message.get("more_body", False)
-        await self._send(message)
+            self.complete = not message.get("more_body", False)
+        if not self._gone:
+            await self._send(message)
 
-    async def refuse(self, status: HTTPStatus, reason: str) -> None:
+    async def begin(self, status: HTTPStatus, headers: Mapping[bytes, bytes]) -> None:
+        """Begin the answer."""
+        await self.send({"type": "http.response.start", "status": int(status), "headers": list(headers.items())})
+
+    async def go_on(self, data: bytes, *, more: bool = True) -> None:
+        """Write what comes next of it."""
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def respond(
+        self, status: HTTPStatus, data: bytes = b"", headers: Mapping[bytes, bytes] = MappingProxyType({})
+    ) -> None:
+        """Answer by one JSON value, or by nothing."""
+        fields = {b"content-length": b"%d" % len(data), **headers}
+        await self.begin(status, {b"content-type": b"application/json", **fields} if data else fields)
+        await self.go_on(data, more=False)
+
+    async def refuse(
+        self,
+        status: HTTPStatus,
+        reason: str,
+        code: int = INVALID_REQUEST,
+        headers: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> None:
         """Answer that it is refused, as JSON-RPC says that."""
-        body = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": reason}}
-        headers = [(b"content-type", b"application/json")]
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append((b"retry-after", b"1"))
-        data = json.dumps(body).encode()
-        headers.append((b"content-length", b"%d" % len(data)))
-        await self.send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await self.send({"type": "http.response.body", "body": data})
+        body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": reason}}
+        busy = {b"retry-after": b"1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+        await self.respond(status, json.dumps(body).encode(), {**busy, **headers})
 
     async def break_off(self) -> None:
         """End the answer, of which nothing more comes."""
         if self.status is None:
             await self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "this session has ended; begin another one")
-        elif not self._complete:
-            await self.send({"type": "http.response.body", "body": b""})
-
-    def leave(self) -> None:
-        """Note that nobody waits for the answer any more."""
-        self._work.cancel()
+        else:
+            await self.go_on(b"", more=False)
 
 
 def exchange_of(scope: Asgi) -> Exchange:

@@ -33,11 +33,10 @@ from mcp_types import (
     SubscriptionsListenResult,
     UnsubscribeRequestParams,
 )
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from observatory_mcp import reading
 from observatory_mcp.desk import Call, Desk
-from observatory_mcp.exchange import Exchange, exchange_of
+from observatory_mcp.exchange import exchange_of
 from observatory_mcp.tools import TOOLS
 
 Context: TypeAlias = ServerRequestContext[Desk, Any]
@@ -62,14 +61,11 @@ class _Server(Server[Desk]):
 
 
 def make_server(desk: Desk) -> Server[Desk]:
-    """Make a server for an agent's connection."""
+    """Make a server for an agent's connection; whoever runs it also runs the desk's news."""
 
     @asynccontextmanager
     async def at_desk(_: Server[Desk]) -> AsyncIterator[Desk]:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(desk.news.run)  # noqa: ASYNC113 -- whoever needs it waits for it
-            yield desk
-            nursery.cancel_scope.cancel()
+        yield desk
 
     server = _Server(
         "observatory",
@@ -101,22 +97,24 @@ def _without_headers(tool: str) -> None:
 async def _bound(ctx: Context, call_next: CallNext) -> HandlerResult:
     """Refuse a request when there are too many at once; streams of changes have a bound of their own."""
     desk = ctx.lifespan_context
-    if ctx.request_id is None or ctx.method == "subscriptions/listen":
+    if ctx.request_id is None:
         return await call_next(ctx)
+    if ctx.method == "subscriptions/listen":
+        return await _while_somebody_waits(ctx, call_next)
     if desk.busy >= desk.settings.max_requests:
         raise MCPError(INTERNAL_ERROR, f"{desk.busy} requests are being answered; wait for one of them, or cancel it")
     desk.busy += 1
     try:
-        if ctx.request is None or ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:  # there the SDK sees to it
-            return await call_next(ctx)
-        return await _while_somebody_waits(exchange_of(ctx.request.scope), ctx, call_next)
+        return await _while_somebody_waits(ctx, call_next)
     finally:
         desk.busy -= 1
 
 
-async def _while_somebody_waits(exchange: Exchange, ctx: Context, call_next: CallNext) -> HandlerResult:
+async def _while_somebody_waits(ctx: Context, call_next: CallNext) -> HandlerResult:
     """End what was asked over HTTP when the client has gone: a message that nobody is told must not count as shown."""
-    with exchange.work:
+    if ctx.request is None:  # over standard input everything ends then
+        return await call_next(ctx)
+    with exchange_of(ctx.request.scope).working():
         return await call_next(ctx)
     raise MCPError(INTERNAL_ERROR, "nobody waits for the answer any more")
 

@@ -6,11 +6,12 @@ import anyio
 import trio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.runner import serve_dual_era_loop
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCError
 
 from observatory_mcp.desk import Desk
+from observatory_mcp.framing import message_of, text_of
 from observatory_mcp.server import make_server
 
 _FAREWELL = 0.5
@@ -35,6 +36,7 @@ async def serve(desk: Desk, stdin: trio.abc.ReceiveStream, stdout: trio.abc.Send
         reader = _Reader(stdin, to_server, answers.clone(), backlog, desk.settings.max_line_bytes)
         nursery.start_soon(reader.run, nursery.cancel_scope)
         nursery.start_soon(_write, stdout, to_client, backlog, nursery.cancel_scope)
+        nursery.start_soon(desk.news.run)
         async with server.lifespan(server) as at_desk:
             await serve_dual_era_loop(server, requests, answers, lifespan_state=at_desk)
 
@@ -114,14 +116,11 @@ class _Reader:
         if self._skips or not line.strip():
             return
         try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValidationError as error:
-            if error.errors()[0]["type"] == "json_invalid":
-                await self._refuse(PARSE_ERROR, "this line is no JSON: write a message of JSON-RPC 2.0 on each line")
-            else:
-                await self._refuse(INVALID_REQUEST, "this is no request, notification or response of JSON-RPC 2.0")
-            return
-        await self._to_server.send(SessionMessage(message))
+            message = message_of(line)
+        except MCPError as error:
+            await self._refuse(error.error.code, error.error.message)
+        else:
+            await self._to_server.send(SessionMessage(message))
 
     async def _refuse(self, code: int, why: str) -> None:
         refusal = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=why))
@@ -137,9 +136,8 @@ async def _write(
     """Write messages as lines; when nobody reads them any more, everything ends."""
     async with messages:
         async for message in messages:
-            text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
             try:
-                await stdout.send_all(text.encode() + b"\n")
+                await stdout.send_all(text_of(message.message).encode() + b"\n")
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 scope.cancel()
             backlog.note_written()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import trio
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from observatory_mcp.desk import Desk
 from observatory_mcp.exchange import Exchange
+from observatory_mcp.handshake import HandshakeTransport
 from observatory_mcp.server import make_server
+from observatory_mcp.stateless import StatelessTransport
 
 
 class Session:
@@ -21,23 +22,25 @@ class Session:
 
     Args:
         desk: the agent's, for the time of the session.
+        id: what clients know it by; None where there is no handshake.
 
     Attributes:
         agent: whose it is.
-        id: what clients know it by, once there is one.
+        id: what clients know it by.
         requests: how many it was asked so far.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, id: str | None) -> None:
         self.agent = desk.agent
-        self.id: str | None = None
+        self.id = id
         self.requests = 0
         self._idle = desk.settings.session_seconds
+        self._news = desk.news
         self._scope = trio.CancelScope()
         self._in_hand: set[trio.CancelScope] = set()
         self._ready = trio.Event()
-        # How many there are, and how long they live, is seen to in one place for all of them: not in here.
-        self._manager = StreamableHTTPSessionManager(make_server(desk), max_sessions=1, session_idle_timeout=None)
+        server = make_server(desk)
+        self._transport = StatelessTransport(server) if id is None else HandshakeTransport(server, id)
 
     @property
     def over(self) -> bool:
@@ -52,8 +55,9 @@ class Session:
     async def run(self) -> None:
         """Be there, until it is ended or has not been asked for long."""
         with self._scope, self._breaking_off():
-            async with self._manager.run():
-                with self._breaking_off():  # before the SDK closes what they read from
+            async with trio.open_nursery() as nursery, self._transport.serve():
+                nursery.start_soon(self._news.run)
+                with self._breaking_off():  # before there is nobody left to answer
                     self._ready.set()
                     await trio.sleep_forever()
 
@@ -74,15 +78,17 @@ class Session:
         """Answer a request."""
         self.requests += 1
         self._scope.deadline = math.inf
-        with trio.CancelScope() as answering:
-            self._in_hand.add(answering)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange.watch)
+            self._in_hand.add(nursery.cancel_scope)
             try:
                 await self._ready.wait()
-                await self._manager.handle_request(exchange.scope, exchange.receive, exchange.send)
+                await self._transport.answer(exchange)
             finally:
-                self._in_hand.discard(answering)
+                self._in_hand.discard(nursery.cancel_scope)
                 exchange.leave()
                 if not self._in_hand:
                     self._scope.deadline = trio.current_time() + self._idle
-        if answering.cancelled_caught:
+            nursery.cancel_scope.cancel()
+        if not exchange.complete:
             await exchange.break_off()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import trio
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from observatory import Asgi
 from observatory_mcp.desk import Desk
 from observatory_mcp.exchange import Exchange, Receive, Send
+from observatory_mcp.framing import message_of
 from observatory_mcp.session import Session
 
 _log = logging.getLogger("observatory.mcp")
@@ -68,17 +71,22 @@ class Sessions:
         try:
             if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
                 await self._answer_in(self._of_agent(agent), exchange)
-            elif id is not None:
-                await self._answer_in(self._known(id, agent), exchange)
-            else:
+            elif id is None:
                 await self._begin(exchange, agent)
+            elif exchange.method == "DELETE":
+                self._known(id, agent).end()
+                await exchange.respond(HTTPStatus.OK)
+            else:
+                await self._answer_in(self._known(id, agent), exchange)
         except _RefusedError as refused:
             await exchange.refuse(refused.status, str(refused))
+        except MCPError as error:
+            await exchange.refuse(HTTPStatus.BAD_REQUEST, error.error.message, error.error.code)
 
     def _of_agent(self, agent: str) -> Session:
         session = self._without_handshake.get(agent)
         if session is None or session.over:
-            session = self._without_handshake[agent] = self._open(agent)
+            session = self._without_handshake[agent] = self._open(agent, None)
         return session
 
     def _known(self, id: str, agent: str) -> Session:
@@ -89,25 +97,21 @@ class Sessions:
 
     async def _begin(self, exchange: Exchange, agent: str) -> None:
         """Answer a request that begins a session; if it does not, there is none."""
-        session = self._open(agent)
-        exchange.on_session = partial(self._register, session)
+        if not _is_handshake(exchange):
+            words = "say which session this belongs to, or begin one by `initialize`"
+            raise _RefusedError(HTTPStatus.BAD_REQUEST, words)
+        session = self._open(agent, uuid4().hex)
         try:
             await self._answer_in(session, exchange)
         finally:
-            if session.id is None:
+            if exchange.status != HTTPStatus.OK:
                 session.end()
 
     async def _answer_in(self, session: Session, exchange: Exchange) -> None:
         self._all[session] = self._all.pop(session)
         await session.answer(exchange)
-        if exchange.scope["method"] == "DELETE" and exchange.status == HTTPStatus.OK:
-            session.end()
 
-    def _register(self, session: Session, id: str) -> None:
-        session.id = id
-        self._by_id[id] = session
-
-    def _open(self, agent: str) -> Session:
+    def _open(self, agent: str, id: str | None) -> Session:
         """Begin a session.
 
         Raises:
@@ -123,8 +127,10 @@ class Sessions:
         if len(self._all) >= self._most:
             words = f"all {self._most:,} sessions are in use; try again later"
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words)
-        session = Session(self._make_desk(agent))
+        session = Session(self._make_desk(agent), id)
         self._all[session] = None
+        if id is not None:
+            self._by_id[id] = session
         self.opened += 1
         self._nursery.start_soon(self._host, session)
         return session
@@ -139,6 +145,18 @@ class Sessions:
             self._by_id.pop(session.id or "", None)
             if self._without_handshake.get(session.agent) is session:
                 del self._without_handshake[session.agent]
+
+
+def _is_handshake(exchange: Exchange) -> bool:
+    """Tell whether a request begins a session.
+
+    Raises:
+        MCPError: it is no message of the protocol.
+    """
+    if exchange.method != "POST":
+        return False
+    message = message_of(exchange.body)
+    return isinstance(message, JSONRPCRequest) and message.method == "initialize"
 
 
 class _RefusedError(Exception):

@@ -29,11 +29,21 @@ class AgentTool:
             `Args` in that are what agents are told.
         reads: whether it changes nothing.
         again: whether calling it again with the same arguments changes nothing more.
+        reports: whether it tells how far it is.
     """
 
-    def __init__(self, function: Callable[..., Awaitable[Any]], *, reads: bool = False, again: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Awaitable[Any]],
+        *,
+        reads: bool = False,
+        again: bool = False,
+        reports: bool = False,
+    ) -> None:
         self.name: str = function.__name__
         """What it is called."""
+        self.reports = reports
+        """Whether it tells how far it is, before it returns."""
         self._operation = Operation(function, name=self.name, leave_out=("call",))
         text, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
         schema = self._operation.schema()

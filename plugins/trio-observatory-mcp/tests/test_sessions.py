@@ -14,6 +14,7 @@ import trio
 OpenHouse: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 
 OLD, NEW = "2025-11-25", "2026-07-28"
+HELLO = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 both = pytest.mark.parametrize("revision", [OLD, NEW])
 
 
@@ -102,7 +103,8 @@ async def test_the_owner_is_nobody(house: Any) -> None:
 async def test_the_gate(house: Any, headers: dict[str, str], status: int) -> None:
     """What the door asks of every request it asks here, too."""
     async with house.http("abc", **headers) as http:
-        answer = await http.post(house.url, content=b"{}", headers={"Content-Type": "application/json", **headers})
+        hello = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO})
+        answer = await http.post(house.url, content=hello, headers={"Content-Type": "application/json", **headers})
     assert answer.status_code == status
 
 

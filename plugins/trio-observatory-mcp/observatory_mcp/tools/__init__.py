@@ -18,7 +18,7 @@ TOOLS = {
         AgentTool(sending.send_message),
         AgentTool(sending.broadcast_message),
         AgentTool(sending.reply_message),
-        AgentTool(mail.wait_for_message, reads=True),
+        AgentTool(mail.wait_for_message, reads=True, reports=True),
         AgentTool(swarm.get_tasks, reads=True),
         AgentTool(swarm.update_task_status),
         AgentTool(swarm.claim_task),
