@@ -25,9 +25,6 @@ from observatory_mcp.framing import message_of, text_of
 _PATIENCE = 15.0
 """Seconds after which whoever waits for an answer sees that there is somebody; proxies give up after 30 and more."""
 
-_UNREAD = 16
-"""Messages of one stream that may wait to be written."""
-
 
 class HandshakeTransport:
     """Carries the messages of a session.
@@ -131,7 +128,7 @@ class _Answers(ObjectSendStream[SessionMessage]):
     @contextmanager
     def awaited(self, id: RequestId | None) -> Iterator[trio.MemoryReceiveChannel[JSONRPCMessage]]:
         """Give what belongs to a request, or to none, for the time of a block."""
-        to_here, messages = trio.open_memory_channel[JSONRPCMessage](_UNREAD)
+        to_here, messages = trio.open_memory_channel[JSONRPCMessage](0)
         self._awaited[id] = to_here
         try:
             with to_here, messages:
@@ -140,7 +137,7 @@ class _Answers(ObjectSendStream[SessionMessage]):
             del self._awaited[id]
 
     async def send(self, item: SessionMessage) -> None:
-        """Send a message; while many were not written yet, whoever has something to tell waits."""
+        """Send a message, once what went there before is written."""
         channel = self._awaited.get(_request_of(item))
         if channel is None:
             await trio.lowlevel.checkpoint()
