@@ -92,7 +92,9 @@ class HandshakeTransport:
             await self._to_server.send(SessionMessage(request, asked))
             message = await _next(messages)
             if message is not None and _is_last(message):
-                await exchange.respond(HTTPStatus.OK, text_of(message).encode(), self._headers)
+                failed = request.method == "initialize" and isinstance(message, JSONRPCError)
+                status = HTTPStatus.BAD_REQUEST if failed else HTTPStatus.OK  # there is no session then
+                await exchange.respond(status, text_of(message).encode(), self._headers)
                 return
             await self._begin_stream(exchange)
             while message is None or not _is_last(message):

@@ -20,7 +20,15 @@ from observatory_mcp.desk import Call, Desk
 from observatory_mcp.settings import McpSettings
 from observatory_mcp.tools import TOOLS
 
-from observatory import EmbeddedClient, Observatory, SecuritySettings, Settings, SwarmSettings, open_observatory
+from observatory import (
+    EmbeddedClient,
+    Identity,
+    Observatory,
+    SecuritySettings,
+    Settings,
+    SwarmSettings,
+    open_observatory,
+)
 
 Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
 Use: TypeAlias = Callable[..., Awaitable[Any]]
@@ -173,11 +181,34 @@ class House:
         async with self.http(agent) as http:
             yield await self.hello(http, revision)
 
+    async def answer(self, agent: str, message: Any, headers: Mapping[str, str]) -> None:
+        """Ask for something as a door does that has let an agent in, and wait for the answer."""
+        fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        said = {
+            "type": "http",
+            "method": "POST",
+            "path": "/mcp",
+            "root_path": "/mcp",
+            "state": {"identity": Identity(agent)},
+        }
+        body = iter([{"type": "http.request", "body": json.dumps(message).encode()}])
+
+        async def receive() -> Any:
+            if (part := next(body, None)) is None:
+                await trio.sleep_forever()
+            return part
+
+        await self.obs.service("mcp").answer({**said, "headers": fields}, receive, _take)
+
     async def until(self, happened: Callable[[], bool]) -> None:
         """Wait until something is seen to have happened."""
         await trio.lowlevel.checkpoint()
         while not happened():  # noqa: ASYNC110 -- what happens in the service is told by nobody
             await trio.sleep(0.005)
+
+
+async def _take(part: Any) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 OpenHouse: TypeAlias = Callable[..., AbstractAsyncContextManager[House]]

@@ -160,6 +160,30 @@ async def test_requests_that_open_nothing(house: Any) -> None:
         await house.until(lambda: house.figures["sessions"] == 0)
 
 
+@pytest.mark.parametrize(("params", "accept", "status"), [({}, None, 400), (HELLO, "text/html", 406)])
+async def test_handshakes_that_fail(house: Any, params: Any, accept: str | None, status: int) -> None:
+    """A handshake that is refused leaves no session behind."""
+    async with house.http("abc", **({"Accept": accept} if accept else {})) as http:
+        answer = await http.post(house.url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+        assert answer.status_code == status
+        await house.until(lambda: house.figures["sessions"] == 0)
+    assert house.figures["opened"] == 1
+
+
+@both
+async def test_the_door_closes(house: Any, revision: str) -> None:
+    """When whoever carries requests here stops, their work ends as well, and the session goes on."""
+    async with house.wire("abc", revision) as wire:
+        call = wire.body("tools/call", name="wait_for_message", arguments={"max_seconds": 600})
+        headers = {**wire.headers("tools/call", "wait_for_message"), "Accept": "application/json, text/event-stream"}
+        async with trio.open_nursery() as door:
+            door.start_soon(house.answer, "abc", call, headers)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            door.cancel_scope.cancel()
+        await house.obs.mailbox.send_message("abc", "bob", "later")
+        assert len((await wire.call("check_inbox"))["structuredContent"]["messages"]) == 1
+
+
 async def test_sessions_of_one_agent(house: Any) -> None:
     """Of an agent's many sessions the one that was used longest ago makes room; others' are not touched."""
     async with house.wire("eve") as eve, house.http("abc") as http:
