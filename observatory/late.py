@@ -71,6 +71,7 @@ from observatory.swarm.values import (
 from observatory.traces import (
     Hop as Hop,
     HopLatency as HopLatency,
+    Surfaced as Surfaced,
     Trace as Trace,
     TraceStatistics as TraceStatistics,
 )

@@ -101,6 +101,16 @@ class TraceStatistics:
     """In the order in which a message comes to the hops. What another process has accepted does not count."""
 
 
+@attrs.frozen
+class Surfaced:
+    """What was put into an agent's present context."""
+
+    since: datetime | None
+    """When that context began, aware, UTC; None where nobody has said so."""
+    ids: tuple[str, ...]
+    """Of the messages, the latest at the end."""
+
+
 _ONCE: tuple[HopName, ...] = ("committed", "published", "written", "sent", "surfaced", "acknowledged")
 """Hops that a message comes to when all goes well, in order."""
 

@@ -63,6 +63,7 @@ async def test_own_mail(observatory: Observatory, ann: Client) -> None:
         lambda client: client.swarm.reassign_task("1", "bob", project="/"),
         lambda client: client.swarm.reset_all_stale(project="/"),
         lambda client: client.traces.get_traces("bob"),
+        lambda client: client.traces.get_surfaced("bob"),
         lambda client: client.presence.acquire_lease("bob", "a file"),
         lambda client: client.call_module("Presence", "acquire_lease", agent="bob", resource="a file"),
         lambda client: client.redeliver(),

@@ -15,7 +15,7 @@ from observatory.messages import (
     Receipt,
 )
 from observatory.swarm.values import StoppedStatus, SwarmState, SwarmTask
-from observatory.traces import Trace, TraceStatistics
+from observatory.traces import Surfaced, Trace, TraceStatistics
 
 if TYPE_CHECKING:
     from observatory.presence.values import Agent, Lease
@@ -183,6 +183,10 @@ class TracesClient(ABC):
     @abstractmethod
     async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
         """Note that messages were put before their recipient, such as into a model's context; `by` says by what."""
+
+    @abstractmethod
+    async def get_surfaced(self, agent: str, *, not_by: str | None = None, after: str | None = None) -> Surfaced:
+        """Return which messages were put into an agent's present context."""
 
 
 class PresenceClient(ABC):

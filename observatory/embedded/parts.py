@@ -16,7 +16,7 @@ from observatory.modules.notes import Notes
 from observatory.modules.swarm_monitor import SwarmMonitor
 from observatory.security import Identity
 from observatory.swarm.values import StoppedStatus, SwarmState, SwarmTask
-from observatory.traces import Trace, TraceStatistics
+from observatory.traces import Surfaced, Trace, TraceStatistics
 
 if TYPE_CHECKING:
     from observatory.modules.presence import Presence
@@ -221,6 +221,10 @@ class EmbeddedTraces(TracesClient):
     async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
         await trio.lowlevel.checkpoint()
         self._tracker.note_surfaced(ids, by, identity=self._identity)
+
+    async def get_surfaced(self, agent: str, *, not_by: str | None = None, after: str | None = None) -> Surfaced:
+        await trio.lowlevel.checkpoint()
+        return self._tracker.get_surfaced(agent, not_by=not_by, after=after, identity=self._identity)
 
 
 class EmbeddedPresence(PresenceClient):

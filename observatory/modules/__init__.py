@@ -9,4 +9,5 @@
 #   arrivals.py   who waits for a message
 #   recipients.py whether anybody has heard of those whom messages are for
 #   presence.py   who is there, and who holds what
+#   surfacing.py  what stands in the present context of agents
 #   notes.py      one note a key

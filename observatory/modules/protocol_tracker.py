@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,9 +21,10 @@ from observatory.messages import HookEvent
 from observatory.modules.checks import check_id, check_ids, check_limit
 from observatory.modules.hook_events import EVENTS, agent_of
 from observatory.modules.mailbox import Mailbox
+from observatory.modules.surfacing import Surfacing
 from observatory.security import Identity
 from observatory.settings import TracesSettings
-from observatory.traces import Hop, Trace, TraceStatistics, latencies
+from observatory.traces import Hop, Surfaced, Trace, TraceStatistics, latencies
 
 TOPIC = "protocols:update"
 
@@ -55,7 +56,7 @@ class ProtocolTracker(Module):
         dispatcher: holds the trail that their way has left, and what the delivery channels report.
     """
 
-    exposes: ClassVar = ("get_traces", "get_trace", "get_statistics", "note_surfaced")
+    exposes: ClassVar = ("get_traces", "get_trace", "get_statistics", "note_surfaced", "get_surfaced")
 
     def __init__(self, context: Context, *, settings: TracesSettings, mailbox: Mailbox, dispatcher: Dispatcher) -> None:
         self._clock = context.clock
@@ -64,6 +65,7 @@ class ProtocolTracker(Module):
         self._mailbox = mailbox
         self._dispatcher = dispatcher
         self._trail = dispatcher.trail
+        self._surfacing = Surfacing(mailbox, context.clock)
         self._events: OrderedDict[str, deque[Hop]] = OrderedDict()  # by agent, the one heard of last at the end
 
     def get_traces(self, agent: str | None = None, *, limit: int = 50, identity: Identity | None = None) -> list[Trace]:
@@ -107,23 +109,64 @@ class ProtocolTracker(Module):
         )
 
     def note_surfaced(self, ids: Sequence[str], by: str, *, identity: Identity | None = None) -> None:
-        """Note that messages were put before their recipient, such as into the context of a model.
+        """Note that messages were put before their recipient, whole, such as into the context of a model.
 
         Args:
-            ids: of the messages; of one that is not among the latest nothing is noted.
+            ids: of the messages; of one that is not among the latest, traces do not tell it.
             by: the name of what has done so, such as `mcp`.
-            identity: who says so; an agent can say it of what it was sent.
+            identity: who says so; an agent can say it of what it was sent. Where nobody is named, nothing is noted at
+                all of a message that is not among the latest.
 
         Raises:
             InvalidInputError: they are no ids of messages, or that is no name.
         """
         check_name("by", by)
         name = identity.name if identity else None
-        self._trail.surfaced([id for id in check_ids("ids", ids) if name is None or self._is_for(name, id)], by)
+        by_recipient: defaultdict[str, list[str]] = defaultdict(list)
+        for id in check_ids("ids", ids):
+            track = self._trail.get(id)
+            to = track.to if track else name
+            if to is not None and name in (None, to):
+                by_recipient[to].append(id)
+        for to, theirs in by_recipient.items():
+            self._trail.surfaced(theirs, by)
+            self._surfacing.note(to, theirs, by)
 
-    def _is_for(self, name: str, id: str) -> bool:
-        track = self._trail.get(id)
-        return track is not None and track.to == name
+    def get_surfaced(
+        self, agent: str, *, not_by: str | None = None, after: str | None = None, identity: Identity | None = None
+    ) -> Surfaced:
+        """Return which messages were put into an agent's present context; it may have acknowledged some since.
+
+        Args:
+            agent: whose context.
+            not_by: the name of what has put there what is left out.
+            after: the id of one of them: only what was put there later. Is it none of them, all are returned.
+            identity: who asks; an agent sees its own.
+
+        Raises:
+            InvalidInputError: an argument is not allowed.
+            ForbiddenError: an agent asks for another's.
+        """
+        check_name("agent", agent)
+        if not_by is not None:
+            check_name("not_by", not_by)
+        if after is not None:
+            check_id("after", after)
+        if identity is not None:
+            identity.check_acts_as(agent)
+        return self._surfacing.get(agent, not_by=not_by, after=after)
+
+    def begin_context(self, agent: str) -> None:
+        """Note that an agent has a context in which nothing stands yet: what is unread may all be put there.
+
+        Args:
+            agent: whose program says so.
+
+        Raises:
+            InvalidInputError: that is no name.
+        """
+        check_name("agent", agent)
+        self._surfacing.begin(agent)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hear of events, and tell figures, until cancelled."""

@@ -98,6 +98,16 @@ class Reading:
         mailbox = self._table.mailboxes.get(agent)
         return mailbox.unread if mailbox else 0
 
+    def is_unread(self, agent: str, id: str) -> bool:
+        """Tell whether an agent's mailbox holds a message that is not acknowledged.
+
+        Raises:
+            InvalidInputError: an argument is not allowed.
+        """
+        check_name("agent", agent)
+        check_id("id", id)
+        return self._table.find_unread(agent, id) is not None
+
     def agent_stats(self, agent: str) -> MailboxStats:
         """Return the figures of one mailbox.
 

@@ -141,6 +141,9 @@ class ClientConformance(Conformance):
         await client.traces.note_surfaced([traces[0].id, "0" * 16], "mcp")
         [surfaced] = [hop for hop in obs.traces.get_traces(limit=1)[0].hops if hop.name == "surfaced"]
         assert_same(surfaced.detail, "mcp")
+        assert_same(await client.traces.get_surfaced("a"), obs.traces.get_surfaced("a"))
+        others = await client.traces.get_surfaced("a", not_by="mcp", after="0" * 16)
+        assert_same(others, obs.traces.get_surfaced("a", not_by="mcp", after="0" * 16))
         assert_same(await client.traces.get_statistics(), obs.traces.get_statistics())
 
     @law

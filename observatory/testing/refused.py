@@ -39,6 +39,8 @@ REFUSED: Mapping[str, Callable[[Client], Awaitable[object]]] = {
     "a folder": lambda client: client.swarm.add_project("/no/such/folder"),
     "an agent of traces": lambda client: client.traces.get_traces("a b"),
     "by what it was surfaced": lambda client: client.traces.note_surfaced(["0" * 16], "a b"),
+    "an agent of what was surfaced": lambda client: client.traces.get_surfaced("a b"),
+    "by what it was not surfaced": lambda client: client.traces.get_surfaced("a", not_by=""),
     "a limit of traces": lambda client: client.traces.get_traces(limit=-1),
     "a path": lambda client: client.swarm.set_active_project(""),
     "an agent to look for": lambda client: client.presence.get_agent("a b"),

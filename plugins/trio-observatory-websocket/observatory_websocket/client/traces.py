@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from observatory import Trace, TracesClient, TraceStatistics, from_wire
+from observatory import Surfaced, Trace, TracesClient, TraceStatistics, from_wire
 from observatory_websocket.client.calls import Again, Calls
 
 
@@ -35,6 +35,10 @@ class WebSocketTraces(TracesClient):
     async def note_surfaced(self, ids: Sequence[str], by: str) -> None:
         """Note that messages were put before their recipient, by what is called so."""
         await self._ask("note_surfaced", ids=ids, by=by)
+
+    async def get_surfaced(self, agent: str, *, not_by: str | None = None, after: str | None = None) -> Surfaced:
+        """Return which messages were put into an agent's present context."""
+        return from_wire(await self._ask("get_surfaced", agent=agent, not_by=not_by, after=after), Surfaced)
 
     async def _ask(self, method: str, **params: Any) -> Any:
         called = {"module": "ProtocolTracker", "method": method, "params": params}
