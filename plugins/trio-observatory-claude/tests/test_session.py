@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -92,16 +93,20 @@ async def check_inbox(project: Path, agent: str = "", **environ: str) -> list[st
 
 
 async def test_one_agent(hear: Hear, root: Path, project: Path) -> None:
-    """What is sent to the agent comes once in the answer of a hook, and once more from the MCP server it has asked."""
+    """What is sent to the agent comes once, in the answer of a hook, and once more when its context begins anew."""
     async with client_of(root) as client:
         await client.mailbox.send_message("project", "bob", "look at the Ω")
         offered = json.loads(await hear(PROMPT))["hookSpecificOutput"]
         assert offered["hookEventName"] == "UserPromptSubmit"
         assert "look at the Ω" in offered["additionalContext"]
         assert await hear(PROMPT) == ""
+        assert await check_inbox(project) == []
+        await client.mailbox.send_message("project", "bob", "and at the Δ")
         [text] = await check_inbox(project)
-        assert "look at the Ω" in text
+        assert "and at the Δ" in text
         assert await hear(PROMPT) == ""
+        begun = json.loads(await hear({**PROMPT, "hook_event_name": "SessionStart", "source": "clear"}))
+        assert re.findall("[ΔΩ]", begun["hookSpecificOutput"]["additionalContext"]) == ["Δ", "Ω"]
 
 
 async def test_mail_that_was_fetched(hear: Hear, root: Path, project: Path) -> None:
@@ -120,8 +125,9 @@ async def test_two_agents_of_a_project(hear: Hear, root: Path, project: Path, mo
         monkeypatch.setenv("OBSERVATORY_AGENT", "reviewer")
         offered = await hear(PROMPT)
         assert ("for the other" in offered, "for the one" in offered) == (True, False)
+        await client.mailbox.send_message("reviewer", "bob", "and once more")
         [text] = await check_inbox(project)
-        assert "for the other" in text
+        assert "and once more" in text
         monkeypatch.delenv("OBSERVATORY_AGENT")
         assert "for the one" in await hear(PROMPT)
 

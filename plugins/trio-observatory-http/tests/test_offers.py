@@ -65,6 +65,18 @@ async def test_surfaced(house: Any) -> None:
         assert await offered(client) is None
 
 
+async def test_surfaced_long_ago(house: Any) -> None:
+    """That holds for as long as it is unread, also when its trace was given up for those of others."""
+    [old, _] = [(await house.obs.mailbox.send_message("ann", "bob", f"number {number}")).message for number in range(2)]
+    house.obs.traces.note_surfaced([old.id], "mcp")
+    for _ in range(200):
+        await house.obs.mailbox.send_message("carol", "bob", "hello")
+    assert house.obs.traces.get_trace(old.id) is None
+    async with house.client() as client:
+        assert re.findall("number .", await offered(client) or "") == ["number 1"]
+    assert len(house.obs.traces.get_surfaced("ann").ids) == 2
+
+
 @pytest.mark.parametrize(
     ("source", "again"), [("startup", True), ("clear", True), ("compact", True), (None, True), ("resume", False)]
 )
@@ -113,10 +125,12 @@ async def test_whose(house: Any) -> None:
 
 
 async def test_turned_off(open_house: Any) -> None:
-    """Turned off, nothing is offered."""
+    """Turned off, nothing is offered; when a context begins is noted all the same, for others who bring mail."""
     async with open_house(offer_mail=False) as house, house.client() as client:
         await house.obs.mailbox.send_message("ann", "bob", "hello")
-        assert await offered(client) is None
+        for name, begun in (("PostToolUse", False), ("SessionStart", True)):
+            assert await offered(client, name=name) is None
+            assert (house.obs.traces.get_surfaced("ann").since is not None) == begun
 
 
 async def test_budget(house: Any) -> None:

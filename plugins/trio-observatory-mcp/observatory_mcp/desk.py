@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import attrs
 
-from observatory import Client, ForbiddenError
+from observatory import Client, ForbiddenError, Surfaced
 from observatory_mcp.news import News
 from observatory_mcp.settings import McpSettings
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
 """Tells whoever waits how far it is: a number that grows, and words."""
+
+_NAME = "mcp"
+"""By whom messages are surfaced here."""
 
 _REMEMBERED = 10_000
 """Messages of which it is known that they were shown; a mailbox holds as many."""
@@ -45,10 +49,28 @@ class Desk:
         self.news = News(client, agent)
         self.busy = 0
         self._shown: OrderedDict[str, None] = OrderedDict()
+        self._context: datetime | None = None
+        self._latest: str | None = None
 
     def was_shown(self, id: str) -> bool:
         """Tell whether the agent was given a message's text."""
         return id in self._shown
+
+    async def catch_up(self) -> None:
+        """Learn what others, such as hooks, have put into the agent's context since this was asked last.
+
+        In a context that has begun since then nothing of what was shown before stands any more.
+        """
+        brought = await self._brought()
+        if brought.since != self._context:
+            self._context, self._latest = brought.since, None  # the latest one may stand at another place there
+            if brought.since is not None:  # else the service is another one, and knows less than is known here
+                self._shown.clear()
+            brought = await self._brought()
+        if brought.ids:
+            self._latest = brought.ids[-1]
+            self._shown.update(dict.fromkeys(brought.ids))
+            self._forget_beyond()
 
     async def note_shown(self, ids: Sequence[str]) -> None:
         """Note that it was given those, here and in their traces; nothing, where whoever asked has gone meanwhile."""
@@ -56,13 +78,12 @@ class Desk:
         self._shown.update(dict.fromkeys(fresh))  # at once: another call may be about to return them
         try:
             if ids:
-                await self.client.traces.note_surfaced(ids, "mcp")
+                await self.client.traces.note_surfaced(ids, _NAME)
         except BaseException:
             for id in fresh:
                 self._shown.pop(id, None)
             raise
-        while len(self._shown) > _REMEMBERED:
-            self._shown.popitem(last=False)
+        self._forget_beyond()
 
     def check_own(self, session: str | None) -> None:
         """Check that a mailbox is the agent's own.
@@ -75,6 +96,13 @@ class Desk:
                 f"this connection is {self.agent!r}'s, which cannot read the mail of {session!r:.80}: "
                 "leave session_id out"
             )
+
+    async def _brought(self) -> Surfaced:
+        return await self.client.traces.get_surfaced(self.agent, not_by=_NAME, after=self._latest)
+
+    def _forget_beyond(self) -> None:
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
 
 
 @attrs.frozen

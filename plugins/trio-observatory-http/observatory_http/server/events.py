@@ -43,7 +43,7 @@ class Events:
     def __init__(self, context: Context, settings: HttpSettings) -> None:
         self._context = context
         self._patterns = [re.compile(pattern) for pattern in settings.redact]
-        self._offers = Offers(context) if settings.offer_mail else None
+        self._offers = Offers(context, brings=settings.offer_mail)
         self._turn = trio.Lock()  # while a large one is read: others wait for it, so that the order stays
         self._accepted = 0
         self._refused = 0
@@ -55,7 +55,7 @@ class Events:
             "accepted": self._accepted,
             "refused": self._refused,
             "redacted": self._redacted,
-            "offered": self._offers.count if self._offers else 0,
+            "offered": self._offers.count,
         }
 
     async def take(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class Events:
         except ObservatoryError:
             self._refused += 1
             raise
-        text = self._offers.offer(event) if self._offers else None
+        text = self._offers.offer(event)
         if text is None:
             return _TAKEN
         return answer({"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": text}})

@@ -7,7 +7,7 @@ import secrets
 from collections import OrderedDict
 from contextlib import suppress
 
-from observatory import Context, HookEvent, InvalidInputError, Mailbox, Message, ProtocolTracker
+from observatory import Context, HookEvent, Identity, InvalidInputError, Mailbox, Message, ProtocolTracker
 
 _EVENTS = frozenset(
     {
@@ -40,15 +40,17 @@ _forged = re.compile(r"<(?=[\s/]*system)", re.IGNORECASE)
 
 
 class Offers:
-    """Remembers who was offered what. What was surfaced before, whoever has done so, is offered to a new context only.
+    """Remembers who was offered what. What stands in an agent's context, whoever has put it there, is not offered.
 
     Args:
         context: what the service was handed.
+        brings: whether anything is offered at all; when contexts begin is noted in any case.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, brings: bool) -> None:
         self.count = 0
         """Messages that were offered so far."""
+        self._brings = brings
         self._modules = context.modules
         self._offered: OrderedDict[str, set[str]] = OrderedDict()  # ids of unread messages, by agent
 
@@ -57,48 +59,37 @@ class Offers:
 
         A subagent is told nothing: the mail is for the session that it works for.
         """
-        mailbox = self._modules.get("Mailbox")
-        if event.name not in _EVENTS or event.data.get("agent_id") or not isinstance(mailbox, Mailbox):
+        mailbox, traces = self._modules.get("Mailbox"), self._modules.get("ProtocolTracker")
+        if event.name not in _EVENTS or event.data.get("agent_id"):
+            return None
+        if not isinstance(mailbox, Mailbox) or not isinstance(traces, ProtocolTracker):
             return None
         name = event.agent or event.session_id
         with suppress(InvalidInputError):  # that is no name, so that nobody can have written to it
-            fresh = self._all_unread(mailbox, name) if _begins(event) else self._fresh(mailbox, name)
+            if _begins(event):
+                traces.begin_context(name)
+                self._offered.pop(name, None)
+            fresh = self._fresh(mailbox, traces, name) if self._brings else []
             if fresh:
                 text, shown = _text_of(name, fresh)
-                self._surfaced(shown)
+                self.count += len(shown)
+                traces.note_surfaced(shown, "hook", identity=Identity(name))
                 return text
         return None
 
-    def _fresh(self, mailbox: Mailbox, name: str) -> list[Message]:
+    def _fresh(self, mailbox: Mailbox, traces: ProtocolTracker, name: str) -> list[Message]:
         """Return the unread messages that the agent was not given before, newest first, and remember them."""
         offered = self._offered.get(name, set())
         newest = mailbox.get_messages(name, limit=1, unread_only=True)
         if not newest or newest[0].id in offered:  # then it was offered the others with that, or before
             return []
-        unread = self._all_unread(mailbox, name)
-        return [message for message in unread if message.id not in offered and not self._was_surfaced(message.id)]
-
-    def _all_unread(self, mailbox: Mailbox, name: str) -> list[Message]:
-        """Return the unread messages, newest first, and remember them."""
         unread = mailbox.get_messages(name, limit=_MAX_UNREAD, unread_only=True)
-        if unread:
-            self._offered[name] = {message.id for message in unread}
-            self._offered.move_to_end(name)
-            if len(self._offered) > _MAX_AGENTS:
-                self._offered.popitem(last=False)
-        return unread
-
-    def _was_surfaced(self, id: str) -> bool:
-        """Tell whether the agent was given a message in another way, such as by a tool over MCP."""
-        traces = self._modules.get("ProtocolTracker")
-        trace = traces.get_trace(id) if isinstance(traces, ProtocolTracker) else None
-        return trace is not None and any(hop.name == "surfaced" for hop in trace.hops)
-
-    def _surfaced(self, shown: list[str]) -> None:
-        self.count += len(shown)
-        traces = self._modules.get("ProtocolTracker")
-        if isinstance(traces, ProtocolTracker) and shown:
-            traces.note_surfaced(shown, "hook")
+        self._offered[name] = {message.id for message in unread}
+        self._offered.move_to_end(name)
+        if len(self._offered) > _MAX_AGENTS:
+            self._offered.popitem(last=False)
+        known = offered.union(traces.get_surfaced(name).ids)
+        return [message for message in unread if message.id not in known]
 
 
 def _begins(event: HookEvent) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import trio
 
 from observatory import InvalidInputError, Message
@@ -25,20 +27,22 @@ _BETWEEN = 5.0
 async def check_inbox(
     session_id: str | None = None, max_chars: int | None = None, again: bool = False, *, call: Call
 ) -> Inbox:
-    """Return your unread messages, newest first, each with its text once.
+    """Return your unread messages, newest first, each with its text once: not those that hooks brought you whole.
 
-    As many texts as `max_chars` allows; of the others a digest, and their texts with the next calls. Acknowledge what
-    you have dealt with, so that it is not unread any more.
+    As many texts as `max_chars` allows; of the others a digest, and their texts with the next calls. `unread` counts
+    also those that you were shown before. Acknowledge what you have dealt with, so that it is not unread any more.
 
     Args:
         session_id: Whose mailbox; only your own can be read, which it is when this is left out.
         max_chars: How many characters of text at most, 200 to 1,048,576.
-        again: Also messages whose text was returned before.
+        again: Also messages whose text you were shown before.
     """
     desk = call.desk
     desk.check_own(session_id)
     if max_chars is not None and not _LEAST <= max_chars <= _MOST:
         raise InvalidInputError("max_chars", f"expected {_LEAST} to {_MOST:,}, got {max_chars}")
+    if not again:
+        await desk.catch_up()
     inbox = await unread_of(desk, room=max_chars or desk.settings.max_chars, again=again)
     await desk.note_shown([mail.id for mail in inbox.messages])
     return inbox
@@ -85,9 +89,9 @@ async def acknowledge_message(message_ids: list[str], *, call: Call) -> Acknowle
 
 
 async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
-    """Wait for the oldest unread message of yours whose text was not returned yet.
+    """Wait for the oldest unread message of yours whose text you were not shown yet, by a tool or a hook.
 
-    It can be cancelled at any time, and nothing is lost then.
+    How many are unread in all says `check_inbox`. It can be cancelled at any time, and nothing is lost then.
 
     Args:
         max_seconds: When none comes for so long, the result has none; at most 3600.
@@ -96,12 +100,14 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
         raise InvalidInputError("max_seconds", f"expected 0 to 3600, got {max_seconds:g}")
     desk, message, start = call.desk, None, trio.current_time()
     with trio.move_on_after(max_seconds):
+        await desk.catch_up()
         while True:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_report, call, start)
                 message = await _next(desk)
                 nursery.cancel_scope.cancel()
-            if not desk.was_shown(message.id):  # by another call that has waited for the same one
+            await desk.catch_up()
+            if not desk.was_shown(message.id):  # by a hook meanwhile, or another call that has waited for the same one
                 break
     if message is None or desk.was_shown(message.id):
         return Arrival(NOTICE, None)
@@ -110,12 +116,16 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
 
 
 async def _next(desk: Desk) -> Message:
-    after: str | None = None
-    while True:
-        message = await desk.client.mailbox.receive(desk.agent, after=after)
-        if not desk.was_shown(message.id):
-            return message
-        after = message.id
+    """Wait for the oldest unread message that was not shown, as far as is known here."""
+    mailbox = desk.client.mailbox
+    message = await mailbox.receive(desk.agent)
+    while desk.was_shown(message.id):  # and others may be: they are looked through a page at a time
+        newest = await mailbox.get_messages(desk.agent, limit=1, unread_only=True)
+        fresh = await _unread(desk, again=False, at_most=sys.maxsize)
+        if fresh:
+            return fresh[-1]
+        message = await mailbox.receive(desk.agent, after=newest[0].id if newest else None)
+    return message
 
 
 async def _report(call: Call, start: float) -> None:
