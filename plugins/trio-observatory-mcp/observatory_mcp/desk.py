@@ -9,12 +9,15 @@ from typing import TypeAlias
 
 import attrs
 
-from observatory import Client, ForbiddenError, Surfaced
+from observatory import Client, ForbiddenError, InvalidInputError, Surfaced
 from observatory_mcp.news import News
 from observatory_mcp.settings import McpSettings
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
 """Tells whoever waits how far it is: a number that grows, and words."""
+
+_LEAST, _MOST = 200, 1_048_576
+"""Characters for which one may ask."""
 
 _NAME = "mcp"
 """By whom messages are surfaced here."""
@@ -84,6 +87,19 @@ class Desk:
                 self._shown.pop(id, None)
             raise
         self._forget_beyond()
+
+    def room(self, max_chars: int | None) -> int:
+        """Return how many characters of others a result may have.
+
+        Args:
+            max_chars: what is asked for; None for as many as the settings say.
+
+        Raises:
+            InvalidInputError: it is too few, or more than the longest text has.
+        """
+        if max_chars is not None and not _LEAST <= max_chars <= _MOST:
+            raise InvalidInputError("max_chars", f"expected {_LEAST} to {_MOST:,}, got {max_chars}")
+        return max_chars or self.settings.max_chars
 
     def check_own(self, session: str | None) -> None:
         """Check that a mailbox is the agent's own.

@@ -30,7 +30,8 @@ class McpSettings:
     """`[plugins.mcp]`: bounds of what an agent is told, and of what it may send."""
 
     max_chars: int = attrs.field(default=20_000, validator=_count(1_000))
-    """Characters of messages that `check_inbox` returns, where it is not asked for less or more; and of notes."""
+    """Characters of messages and tasks that `check_inbox` and `get_tasks` return, where not asked for less or more; and
+    of notes."""
     max_line_bytes: int = attrs.field(default=8_388_608, validator=_count(65_536))
     """Bytes of one protocol message on standard input; a longer one is refused."""
     max_requests: int = attrs.field(default=100, validator=_count(1))

@@ -136,6 +136,8 @@ class Task:
     """Paths that it changes."""
     text: str
     """What is to be done, as its author wrote it, wrapped."""
+    truncated: bool = False
+    """Whether something of it was cut."""
 
 
 @attrs.frozen
@@ -147,7 +149,9 @@ class Tasks:
     tasks: tuple[Task, ...]
     """In the order of their files."""
     more: int
-    """How many others there are beyond the limit."""
+    """How many others follow."""
+    next: str | None
+    """What to give as `after` to go on with those; null when there are none."""
     projects: tuple[str, ...]
     """Every project that is looked after."""
 

@@ -14,8 +14,6 @@ from observatory_mcp.wrapping import NOTICE
 
 _PAGE = 100
 """Messages that are asked for at a time."""
-_LEAST, _MOST = 200, 1_048_576
-"""Characters for which one may ask: at most what the longest text has."""
 _ENVELOPE = 100
 """Characters that a message has at least, as it is told."""
 _HEADINGS = 50
@@ -39,11 +37,10 @@ async def check_inbox(
     """
     desk = call.desk
     desk.check_own(session_id)
-    if max_chars is not None and not _LEAST <= max_chars <= _MOST:
-        raise InvalidInputError("max_chars", f"expected {_LEAST} to {_MOST:,}, got {max_chars}")
+    room = desk.room(max_chars)
     if not again:
         await desk.catch_up()
-    inbox = await unread_of(desk, room=max_chars or desk.settings.max_chars, again=again)
+    inbox = await unread_of(desk, room=room, again=again)
     await desk.note_shown([mail.id for mail in inbox.messages])
     return inbox
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Literal
 
-from observatory import InvalidInputError, NoActiveProjectError, SwarmState, UnknownNameError
+from observatory import InvalidInputError, NoActiveProjectError, SwarmState, SwarmTask, UnknownNameError
 from observatory_mcp.desk import Call
-from observatory_mcp.tools.texts import task_of
+from observatory_mcp.tools.texts import size_of_task, task_of
 from observatory_mcp.values import Agents, Present, Task, Tasks
 from observatory_mcp.wrapping import NOTICE, tagless
 
 _SCARCE = 1_000
 """Tasks that are returned at most."""
+_MARK = 12
+"""Digits of each of the two that make up a place among tasks."""
+
+_is_place = re.compile(f"[0-9a-f]{{{2 * _MARK}}}").fullmatch
 
 
 async def get_tasks(
@@ -20,29 +26,66 @@ async def get_tasks(
     status: Literal["pending", "in_progress", "completed", "failed", "blocked", "unknown"] | None = None,
     owner: str | None = None,
     limit: int = 100,
+    max_chars: int | None = None,
+    after: str | None = None,
     *,
     call: Call,
 ) -> Tasks:
-    """Return tasks of the swarm, in the order of their files.
+    """Return tasks of the swarm, in the order of their files, as many as there is room for.
 
     Args:
         project: Of which project, as a call without it returns them; by default of all.
         status: Only those that are this.
         owner: Only those of this agent.
         limit: How many at most, 1 to 1000.
+        max_chars: How many characters of them at most, 200 to 1,048,576; the first one is cut where it has more.
+        after: What a call with the same project, status and owner returned as `next`, to go on where it ended.
     """
     if not 1 <= limit <= _SCARCE:
         raise InvalidInputError("limit", f"expected 1 to {_SCARCE}, got {limit}")
+    room = call.desk.room(max_chars)
     state = await call.desk.client.swarm.get_state()
+    everything = [(name, task) for name in _chosen(state, project) for task in state.projects[name].tasks]
     found = [
-        (task, name)
-        for name in _chosen(state, project)
-        for task in state.projects[name].tasks
+        (name, task)
+        for name, task in everything[_start(everything, after) :]
         if status in (None, task.status) and owner in (None, task.owner)
     ]
-    return Tasks(
-        NOTICE, tuple(task_of(task, name) for task, name in found[:limit]), len(found[limit:]), tuple(state.projects)
-    )
+    told: list[Task] = []
+    for name, task in found[:limit]:
+        one = task_of(task, name, at_most=room)
+        if told and (one.truncated or size_of_task(one) > room):
+            break
+        told.append(one)
+        room = max(0, room - size_of_task(one))
+    rest = found[len(told) :]
+    following = _mark(found[len(told) - 1]) + _mark(rest[0]) if rest else None
+    return Tasks(NOTICE, tuple(told), len(rest), following, tuple(state.projects))
+
+
+def _mark(place: tuple[str, SwarmTask]) -> str:
+    """Return what a task is found by again, wherever its file has it by then, and whatever has become of it."""
+    name, task = place
+    return blake2b(f"{name}\0{task.id}".encode(), digest_size=_MARK // 2).hexdigest()
+
+
+def _start(everything: Sequence[tuple[str, SwarmTask]], after: str | None) -> int:
+    """Return where to go on: behind the last task that was told, or else with the one that was to follow.
+
+    Raises:
+        InvalidInputError: it is not what was returned, or neither of the two is there any more.
+    """
+    if after is None:
+        return 0
+    if not _is_place(after):
+        raise InvalidInputError("after", f"expected what a call has returned as `next`, got {after!r:.80}")
+    places = {mark: number for number, mark in enumerate(map(_mark, everything))}
+    last, following = places.get(after[:_MARK]), places.get(after[_MARK:])
+    if last is not None and (following is None or last < following):
+        return last + 1
+    if following is None:
+        raise InvalidInputError("after", "the tasks between which that was are gone; begin again, without it")
+    return following
 
 
 async def claim_task(task_id: str, project: str | None = None, *, call: Call) -> Task:
@@ -53,7 +96,8 @@ async def claim_task(task_id: str, project: str | None = None, *, call: Call) ->
         project: Whose task; needed where there are several projects and none is the active one.
     """
     where = await _one(call, project)
-    return task_of(await call.desk.client.swarm.claim_task(task_id, call.desk.agent, project=where), where)
+    task = await call.desk.client.swarm.claim_task(task_id, call.desk.agent, project=where)
+    return task_of(task, where, at_most=call.desk.room(None))
 
 
 async def update_task_status(
@@ -83,7 +127,7 @@ async def update_task_status(
         task = await swarm.heal_task(task_id, project=where)
     else:
         task = await swarm.stop_task(task_id, status, call.desk.agent, project=where)
-    return task_of(task, where)
+    return task_of(task, where, at_most=call.desk.room(None))
 
 
 async def list_agents(*, call: Call) -> Agents:
