@@ -67,7 +67,7 @@ async def claude(
         return OK
     if not yes and not _is_agreed(len(found)):
         return FAILED
-    await trio.to_thread.run_sync(carry_out, found)
+    await trio.to_thread.run_sync(carry_out, places, found)
     note(f"{counted(len(found), 'file')} changed")
     if not remove:
         _tell_what_next(name, places, wanted)

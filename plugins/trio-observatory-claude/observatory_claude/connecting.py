@@ -82,8 +82,8 @@ def wanted_for(root: Path, agent: str) -> Wanted:
     return Wanted(wanted_hooks(root, agent), wanted_server(root, agent))
 
 
-def carry_out(found: Sequence[Change]) -> None:
-    """Make it so.
+def carry_out(places: Places, found: Sequence[Change]) -> None:
+    """Make it so; where the file of hooks goes, its folder goes with it, unless something else is in that.
 
     Raises:
         SettingsFileError: it cannot be; none was changed where one of the files may not be, or is another one by now.
@@ -92,6 +92,9 @@ def carry_out(found: Sequence[Change]) -> None:
         check_as_read(change.file)
     for change in found:
         write(change.file, change.after, backup=change.backup)
+        if change.after is None and change.file.path == places.hooks:
+            with suppress(OSError):  # it is not empty, or a link
+                places.hooks.parent.rmdir()
 
 
 _NOTHING = Wanted({}, None)

@@ -45,7 +45,7 @@ def connect(project: Path, root: Path) -> Connect:
 
     def connect(*, user: bool = False, other: Path = root) -> None:
         places = of_user() if user else of_project(project)
-        carry_out(changes(places, wanted_for(other, "ann")))
+        carry_out(places, changes(places, wanted_for(other, "ann")))
 
     return connect
 

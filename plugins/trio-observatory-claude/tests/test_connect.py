@@ -227,11 +227,28 @@ class TestRemoved:
         assert list(settings.parent.iterdir()) == [settings]
 
     @pytest.mark.usefixtures("with_mcp")
-    def test_nothing_before(self, connect: Connect, settings: Path, project: Path) -> None:
-        """Files that were not there go."""
+    def test_nothing_before(self, connect: Connect, project: Path) -> None:
+        """Files that were not there go, and the folder that was made for them; the project stays, empty as it was."""
+        connect()
+        assert sorted(path.name for path in project.iterdir()) == [".claude", ".mcp.json"]
+        assert connect("--remove").code == 0
+        assert list(project.iterdir()) == []
+
+    def test_something_else_in_the_folder(self, connect: Connect, project: Path) -> None:
+        """The folder stays with what else has come into it."""
+        connect()
+        other = project / ".claude" / "settings.json"
+        other.write_text("{}")
+        assert connect("--remove").code == 0
+        assert list(other.parent.iterdir()) == [other]
+
+    def test_the_folder_is_a_link(self, connect: Connect, project: Path, tmp_path: Path) -> None:
+        """Nothing but the file goes where the folder is a link to elsewhere."""
+        (tmp_path / "shared").mkdir()
+        (project / ".claude").symlink_to(tmp_path / "shared")
         connect()
         assert connect("--remove").code == 0
-        assert (list(settings.parent.iterdir()), list(project.iterdir())) == ([], [settings.parent])
+        assert list((project / ".claude").iterdir()) == []
 
     @pytest.mark.usefixtures("with_mcp")
     def test_changed_since(self, connect: Connect, settings: Path, project: Path, load: Load) -> None:

@@ -150,7 +150,7 @@ def test_changed_meanwhile(settings: Path, project: Path, root: Path) -> None:
     found = changes(of_project(project), Wanted(wanted_hooks(root, "ann"), None))
     settings.write_text('{"model": "opus"}')
     with pytest.raises(SettingsFileError, match="changed meanwhile"):
-        carry_out(found)
+        carry_out(of_project(project), found)
     assert settings.read_text() == '{"model": "opus"}'
     assert list(settings.parent.iterdir()) == [settings]
 
