@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -12,6 +11,7 @@ import attrs
 from observatory import Client, ForbiddenError, InvalidInputError, Surfaced
 from observatory_mcp.news import News
 from observatory_mcp.settings import McpSettings
+from observatory_mcp.shown import Shown
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
 """Tells whoever waits how far it is: a number that grows, and words."""
@@ -21,9 +21,6 @@ _LEAST, _MOST = 200, 1_048_576
 
 _NAME = "mcp"
 """By whom messages are surfaced here."""
-
-_REMEMBERED = 10_000
-"""Messages of which it is known that they were shown; a mailbox holds as many."""
 
 
 class Desk:
@@ -42,6 +39,7 @@ class Desk:
         project: whose tasks are meant where none is named.
         news: tells of changes.
         busy: how many requests are being answered.
+        shown: the messages whose text it was given.
     """
 
     def __init__(self, *, client: Client, agent: str, settings: McpSettings, project: str | None = None) -> None:
@@ -51,13 +49,9 @@ class Desk:
         self.project = project
         self.news = News(client, agent)
         self.busy = 0
-        self._shown: OrderedDict[str, None] = OrderedDict()
+        self.shown = Shown()
         self._context: datetime | None = None
         self._latest: str | None = None
-
-    def was_shown(self, id: str) -> bool:
-        """Tell whether the agent was given a message's text."""
-        return id in self._shown
 
     async def catch_up(self) -> None:
         """Learn what others, such as hooks, have put into the agent's context since this was asked last.
@@ -68,25 +62,21 @@ class Desk:
         if brought.since != self._context:
             self._context, self._latest = brought.since, None  # the latest one may stand at another place there
             if brought.since is not None:  # else the service is another one, and knows less than is known here
-                self._shown.clear()
+                self.shown.clear()
             brought = await self._brought()
         if brought.ids:
             self._latest = brought.ids[-1]
-            self._shown.update(dict.fromkeys(brought.ids))
-            self._forget_beyond()
+            self.shown.add(brought.ids)
 
     async def note_shown(self, ids: Sequence[str]) -> None:
         """Note that it was given those, here and in their traces; nothing, where whoever asked has gone meanwhile."""
-        fresh = [id for id in ids if id not in self._shown]
-        self._shown.update(dict.fromkeys(fresh))  # at once: another call may be about to return them
+        fresh = self.shown.add(ids)  # at once: another call may be about to return them
         try:
             if ids:
                 await self.client.traces.note_surfaced(ids, _NAME)
         except BaseException:
-            for id in fresh:
-                self._shown.pop(id, None)
+            self.shown.take_back(fresh)
             raise
-        self._forget_beyond()
 
     def room(self, max_chars: int | None) -> int:
         """Return how many characters of others a result may have.
@@ -115,10 +105,6 @@ class Desk:
 
     async def _brought(self) -> Surfaced:
         return await self.client.traces.get_surfaced(self.agent, not_by=_NAME, after=self._latest)
-
-    def _forget_beyond(self) -> None:
-        while len(self._shown) > _REMEMBERED:
-            self._shown.popitem(last=False)
 
 
 @attrs.frozen

@@ -117,7 +117,7 @@ def _json(uri: str, value: Any) -> TextResourceContents:
 
 async def _inbox(desk: Desk, uri: str, names: Sequence[str]) -> TextResourceContents:
     desk.check_own(names[0])
-    return _json(uri, await mail.unread_of(desk, room=desk.settings.max_chars, again=True))
+    return _json(uri, await mail.unread_of(desk, room=desk.settings.max_chars))
 
 
 async def _notes(desk: Desk, uri: str, names: Sequence[str]) -> TextResourceContents:

@@ -40,18 +40,28 @@ async def check_inbox(
     room = desk.room(max_chars)
     if not again:
         await desk.catch_up()
-    inbox = await unread_of(desk, room=room, again=again)
+    mark = desk.shown.mark()
+    inbox, is_all = await _look(desk, room=room, again=again)
     await desk.note_shown([mail.id for mail in inbox.messages])
+    if is_all:
+        desk.shown.settle(mark)
     return inbox
 
 
-async def unread_of(desk: Desk, *, room: int, again: bool) -> Inbox:
-    """Return unread messages, newest first: those that were not shown, or all, as far as there is room."""
+async def unread_of(desk: Desk, *, room: int) -> Inbox:
+    """Return unread messages, newest first, as far as there is room: those that were shown before as well."""
+    inbox, _ = await _look(desk, room=room, again=True)
+    return inbox
+
+
+async def _look(desk: Desk, *, room: int, again: bool) -> tuple[Inbox, bool]:
+    """Return unread messages that were not shown, or all; and whether those are all, with their texts."""
     mails: list[Mail] = []
     digest: list[Heading] = []
     count = await desk.client.mailbox.unread_count(desk.agent)
-    for message in await _unread(desk, again=again, at_most=room // _ENVELOPE + _HEADINGS):
-        if not again and desk.was_shown(message.id):  # by another call, while this one waited for more of them
+    found, is_all = await _unread(desk, again=again, at_most=room // _ENVELOPE + _HEADINGS)
+    for message in found:
+        if not again and message.id in desk.shown:  # by another call, while this one waited for more of them
             continue
         mail = None if digest else mail_of(message, at_most=room)
         if mail and (not mails or (not mail.truncated and size_of(mail) <= room)):
@@ -59,20 +69,27 @@ async def unread_of(desk: Desk, *, room: int, again: bool) -> Inbox:
             room = max(0, room - size_of(mail))
         elif len(digest) < _HEADINGS:
             digest.append(heading_of(message))
-    return Inbox(desk.agent, NOTICE, tuple(mails), tuple(digest), count)
+    return Inbox(desk.agent, NOTICE, tuple(mails), tuple(digest), count), is_all and not digest
 
 
-async def _unread(desk: Desk, *, again: bool, at_most: int) -> list[Message]:
-    """Return unread messages, newest first: those that were not shown, or all; some more than asked for, perhaps."""
+async def _unread(desk: Desk, *, again: bool, at_most: int) -> tuple[list[Message], bool]:
+    """Return unread messages, newest first: those that were not shown, or all; some more than asked for, perhaps.
+
+    The second value is whether there are no others.
+    """
     found: list[Message] = []
     before: str | None = None
     while len(found) < at_most:
         page = await desk.client.mailbox.get_messages(desk.agent, limit=_PAGE, before=before, unread_only=True)
-        found += [message for message in page if again or not desk.was_shown(message.id)]
+        for message in page:
+            if again or message.id not in desk.shown:
+                found.append(message)
+            elif desk.shown.is_settled(message.id):
+                return found, True
         if len(page) < _PAGE:
-            break
+            return found, True
         before = page[-1].id
-    return found
+    return found, False
 
 
 async def acknowledge_message(message_ids: list[str], *, call: Call) -> Acknowledged:
@@ -104,9 +121,9 @@ async def wait_for_message(max_seconds: float = 60.0, *, call: Call) -> Arrival:
                 message = await _next(desk)
                 nursery.cancel_scope.cancel()
             await desk.catch_up()
-            if not desk.was_shown(message.id):  # by a hook meanwhile, or another call that has waited for the same one
+            if message.id not in desk.shown:  # by a hook meanwhile, or another call that has waited for the same one
                 break
-    if message is None or desk.was_shown(message.id):
+    if message is None or message.id in desk.shown:
         return Arrival(NOTICE, None)
     await desk.note_shown([message.id])
     return Arrival(NOTICE, mail_of(message, at_most=desk.settings.max_chars))
@@ -116,11 +133,13 @@ async def _next(desk: Desk) -> Message:
     """Wait for the oldest unread message that was not shown, as far as is known here."""
     mailbox = desk.client.mailbox
     message = await mailbox.receive(desk.agent)
-    while desk.was_shown(message.id):  # and others may be: they are looked through a page at a time
+    while message.id in desk.shown:  # and others may be: they are looked through a page at a time
+        mark = desk.shown.mark()
         newest = await mailbox.get_messages(desk.agent, limit=1, unread_only=True)
-        fresh = await _unread(desk, again=False, at_most=sys.maxsize)
+        fresh, _ = await _unread(desk, again=False, at_most=sys.maxsize)
         if fresh:
             return fresh[-1]
+        desk.shown.settle(mark)
         message = await mailbox.receive(desk.agent, after=newest[0].id if newest else None)
     return message
 
