@@ -6,6 +6,7 @@
 #   values.py     what tools return
 #   places.py     the addresses of resources
 #   news.py       which of them change
+#   shown.py      what of an agent's mail stands in its context
 #   desk.py       who asks, and what they were told
 #   tool.py       a typed function as a tool
 #   tools/        the tools

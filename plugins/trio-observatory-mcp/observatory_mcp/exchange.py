@@ -71,8 +71,14 @@ class Exchange:
         self.body = bytes(body)
         return True
 
-    async def watch(self) -> None:
-        """Wait until the client has gone; what is worked on for it ends then."""
+    async def watch(self, answer: Callable[[Exchange], Awaitable[None]]) -> None:
+        """Have it answered, and see meanwhile whether the client goes: what is worked on for it ends then."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._leave_with_client)
+            await answer(self)
+            nursery.cancel_scope.cancel()
+
+    async def _leave_with_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._gone = True

@@ -21,6 +21,7 @@ from starlette.requests import Request
 
 from observatory_mcp.exchange import Exchange
 from observatory_mcp.framing import message_of, text_of
+from observatory_mcp.tools import is_quick
 
 _PATIENCE = 15.0
 """Seconds after which whoever waits for an answer sees that there is somebody; proxies give up after 30 and more."""
@@ -63,7 +64,7 @@ class HandshakeTransport:
         elif not events or not (json or exchange.method == "GET"):
             await exchange.refuse(HTTPStatus.NOT_ACCEPTABLE, "accept both application/json and text/event-stream")
         elif exchange.method == "GET":
-            await self._tell(exchange)
+            await exchange.watch(self._tell)
         else:
             await self._take(exchange)
 
@@ -74,12 +75,13 @@ class HandshakeTransport:
             await exchange.refuse(HTTPStatus.BAD_REQUEST, error.error.message, error.error.code)
             return
         if isinstance(message, JSONRPCRequest):
-            await self._ask(exchange, message)
+            ask = partial(self._ask, message)
+            await (ask(exchange) if is_quick(message.method, message.params) else exchange.watch(ask))
         else:
             await self._to_server.send(SessionMessage(message))
             await exchange.respond(HTTPStatus.ACCEPTED, headers=self._headers)
 
-    async def _ask(self, exchange: Exchange, request: JSONRPCRequest) -> None:
+    async def _ask(self, request: JSONRPCRequest, exchange: Exchange) -> None:
         """Have a request answered; until it is, no other one can have its id, also when nobody waits any more."""
         if self._answers.is_awaited(request.id):
             await exchange.refuse(HTTPStatus.BAD_REQUEST, f"the request {request.id!r:.80} is not answered yet")

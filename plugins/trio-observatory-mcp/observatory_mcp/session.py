@@ -78,17 +78,15 @@ class Session:
         """Answer a request."""
         self.requests += 1
         self._scope.deadline = math.inf
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(exchange.watch)
-            self._in_hand.add(nursery.cancel_scope)
+        with trio.CancelScope() as answering:
+            self._in_hand.add(answering)
             try:
                 await self._ready.wait()
                 await self._transport.answer(exchange)
             finally:
-                self._in_hand.discard(nursery.cancel_scope)
+                self._in_hand.discard(answering)
                 exchange.leave()
                 if not self._in_hand:
                     self._scope.deadline = trio.current_time() + self._idle
-            nursery.cancel_scope.cancel()
         if not exchange.complete:
             await exchange.break_off()

@@ -11,14 +11,14 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from observatory_mcp.exchange import Exchange
-from observatory_mcp.tools import TOOLS
+from observatory_mcp.tools import is_quick
 
 
 class StatelessTransport:
     """Carries requests, and their answers.
 
-    To be able to answer by a stream of events costs as much as a tool takes, so it is done only where something might
-    be told before the end.
+    To be ready for a stream of events, and to see whether the client goes, costs as much as a tool takes. So it is done
+    only for what might take long.
 
     Args:
         server: what answers.
@@ -36,18 +36,18 @@ class StatelessTransport:
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer a request."""
-        manager = self._whole if _is_of_quiet_tool(exchange.body) else self._streaming
-        await manager.handle_request(exchange.scope, exchange.receive, exchange.send)
+        if _is_quick(exchange.body):
+            await self._whole.handle_request(exchange.scope, exchange.receive, exchange.send)
+        else:
+            await exchange.watch(self._stream)
+
+    async def _stream(self, exchange: Exchange) -> None:
+        await self._streaming.handle_request(exchange.scope, exchange.receive, exchange.send)
 
 
-def _is_of_quiet_tool(body: bytes) -> bool:
-    """Tell whether a request calls a tool that tells nothing before its end."""
+def _is_quick(body: bytes) -> bool:
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    match asked:
-        case {"method": "tools/call", "params": {"name": str(name)}}:
-            return name in TOOLS and not TOOLS[name].reports
-        case _:
-            return False
+    return isinstance(asked, dict) and is_quick(asked.get("method"), asked.get("params"))

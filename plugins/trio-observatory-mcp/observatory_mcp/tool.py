@@ -29,7 +29,7 @@ class AgentTool:
             `Args` in that are what agents are told.
         reads: whether it changes nothing.
         again: whether calling it again with the same arguments changes nothing more.
-        reports: whether it tells how far it is.
+        waits: whether it waits for others, and tells how long it does so.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class AgentTool:
         *,
         reads: bool = False,
         again: bool = False,
-        reports: bool = False,
+        waits: bool = False,
     ) -> None:
         self.name: str = function.__name__
         """What it is called."""
-        self.reports = reports
-        """Whether it tells how far it is, before it returns."""
+        self.waits = waits
+        """Whether it waits for others."""
         self._operation = Operation(function, name=self.name, leave_out=("call",))
         text, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
         schema = self._operation.schema()

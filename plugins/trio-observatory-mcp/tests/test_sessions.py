@@ -171,6 +171,18 @@ async def test_handshakes_that_fail(house: Any, params: Any, accept: str | None,
 
 
 @both
+async def test_nobody_waits_for_what_is_not_begun(house: Any, revision: str) -> None:
+    """Nor does a wait go on of which its client has heard nothing when it goes."""
+    async with house.wire("abc", revision) as wire:
+        with trio.move_on_after(0.3):
+            await wire.post("tools/call", name="wait_for_message", arguments={"max_seconds": 600})
+        await house.until(lambda: house.obs.service("http").statistics()["connections"] == 0)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        await house.obs.mailbox.send_message("abc", "bob", "later")
+        assert len((await wire.call("check_inbox"))["structuredContent"]["messages"]) == 1
+
+
+@both
 async def test_the_door_closes(house: Any, revision: str) -> None:
     """When whoever carries requests here stops, their work ends as well, and the session goes on."""
     async with house.wire("abc", revision) as wire:

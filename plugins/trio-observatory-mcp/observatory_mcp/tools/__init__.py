@@ -7,6 +7,8 @@
 # notes.py     notes
 # skills.py    skills
 
+from typing import Any
+
 from observatory_mcp.tool import AgentTool
 from observatory_mcp.tools import mail, notes, sending, skills, swarm
 
@@ -18,7 +20,7 @@ TOOLS = {
         AgentTool(sending.send_message),
         AgentTool(sending.broadcast_message),
         AgentTool(sending.reply_message),
-        AgentTool(mail.wait_for_message, reads=True, reports=True),
+        AgentTool(mail.wait_for_message, reads=True, waits=True),
         AgentTool(swarm.get_tasks, reads=True),
         AgentTool(swarm.update_task_status),
         AgentTool(swarm.claim_task),
@@ -31,3 +33,11 @@ TOOLS = {
     )
 }
 """By name, in the order in which they are told."""
+
+
+def is_quick(method: Any, params: Any) -> bool:
+    """Tell whether a request of the protocol, as JSON has it, calls a tool that does not wait and is done at once."""
+    if method != "tools/call" or not isinstance(params, dict) or not isinstance(params.get("name"), str):
+        return False
+    tool = TOOLS.get(params["name"])
+    return tool is not None and not tool.waits

@@ -110,13 +110,10 @@ class House:
         return types.CallToolResult(content=[], is_error=True)
 
     async def ask(self, asked: Asked) -> Asked:
-        """Have a request answered, and see whether its client goes meanwhile."""
+        """Have a request answered."""
         assert await asked.exchange.read()
         with trio.fail_after(60):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(asked.exchange.watch)
-                await self.transport.answer(asked.exchange)
-                nursery.cancel_scope.cancel()
+            await self.transport.answer(asked.exchange)
         return asked
 
     @staticmethod
