@@ -97,12 +97,18 @@ class Door:
         try:
             return await trio.open_tcp_listeners(self._wanted_port, host=self._host)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                await self._check_other_service()  # noqa: ASYNC120 -- cancelled, it may be that
-            where = f"port {self._wanted_port}" if self._wanted_port else "a port"
-            remedy = f"end what uses it, or set another host or port under plugins.{self._name}"
-            reason = f"cannot listen at {where} of {self._host!r:.80}: {error.strerror}; {remedy}"
-            raise OSError(error.errno, reason) from error
+            if error.errno != errno.EADDRINUSE:
+                raise self._unable(error) from error
+        await self._check_other_service()
+        try:
+            return await trio.open_tcp_listeners(self._wanted_port, host=self._host)  # that one may just have ended
+        except OSError as error:
+            raise self._unable(error) from error
+
+    def _unable(self, error: OSError) -> OSError:
+        where = f"port {self._wanted_port}" if self._wanted_port else "a port"
+        remedy = f"end what uses it, or set another host or port under plugins.{self._name}"
+        return OSError(error.errno, f"cannot listen at {where} of {self._host!r:.80}: {error.strerror}; {remedy}")
 
     async def _check_other_service(self) -> None:
         """See whether a port may be taken because another process, with the same settings, serves this root.

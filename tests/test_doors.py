@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -223,6 +224,15 @@ async def test_another_service_at_the_same_port(make: Make, tmp_path: Path, auto
         file.withdraw("other")
         while door.url is None:  # noqa: ASYNC110 -- nobody tells
             await trio.sleep(1)
+
+
+async def test_a_service_that_ends_just_then(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that another service gives back while one looks whether there is any is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        monkeypatch.setattr("observatory.doors.read_service", lambda root: listening.close())
+        async with opened(make(port=port)) as door:
+            assert door.url == f"plain://127.0.0.1:{port}/"
 
 
 async def test_a_port_that_is_taken_where_it_serves_the_root(make: Make, tmp_path: Path) -> None:
