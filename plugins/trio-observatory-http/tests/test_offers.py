@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -75,6 +77,20 @@ async def test_surfaced_long_ago(house: Any) -> None:
     async with house.client() as client:
         assert re.findall("number .", await offered(client) or "") == ["number 1"]
     assert len(house.obs.traces.get_surfaced("ann").ids) == 2
+
+
+async def test_nobody_waits(house: Any) -> None:
+    """What a program has not waited for, as hooks do not wait long, is offered when the next one asks."""
+    await house.obs.mailbox.send_message("ann", "bob", "Look at the tests.")
+    body = json.dumps(event()).encode()
+    async with house.raw() as raw:
+        request = raw.request("POST /api/events HTTP/1.1", body)
+    with socket.create_connection(("127.0.0.1", house.port)) as gone:  # nobody looks at it before it is closed
+        gone.sendall(request)
+    await house.until(lambda: house.figures["events"]["accepted"] == 1 and house.figures["connections"] == 0)
+    assert house.obs.traces.get_surfaced("ann").ids == ()
+    async with house.client() as client:
+        assert "Look at the tests." in (await offered(client) or "")
 
 
 @pytest.mark.parametrize(

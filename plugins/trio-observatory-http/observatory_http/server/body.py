@@ -9,6 +9,7 @@ import trio
 
 from observatory import Asgi
 from observatory_http.server.answers import RefusedError
+from observatory_http.server.client_stream import ClientStream
 from observatory_http.settings import HttpSettings
 
 
@@ -17,13 +18,15 @@ class Body:
 
     Args:
         receive: what it comes from.
+        stream: the connection.
         settings: the bounds.
     """
 
-    def __init__(self, receive: Callable[[], Awaitable[Asgi]], settings: HttpSettings) -> None:
+    def __init__(self, receive: Callable[[], Awaitable[Asgi]], stream: ClientStream, settings: HttpSettings) -> None:
         self.complete = False
         """Whether all of it has come."""
         self._receive = receive
+        self._stream = stream
         self._room = settings.max_body_bytes
         self._most = settings.max_body_bytes
         self._seconds = settings.request_seconds
@@ -32,11 +35,13 @@ class Body:
     async def receive(self) -> Asgi:
         """Return the next part; after the last one, wait until the client has gone.
 
+        Whether it has is known at once, without a turn of the loop, also where nobody has read so far yet.
+
         Raises:
             RefusedError: it is too large, or does not come in time.
         """
         if self.complete:
-            return await self._receive()
+            return {"type": "http.disconnect"} if self._stream.gone else await self._receive()
         message = None
         with trio.CancelScope(deadline=self._deadline):
             message = await self._receive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,6 +15,9 @@ from trio.abc import HalfCloseableStream, Stream
 
 _PORTION = 64 * 1024
 """Bytes that are written at a time: whoever is slow shows that they take something."""
+
+_CLOSED = getattr(select, "POLLRDHUP", 0)  # where there is none, POLLHUP says the same, which is always told
+"""What tells that the other side sends no more, whatever of it was not read yet."""
 
 _MOMENT = 0.5
 """Seconds in which the other side can take our last words and go."""
@@ -47,6 +51,16 @@ class ClientStream(ByteStream):
         if self._stream is not self._socket:
             found[TLSAttribute.alpn_protocol] = lambda: None
         return found
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has closed the connection, or its half of it, as far as the system knows."""
+        descriptor = self._socket.socket.fileno()
+        if descriptor < 0:
+            return True
+        look = select.poll()
+        look.register(descriptor, _CLOSED)
+        return bool(look.poll(0))
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         """Read.

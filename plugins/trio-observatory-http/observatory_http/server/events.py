@@ -73,7 +73,7 @@ class Events:
         except ObservatoryError:
             self._refused += 1
             raise
-        text = self._offers.offer(event)
+        text = await self._offers.offer(event, request.is_disconnected)
         if text is None:
             return _TAKEN
         return answer({"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": text}})

@@ -53,7 +53,7 @@ class Gate:
             self.refused[HTTPStatus.FORBIDDEN] += 1
             await send({"type": "websocket.close"})
             return
-        body, answering = Body(receive, self._settings), _Answering(send)
+        body, answering = Body(receive, connection.stream, self._settings), _Answering(send)
         connection.stream.unread = any(name in _OF_A_BODY for name, _ in scope["headers"])
         try:
             await self._answer(connection, scope, body, answering)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from observatory import Context, HookEvent, Identity, InvalidInputError, Mailbox, Message, ProtocolTracker
@@ -54,10 +55,11 @@ class Offers:
         self._modules = context.modules
         self._offered: OrderedDict[str, set[str]] = OrderedDict()  # ids of unread messages, by agent
 
-    def offer(self, event: HookEvent) -> str | None:
+    async def offer(self, event: HookEvent, is_gone: Callable[[], Awaitable[bool]]) -> str | None:
         """Return what to add to the context of whoever's program has told of an event; None when there is nothing new.
 
-        A subagent is told nothing: the mail is for the session that it works for.
+        A subagent is told nothing: the mail is for the session that it works for. Nor is a program that has gone:
+        what it does not read must not count as offered.
         """
         mailbox, traces = self._modules.get("Mailbox"), self._modules.get("ProtocolTracker")
         if event.name not in _EVENTS or event.data.get("agent_id"):
@@ -69,7 +71,9 @@ class Offers:
             if _begins(event):
                 traces.begin_context(name)
                 self._offered.pop(name, None)
-            fresh = self._fresh(mailbox, traces, name) if self._brings else []
+            if not self._brings or not self._has_new(mailbox, name) or await is_gone():
+                return None
+            fresh = self._fresh(mailbox, traces, name)
             if fresh:
                 text, shown = _text_of(name, fresh)
                 self.count += len(shown)
@@ -77,12 +81,14 @@ class Offers:
                 return text
         return None
 
+    def _has_new(self, mailbox: Mailbox, name: str) -> bool:
+        """Return whether the newest message was not offered; if it was, the others were with that, or before."""
+        newest = mailbox.get_messages(name, limit=1, unread_only=True)
+        return bool(newest) and newest[0].id not in self._offered.get(name, ())
+
     def _fresh(self, mailbox: Mailbox, traces: ProtocolTracker, name: str) -> list[Message]:
         """Return the unread messages that the agent was not given before, newest first, and remember them."""
         offered = self._offered.get(name, set())
-        newest = mailbox.get_messages(name, limit=1, unread_only=True)
-        if not newest or newest[0].id in offered:  # then it was offered the others with that, or before
-            return []
         unread = mailbox.get_messages(name, limit=_MAX_UNREAD, unread_only=True)
         self._offered[name] = {message.id for message in unread}
         self._offered.move_to_end(name)
