@@ -78,6 +78,12 @@ class Exchange:
             await answer(self)
             nursery.cancel_scope.cancel()
 
+    async def look(self) -> None:
+        """See whether the client has gone already, where that is not watched: nothing is worked on for it then."""
+        with trio.CancelScope() as now:
+            now.cancel()
+            await self._leave_with_client()
+
     async def _leave_with_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass

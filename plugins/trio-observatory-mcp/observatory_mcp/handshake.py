@@ -75,8 +75,11 @@ class HandshakeTransport:
             await exchange.refuse(HTTPStatus.BAD_REQUEST, error.error.message, error.error.code)
             return
         if isinstance(message, JSONRPCRequest):
-            ask = partial(self._ask, message)
-            await (ask(exchange) if is_quick(message.method, message.params) else exchange.watch(ask))
+            if is_quick(message.method, message.params):
+                await exchange.look()
+                await self._ask(message, exchange)
+            else:
+                await exchange.watch(partial(self._ask, message))
         else:
             await self._to_server.send(SessionMessage(message))
             await exchange.respond(HTTPStatus.ACCEPTED, headers=self._headers)

@@ -37,6 +37,7 @@ class StatelessTransport:
     async def answer(self, exchange: Exchange) -> None:
         """Answer a request."""
         if _is_quick(exchange.body):
+            await exchange.look()
             await self._whole.handle_request(exchange.scope, exchange.receive, exchange.send)
         else:
             await exchange.watch(self._stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
@@ -179,6 +180,25 @@ async def test_nobody_waits_for_what_is_not_begun(house: Any, revision: str) -> 
         await house.until(lambda: house.obs.service("http").statistics()["connections"] == 0)
         await trio.testing.wait_all_tasks_blocked(0.05)
         await house.obs.mailbox.send_message("abc", "bob", "later")
+        assert len((await wire.call("check_inbox"))["structuredContent"]["messages"]) == 1
+
+
+@both
+async def test_the_client_has_gone(house: Any, revision: str) -> None:
+    """Nor does a message count as shown to a client that has gone before anybody came to answer it."""
+    await house.obs.mailbox.send_message("abc", "bob", "go")
+    async with house.wire("abc", revision) as wire:
+        http, body = wire.http, wire.body("tools/call", name="check_inbox", arguments={})
+        headers = wire.headers("tools/call", "check_inbox")
+        request = http.build_request("POST", house.url, json=body, headers=headers)
+        lines = [f"{name}: {value}" for name, value in request.headers.items()]
+        with socket.create_connection((request.url.host, request.url.port)) as gone:  # and closed in the same turn
+            gone.sendall("\r\n".join([f"POST {request.url.path} HTTP/1.1", *lines, "", ""]).encode() + request.content)
+        await house.until(
+            lambda: sum(one["requests"] for one in house.figures["clients"]) == (3 if wire.session else 1)
+        )
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert house.obs.traces.get_surfaced("abc").ids == ()
         assert len((await wire.call("check_inbox"))["structuredContent"]["messages"]) == 1
 
 
