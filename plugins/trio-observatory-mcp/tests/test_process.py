@@ -86,6 +86,7 @@ async def raw(tmp_path: Path) -> AsyncIterator[Raw]:
         (b"[]", -32600),
         (b"{}", -32600),
         (b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "tools/list"}', -32600),
     ],
 )
 async def test_malformed_messages(raw: Raw, line: bytes, code: int) -> None:
