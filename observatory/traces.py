@@ -109,6 +109,8 @@ class Surfaced:
     """When that context began, aware, UTC; None where nobody has said so."""
     ids: tuple[str, ...]
     """Of the messages, the latest at the end."""
+    latest: str | None
+    """The id of the latest one, whoever has put it there: what to give as `after` to hear only of later ones."""
 
 
 _ONCE: tuple[HopName, ...] = ("committed", "published", "written", "sent", "surfaced", "acknowledged")

@@ -52,7 +52,8 @@ class Surfacing:
         """Return what stands there."""
         since, known = self._contexts.get(agent, (None, {}))
         later = reversed(known) if after not in known else takewhile(lambda id: id != after, reversed(known))
-        return Surfaced(since, tuple([id for id in later if known[id] != not_by][::-1]))
+        ids = tuple([id for id in later if known[id] != not_by][::-1])
+        return Surfaced(since, ids, next(reversed(known), None))
 
     def _put(self, agent: str, since: datetime | None, known: dict[str, str]) -> None:
         self._contexts[agent] = since, known

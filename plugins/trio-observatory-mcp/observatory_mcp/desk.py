@@ -64,9 +64,8 @@ class Desk:
             if brought.since is not None:  # else the service is another one, and knows less than is known here
                 self.shown.clear()
             brought = await self._brought()
-        if brought.ids:
-            self._latest = brought.ids[-1]
-            self.shown.add(brought.ids)
+        self._latest = brought.latest
+        self.shown.add(brought.ids)
 
     async def note_shown(self, ids: Sequence[str]) -> None:
         """Note that it was given those, here and in their traces; nothing, where whoever asked has gone meanwhile."""

@@ -32,7 +32,9 @@ async def test_the_latest_at_the_end(open_here: Open) -> None:
         assert obs.traces.get_surfaced("ann", not_by="mcp", after=first).ids == (third,)
         assert obs.traces.get_surfaced("ann", after=third).ids == ()
         assert obs.traces.get_surfaced("ann", after="0" * 16).ids == (second, first, third)
+        assert obs.traces.get_surfaced("ann", not_by="hook", after=third).latest == third
         assert obs.traces.get_surfaced("bob").ids == ()
+        assert obs.traces.get_surfaced("bob").latest is None
 
 
 async def test_a_context_that_begins(open_here: Open) -> None:
