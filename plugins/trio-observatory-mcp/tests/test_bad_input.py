@@ -41,7 +41,10 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         (b"{}", {-32600, -32602}),
         (b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}', {-32600, -32602}),
         (b'[{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]', {-32600, -32602}),
-        *[(b'{"jsonrpc": "2.0", "id": %b, "method": "tools/list"}' % id, {-32600}) for id in (b"null", b"true", b"1.5")],
+        *[
+            (b'{"jsonrpc": "2.0", "id": %b, "method": "tools/list"}' % id, {-32600})
+            for id in (b"null", b"true", b"1.5")
+        ],
     ],
 )
 @both

@@ -119,6 +119,32 @@ async def test_waiting_while_a_hook_brings(agent: Agent) -> None:
     assert (await agent.use("wait_for_message", max_seconds=0.1))["message"] is None
 
 
+async def test_asked_again_first(observatory: Observatory, use: Use) -> None:
+    """What is asked for again in a context that has begun since counts as shown in that one."""
+    observatory.traces.begin_context("abc")
+    await observatory.mailbox.send_message("abc", "bob", "one")
+    assert len((await use("check_inbox", again=True))["messages"]) == 1
+    assert (await use("check_inbox"))["messages"] == []
+
+
+async def test_what_was_looked_through(observatory: Observatory, use: Use, desk: Desk) -> None:
+    """What others have brought is asked for from what was there when it was asked last, whoever has brought that."""
+    for text in ("one", "two"):
+        await observatory.mailbox.send_message("abc", "bob", text)
+        await use("check_inbox")
+    asked: list[Any] = []
+    get_surfaced = desk.client.traces.get_surfaced
+
+    async def ask(agent: str, **more: Any) -> Any:
+        asked.append(more["after"])
+        return await get_surfaced(agent, **more)
+
+    desk.client.traces.get_surfaced = ask  # type: ignore[method-assign]
+    for _ in range(2):
+        await use("check_inbox")
+    assert asked == [message.id for message in reversed(observatory.mailbox.get_messages("abc"))]
+
+
 async def brought(observatory: Observatory, count: int) -> list[Message]:
     """Have a hook bring messages."""
     sent = [(await observatory.mailbox.send_message("abc", "bob", f"number {n}")).message for n in range(count)]

@@ -38,8 +38,7 @@ async def check_inbox(
     desk = call.desk
     desk.check_own(session_id)
     room = desk.room(max_chars)
-    if not again:
-        await desk.catch_up()
+    await desk.catch_up()  # also when asked again: it has to be known which context that is shown in
     mark = desk.shown.mark()
     inbox, is_all = await _look(desk, room=room, again=again)
     await desk.note_shown([mail.id for mail in inbox.messages])
