@@ -117,14 +117,16 @@ class Sessions:
         Raises:
             _RefusedError: there is no room for one more.
         """
-        of_agent = [one for one in self._all if one.agent == agent and not one.over]
+        there = [one for one in self._all if not one.over]
+        of_agent = [one for one in there if one.agent == agent]
         if len(of_agent) >= _OF_ONE:
             unused = next((one for one in of_agent if not one.in_use), None)
             if unused is None:
                 words = f"all {_OF_ONE} sessions of {agent!r} are in use; end one of them"
                 raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words)
             unused.end()
-        if len(self._all) >= self._most:
+            there.remove(unused)
+        if len(there) >= self._most:
             words = f"all {self._most:,} sessions are in use; try again later"
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words)
         session = Session(self._make_desk(agent), id)

@@ -216,9 +216,9 @@ async def test_the_door_closes(house: Any, revision: str) -> None:
         assert len((await wire.call("check_inbox"))["structuredContent"]["messages"]) == 1
 
 
-async def test_sessions_of_one_agent(house: Any) -> None:
-    """Of an agent's many sessions the one that was used longest ago makes room; others' are not touched."""
-    async with house.wire("eve") as eve, house.http("abc") as http:
+async def test_sessions_of_one_agent(open_house: OpenHouse) -> None:
+    """Of an agent's many sessions the one that was used longest ago makes room at once; others' are not touched."""
+    async with open_house(max_sessions=17) as house, house.wire("eve") as eve, house.http("abc") as http:
         wires = [await house.hello(http) for _ in range(16)]
         await wires[0].ask("tools/list")
         await house.hello(http)
